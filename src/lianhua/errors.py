@@ -1,0 +1,152 @@
+"""Everything that can go wrong in a way that somebody outside can act on.
+
+    LianhuaError
+    ├── WrongSettings            the operator mends a setting; the server does not start
+    ├── Refused                  the caller changes the request
+    │   ├── InvalidRequest, UnknownRole, UnknownModel, MessageTooLong
+    │   ├── ConversationNotFound, TurnNotFound      the same for "not yours" and "not there"
+    │   ├── TurnInProgress, IdempotencyMismatch
+    │   └── CrossSite, Forbidden, NotAuthenticated, PayloadTooLarge
+    ├── Unavailable              the caller tries again later
+    │   └── StoreUnavailable, Overloaded, Draining
+    └── ModelError               a turn ends `failed`; the person may try again
+        ├── ModelAuthFailed, ModelRefused, ModelBadResponse, ContextTooLong
+        └── ModelRateLimited, ModelUnavailable, ModelTimeout
+
+A branch is what the one who catches it can do. HTTP is not known here: `api/problems` maps these to statuses. A bug
+of our own is in no branch.
+"""
+
+from typing import ClassVar
+
+
+class LianhuaError(Exception):
+    """`code` is stable and snake_case; the text is for logs and never holds what a person wrote."""
+
+    code: ClassVar[str] = "internal"
+
+
+class WrongSettings(LianhuaError):
+    """One line that names the setting and says what it should be."""
+
+
+class Refused(LianhuaError):
+    code = "invalid_request"
+
+
+class InvalidRequest(Refused):
+    """`field` is the part of the request that is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class UnknownRole(Refused):
+    code = "unknown_role"
+
+
+class UnknownModel(Refused):
+    code = "unknown_model"
+
+
+class MessageTooLong(Refused):
+    """`limit` and `length` are in `unit`: characters, or tokens where the context window is too small."""
+
+    code = "message_too_long"
+
+    def __init__(self, limit: int, length: int, unit: str) -> None:
+        super().__init__(f"{length} {unit}, at most {limit}")
+        self.limit = limit
+        self.length = length
+        self.unit = unit
+
+
+class ConversationNotFound(Refused):
+    code = "conversation_not_found"
+
+
+class TurnNotFound(Refused):
+    code = "turn_not_found"
+
+
+class TurnInProgress(Refused):
+    """The conversation's one running turn is `turn_id`."""
+
+    code = "turn_in_progress"
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__(turn_id)
+        self.turn_id = turn_id
+
+
+class IdempotencyMismatch(Refused):
+    code = "idempotency_mismatch"
+
+
+class CrossSite(Refused):
+    code = "cross_site"
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+
+
+class NotAuthenticated(Refused):
+    code = "not_authenticated"
+
+
+class PayloadTooLarge(Refused):
+    code = "payload_too_large"
+
+
+class Unavailable(LianhuaError):
+    retry_after_s: ClassVar[int] = 2
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+
+
+class Draining(Unavailable):
+    code = "draining"
+
+
+class ModelError(LianhuaError):
+    """`detail` is for the log: a status or the kind of fault, never an upstream body."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+
+
+class ModelAuthFailed(ModelError):
+    code = "model_auth_failed"
+
+
+class ModelRefused(ModelError):
+    code = "model_refused"
+
+
+class ModelBadResponse(ModelError):
+    code = "model_bad_response"
+
+
+class ContextTooLong(ModelError):
+    code = "context_too_long"
+
+
+class ModelRateLimited(ModelError):
+    code = "model_rate_limited"
+
+
+class ModelUnavailable(ModelError):
+    code = "model_unavailable"
+
+
+class ModelTimeout(ModelError):
+    code = "model_timeout"

@@ -1,0 +1,75 @@
+"""What the server itself says to people, in Chinese and English. The page has its own catalogues."""
+
+from typing import Final
+
+from lianhua.messages import Language
+
+_TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "history_cleared": ("对话历史已清除", "Conversation history cleared"),
+    # Refusals: what happened and what to do.
+    "invalid_request": ("请求有误", "The request is not valid"),
+    "unknown_role": ("没有这个角色", "There is no such persona"),
+    "unknown_model": ("没有这个模型", "There is no such model"),
+    "message_too_long": ("消息太长，请缩短后再发", "The message is too long; shorten it and send it again"),
+    "conversation_not_found": ("找不到这个对话", "There is no such conversation"),
+    "turn_not_found": ("找不到这一轮对话", "There is no such turn"),
+    "turn_in_progress": ("上一条回复还没有结束", "A reply is still being made in this conversation"),
+    "idempotency_mismatch": ("同一个幂等键已用于另一个请求", "This idempotency key was used for another request"),
+    "not_authenticated": ("请先登录", "Log in first"),
+    "forbidden": ("不允许这样访问", "This is not allowed"),
+    "cross_site": ("拒绝来自其他网站的请求", "Requests from other sites are refused"),
+    "payload_too_large": ("请求体太大", "The request body is too large"),
+    "overloaded": ("服务器太忙，请稍后再试", "The server is too busy; try again in a moment"),
+    "store_unavailable": ("暂时连不上存储，请稍后再试", "The store cannot be reached; try again in a moment"),
+    "draining": ("服务器正在关闭，请稍后再试", "The server is shutting down; try again in a moment"),
+    "not_found": ("没有这个地址", "There is nothing at this address"),
+    "method_not_allowed": ("这个地址不支持这种方法", "This address does not take that method"),
+    "internal": ("服务器内部出错了", "Something went wrong inside the server"),
+    # The ends of a turn.
+    "model_auth_failed": ("模型服务拒绝了密钥，请检查 OPENAI_API_KEY", "The model refused the key; check it"),
+    "model_rate_limited": ("模型服务限流，请稍后再试", "The model's server limits requests; try again later"),
+    "model_unavailable": ("模型服务暂时不可用", "The model cannot be reached at the moment"),
+    "model_timeout": ("模型太久没有回应", "The model did not answer in time"),
+    "model_refused": ("模型服务拒绝了这个请求", "The model's server refused this request"),
+    "model_bad_response": ("模型服务的回答无法理解", "The model's server sent something that is not an answer"),
+    "context_too_long": ("对话超出了模型的上下文窗口", "The conversation is longer than the model's context window"),
+    "worker_lost": ("生成进程中断了，已保留收到的内容", "The process making this reply was lost; what came is kept"),
+    "server_stopping": ("服务器停止，已保留收到的内容", "The server stopped in mid-reply; what came is kept"),
+    "reply_cut": ("模型的回答中途断开，已保留收到的内容", "The model's answer was cut off; what came is kept"),
+    "reply_too_long": ("回复达到长度上限，已停止", "The reply reached its length limit and was stopped"),
+    # Notices while a turn runs.
+    "retrying": ("模型暂时没有回应，正在重试", "The model did not answer; trying again"),
+    "queued": ("正在排队，前面还有 {ahead} 个回复", "Waiting in the queue, {ahead} before this one"),
+    "window_shrunk": ("对话太长，已用更少的历史消息重试", "The conversation was too long; trying with fewer messages"),
+}  # fmt: skip
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """The text of `key`, which is an error code or a name from the table above."""
+    zh, en = _TEXTS[key]
+    return (zh if language == "zh" else en).format(**values)
+
+
+def has(key: str) -> bool:
+    """Whether there is a text of that name."""
+    return key in _TEXTS
+
+
+def preferred_language(accept_language: str | None) -> Language:
+    """The better of zh and en for an `Accept-Language` header (RFC 9110, 12.5.4); Chinese where it says nothing of
+    both.
+    """
+    best: tuple[float, Language] = (0.0, "zh")
+    for part in (accept_language or "").split(","):
+        tag, _, parameter = part.strip().partition(";")
+        name, _, value = parameter.strip().partition("=")
+        try:
+            weight = float(value) if name.strip() == "q" else 1.0
+        except ValueError:
+            continue
+        primary = tag.strip().lower().partition("-")[0]
+        if primary == "zh" and weight > best[0]:
+            best = (weight, "zh")
+        elif primary == "en" and weight > best[0]:
+            best = (weight, "en")
+    return best[1]
