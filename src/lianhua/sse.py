@@ -1,0 +1,149 @@
+"""Server-sent events as bytes, in and out, without I/O.
+
+The grammar is the HTML Living Standard's, 9.2.6 "Interpreting an event stream". `Decoder` reads what a model's
+server sends, `frame` and its kin write what our viewers read.
+"""
+
+from msgspec import Struct
+
+# A longer line is no event of a chat: a chunk of a reply is near 300 bytes, with log probabilities a few KiB.
+MAX_EVENT_BYTES = 1024 * 1024
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class EventTooLong(ValueError):
+    """A line, or the data of one event, grew past the decoder's bound."""
+
+
+class Event(Struct, frozen=True):
+    """One event. `name` is empty where the stream gave none; `id` is the last one given, here or earlier."""
+
+    data: bytes
+    name: str = ""
+    id: str | None = None
+
+
+class Decoder:
+    """Feed it bytes cut anywhere; it returns the events that they complete. One decoder reads one stream."""
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._rest: list[bytes] = []  # pieces of a line without its end, joined once, when the end has come
+        self._rest_bytes = 0
+        self._at_start = True
+        self._after_cr = False
+        self._data: list[bytes] = []
+        self._data_bytes = 0
+        self._name = ""
+        self._id: str | None = None
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that `chunk` completes, oldest first. Raises `EventTooLong`."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            if chunk.startswith(b"\n"):  # the second half of a CRLF that was cut in two
+                chunk = chunk[1:]
+        if b"\n" not in chunk and b"\r" not in chunk:
+            self._keep(chunk)
+            return []
+        if self._rest:
+            self._rest.append(chunk)
+            chunk = b"".join(self._rest)
+            self._rest.clear()
+            self._rest_bytes = 0
+        self._after_cr = chunk.endswith(b"\r")
+        lines = chunk.splitlines()  # of bytes: at CR, LF and CRLF and nowhere else
+        if not chunk.endswith((b"\n", b"\r")):
+            self._keep(lines.pop())
+        return self._events(lines)
+
+    def close(self) -> list[Event]:
+        """What the stream's end leaves: the event whose last line end or blank line never came, if any.
+
+        The standard drops it. Servers that forget the blank line after their last event are common enough to
+        keep it; a caller must expect data that was cut short.
+        """
+        lines = [b"".join(self._rest), b""] if self._rest else [b""]
+        self._rest.clear()
+        self._rest_bytes = 0
+        return self._events(lines)
+
+    def _keep(self, piece: bytes) -> None:
+        if not piece:
+            return
+        self._rest.append(piece)
+        self._rest_bytes += len(piece)
+        if self._rest_bytes > self._max_event_bytes:
+            raise EventTooLong(f"a line of more than {self._max_event_bytes} bytes")
+
+    def _events(self, lines: list[bytes]) -> list[Event]:
+        if self._at_start and lines:
+            self._at_start = False
+            lines[0] = lines[0].removeprefix(_BOM)
+        events: list[Event] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+                    events.append(Event(data, self._name, self._id))
+                    self._data.clear()
+                    self._data_bytes = 0
+                self._name = ""
+            elif line.startswith(b"data: "):
+                self._add_data(line[6:])
+            elif not line.startswith(b":"):
+                self._field(line)
+        return events
+
+    def _add_data(self, value: bytes) -> None:
+        self._data.append(value)
+        self._data_bytes += len(value) + 1
+        if self._data_bytes > self._max_event_bytes:
+            raise EventTooLong(f"an event of more than {self._max_event_bytes} bytes")
+
+    def _field(self, line: bytes) -> None:
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._add_data(value)
+        elif field == b"event":
+            self._name = value.decode("utf-8", "replace")
+        elif field == b"id" and b"\0" not in value:
+            self._id = value.decode("utf-8", "replace")
+
+
+def frame(event: str | None, id: str | None, data: bytes | str) -> bytes:
+    """One event as it goes to a viewer. Line ends inside `data` arrive as LF: the grammar carries no other.
+
+    Raises `ValueError` where `event` or `id` holds a line end, or `id` a NUL.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    head = b""
+    if id is not None:
+        head = b"id: " + _one_line(id) + b"\n"
+        if "\0" in id:
+            raise ValueError("a NUL in an event's id")
+    if event is not None:
+        head += b"event: " + _one_line(event) + b"\n"
+    if b"\n" in raw or b"\r" in raw:
+        # Not splitlines: data that ends in a line end keeps it.
+        lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        return head + b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
+    return head + b"data: " + raw + b"\n\n"
+
+
+def comment(text: str = "") -> bytes:
+    """A line that keeps a connection alive and no viewer sees."""
+    return b": " + _one_line(text) + b"\n\n"
+
+
+def retry(milliseconds: int) -> bytes:
+    """How long a browser waits before it connects again."""
+    return b"retry: %d\n\n" % milliseconds
+
+
+def _one_line(text: str) -> bytes:
+    if "\n" in text or "\r" in text:
+        raise ValueError("a line end where the grammar allows none")
+    return text.encode()

@@ -1,0 +1,144 @@
+"""Event streams, in and out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lianhua.sse import Decoder, Event, EventTooLong, comment, frame, retry
+
+
+def decoded(*chunks: bytes) -> list[Event]:
+    decoder = Decoder()
+    events = [event for chunk in chunks for event in decoder.feed(chunk)]
+    return events + decoder.close()
+
+
+LINE = st.sampled_from(
+    [
+        b"data: one",
+        b"data:two",
+        b"data",
+        b"data: ",
+        b'data:  {"a": 1}',
+        "data: 连话 🪷".encode(),
+        b": ping",
+        b":",
+        b"event: end",
+        b"event",
+        b"id: 1-2",
+        b"id",
+        b"id: a\0b",
+        b"retry: 10",
+        b"unknown: x",
+        b"",
+        b"",
+        b"",
+        b"\xef\xbb\xbfdata: not a mark here",
+        b"data: \xff\xfe",
+    ]
+)
+END = st.sampled_from([b"\n", b"\r\n", b"\r"])
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
+    stream = draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
+    stream += b"".join(draw(st.lists(st.builds(lambda line, end: line + end, LINE, END), max_size=12)))
+    stream += draw(st.sampled_from([b"", b"data: half", b"data"]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    return stream, [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+
+
+@given(streams())
+def test_any_cut_gives_the_same_events(case: tuple[bytes, list[bytes]]) -> None:
+    whole, pieces = case
+    assert decoded(*pieces) == decoded(whole)
+
+
+@given(streams())
+def test_all_three_line_ends_mean_the_same(case: tuple[bytes, list[bytes]]) -> None:
+    whole, _ = case
+    lf = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    assert decoded(lf) == decoded(lf.replace(b"\n", b"\r\n")) == decoded(lf.replace(b"\n", b"\r")) == decoded(whole)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\r\n")),
+            st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0")),
+            st.text(st.characters(codec="utf-8")),
+        )
+    )
+)
+def test_what_was_framed_is_read_back(sent: list[tuple[str | None, str | None, str]]) -> None:
+    expected, last_id = [], None
+    for name, id_, data in sent:
+        last_id = id_ if id_ is not None else last_id
+        lines = data.replace("\r\n", "\n").replace("\r", "\n")
+        expected.append(Event(lines.encode(), name or "", last_id))
+    assert decoded(b"".join(frame(*event) for event in sent)) == expected
+
+
+def test_data_of_many_lines_is_joined_with_line_feeds() -> None:
+    assert decoded(b"data: a\ndata:\ndata: b\n\n") == [Event(b"a\n\nb")]
+
+
+def test_names_belong_to_one_event_and_ids_to_all_that_follow() -> None:
+    stream = b"event: turn\nid: 7\ndata: a\n\ndata: b\n\nid\ndata: c\n\n"
+    assert decoded(stream) == [Event(b"a", "turn", "7"), Event(b"b", "", "7"), Event(b"c", "", "")]
+
+
+def test_an_event_without_data_is_none() -> None:
+    assert decoded(b"event: turn\n\n: ping\n\nid: 3\n\ndata: a\n\n") == [Event(b"a", "", "3")]
+
+
+def test_only_the_first_space_and_a_mark_at_the_very_start_are_dropped() -> None:
+    assert decoded(b"\xef\xbb\xbfdata:  a\n\n", b"\xef\xbb\xbfdata: b\n\n") == [Event(b" a")]
+
+
+def test_events_leave_as_soon_as_their_blank_line_is_there() -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"data: a\r\n\r") == [Event(b"a")]
+    assert decoder.feed(b"\ndata: b") == []
+    assert decoder.feed(b"\n") == []
+    assert decoder.feed(b"\n") == [Event(b"b")]
+
+
+def test_the_last_event_is_kept_though_its_blank_line_never_came() -> None:
+    assert decoded(b"data: a\n\ndata: [DONE]") == [Event(b"a"), Event(b"[DONE]")]
+
+
+@pytest.mark.parametrize("piece", [b"x", b"data: x\n"])
+def test_what_has_no_end_is_refused(piece: bytes) -> None:
+    decoder = Decoder(max_event_bytes=1000)
+    with pytest.raises(EventTooLong):
+        for _ in range(1001):
+            decoder.feed(piece)
+
+
+def test_an_endless_line_costs_no_more_memory_than_its_bound() -> None:
+    decoder, fed = Decoder(max_event_bytes=64 * 1024), 0
+    with pytest.raises(EventTooLong):
+        while fed < 1024 * 1024:
+            decoder.feed(b"x" * 1000)
+            fed += 1000
+    assert fed <= 65 * 1024
+
+
+def test_many_events_in_one_piece_are_not_too_long() -> None:
+    assert len(Decoder(max_event_bytes=64).feed(b"data: 0123456789\n\n" * 1000)) == 1000
+
+
+@pytest.mark.parametrize(("event", "id_"), [("a\nb", None), ("a\r", None), (None, "1\n2"), (None, "1\0")])
+def test_a_frame_cannot_be_broken_out_of(event: str | None, id_: str | None) -> None:
+    with pytest.raises(ValueError):
+        frame(event, id_, "{}")
+
+
+def test_frames_comments_and_retries_as_they_stand_on_the_wire() -> None:
+    assert frame("end", "t:1-2", '{"a":1}') == b'id: t:1-2\nevent: end\ndata: {"a":1}\n\n'
+    assert frame(None, None, b"") == b"data: \n\n"
+    assert comment() == b": \n\n"
+    assert comment("ping") == b": ping\n\n"
+    assert retry(1500) == b"retry: 1500\n\n"
