@@ -1,0 +1,115 @@
+"""Which messages a model is given, and the account of it: pure, no I/O.
+
+The persona's system prompt comes first, then the newest messages that fit both the message count and the token
+budget. The last user message is always there. Messages are taken without gaps: the first one that does not fit ends
+the window, for a conversation with holes reads as a different conversation.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from lianhua.errors import ContextTooLong, MessageTooLong
+from lianhua.messages import ContextAccount, ContextEntry, Language, Message
+
+CountTokens = Callable[[str], int]
+
+# What a chat template adds around each message: role markers and separators. OpenAI documents 3, ChatML-style
+# templates use 4 to 5.
+TOKENS_PER_MESSAGE = 5
+# A reply keeps a quarter of the context window, at most this much: more only starves the conversation's memory.
+REPLY_RESERVE_TOKENS = 4096
+
+
+class PromptMessage(Struct, frozen=True):
+    """One message as a model receives it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Prompt(Struct, frozen=True):
+    """What a model is given for one turn: the persona's system prompt first, the last user message last.
+
+    `context` is the account of what was included and left out; of the models only `demo` looks at it.
+    """
+
+    messages: tuple[PromptMessage, ...]
+    context: ContextAccount
+    language: Language = "zh"
+    persona_name: str = ""
+
+
+def token_budget(context_tokens: int, reply_tokens: int | None = None) -> int:
+    """Tokens that the prompt may use in a window of `context_tokens`: what the reply does not need."""
+    reserve = reply_tokens or min(context_tokens // 4, REPLY_RESERVE_TOKENS)
+    return max(context_tokens - reserve, 1)
+
+
+def smaller_budget(refused: ContextAccount) -> int:
+    """Tokens for a second try after the model refused a prompt as too long: half of the history, all of the rest.
+
+    Raises `ContextTooLong` when there is no history to leave out.
+    """
+    history = [entry.tokens for entry in refused.messages if entry.included and entry.reason == "fits"]
+    if not history:
+        raise ContextTooLong("persona and question alone")
+    return refused.used_tokens - (sum(history) + 1) // 2
+
+
+def message_tokens(text: str, count: CountTokens) -> int:
+    """What one message costs in the window, its markers included."""
+    return count(text) + TOKENS_PER_MESSAGE
+
+
+def select(
+    system: str,
+    history: Sequence[Message],
+    question: Message,
+    *,
+    max_messages: int,
+    budget_tokens: int,
+    count: CountTokens,
+    older: int = 0,
+    language: Language = "zh",
+    persona_name: str = "",
+    smaller_than: ContextAccount | None = None,
+) -> Prompt:
+    """The prompt for `question`, with as much of `history` (oldest first, without `question`) as fits.
+
+    `max_messages` counts the question too. `older` is how many messages precede `history` and were not read. With
+    `smaller_than`, an earlier account that the model refused as too long, what falls out now is marked
+    `retry_smaller`. Raises `MessageTooLong` (in tokens) when persona and question alone exceed the budget.
+    """
+    system_tokens = message_tokens(system, count)
+    question_tokens = message_tokens(question.content, count)
+    used = system_tokens + question_tokens
+    if used > budget_tokens:
+        raise MessageTooLong(max(budget_tokens - system_tokens, 0), question_tokens, "tokens")
+
+    sent_before = {entry.id for entry in smaller_than.messages if entry.included} if smaller_than else set()
+    entries: list[ContextEntry] = [
+        ContextEntry(question.id, question.role, question_tokens, included=True, reason="last_message")
+    ]
+    kept: list[PromptMessage] = [PromptMessage("user", question.content)]
+    closed: str | None = None  # why the window takes no more messages
+    for message in reversed(history):
+        tokens = message_tokens(message.content, count)
+        if closed is None and len(kept) >= max_messages:
+            closed = "message_count"
+        if closed is None and message.content and used + tokens > budget_tokens:
+            closed = "token_budget"
+        if not message.content:
+            reason, included = "empty", False
+        elif closed is not None:
+            reason, included = "retry_smaller" if message.id in sent_before else closed, False
+        else:
+            reason, included = "fits", True
+            used += tokens
+            kept.append(PromptMessage(message.role, message.content))
+        entries.append(ContextEntry(message.id, message.role, tokens, included=included, reason=reason))
+    entries.append(ContextEntry("persona", "system", system_tokens, included=True, reason="persona"))
+    kept.append(PromptMessage("system", system))
+    account = ContextAccount(budget_tokens, used, older, tuple(reversed(entries)))
+    return Prompt(tuple(reversed(kept)), account, language, persona_name)
