@@ -1,0 +1,15 @@
+-- Puts a conversation into its owner's list, or takes it out. The list expires after the last of its conversations.
+-- KEYS list, pinned   ARGV conversation_id, updated_at (empty: take out), pinned (1 or 0), retention_s
+if ARGV[2] == '' then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  redis.call('SREM', KEYS[2], ARGV[1])
+else
+  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+  redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[2], ARGV[1])
+end
+if tonumber(ARGV[4]) > 0 and redis.call('SCARD', KEYS[2]) == 0 then
+  redis.call('EXPIRE', KEYS[1], math.ceil(tonumber(ARGV[4])))
+else
+  redis.call('PERSIST', KEYS[1])
+end
+return {'ok'}

@@ -1,0 +1,310 @@
+"""The journal of turns: what the design promises, as typed calls over the scripts.
+
+Nothing here keeps state: any process may call anything about any turn.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound
+from lianhua.events import Cursor, End, from_log, parse_cursor, to_log
+from lianhua.messages import Message
+from lianhua.store.conversations import Retention
+from lianhua.store.keys import ConversationKeys
+from lianhua.store.scripts import Argument, Script, driver_errors, is_outage
+from lianhua.turn import Numbered, TurnRecord, TurnRef
+
+LEASE_S: Final = 15.0
+LOG_EVENTS: Final = 512  # older ones are trimmed: a viewer that far behind is served sooner by a snapshot
+PAGE_EVENTS: Final = 256
+LINGER_S: Final = 600  # how long the log of an ended turn can still be replayed; afterwards the reply itself serves
+
+_encode = msgspec.json.Encoder().encode
+_record = msgspec.json.Decoder(TurnRecord)
+
+# What an append or a renewal met: written, asked to stop, over (ended or erased), or taken by another worker.
+Fate = Literal["ok", "stop", "ended", "fenced"]
+
+
+class NewTurn(Struct, frozen=True):
+    """All that `accept` stores: `message` is the user's, its parent the head that the prompt was made from."""
+
+    ref: TurnRef
+    owner: str
+    body_hash: str
+    message: Message
+    record: TurnRecord
+    first_event: Numbered
+    title: str
+
+
+class Accepted(Struct, frozen=True):
+    """The turn is open; `repeated` when this key had opened it before."""
+
+    turn_id: str
+    user_message_id: str
+    reply_message_id: str
+    repeated: bool
+
+
+class Busy(Struct, frozen=True):
+    """Another turn runs. `same_body` when it was asked the same thing, `lost` when its lease has run out."""
+
+    turn_id: str
+    user_message_id: str
+    reply_message_id: str
+    same_body: bool
+    lost: bool
+
+
+class Moved(Struct, frozen=True):
+    """The conversation has a newer message than the prompt was made from."""
+
+
+class Append(Struct, frozen=True):
+    ref: TurnRef
+    event: Numbered
+
+
+class EventPage(Struct, frozen=True):
+    """Events after a cursor, at most `PAGE_EVENTS`."""
+
+    state: "TurnState"
+    record: TurnRecord
+    events: tuple[Numbered, ...]
+
+
+class SnapshotPage(Struct, frozen=True):
+    """The text so far, for a cursor that the log does not reach. `cursor` is the last event that it covers.
+
+    `end` where the turn is over. `text` and `reasoning` are None when only the stored reply still has them.
+    """
+
+    state: "TurnState"
+    record: TurnRecord
+    cursor: Cursor
+    text: str | None
+    reasoning: str | None
+    end: Numbered | None
+
+
+TurnState = Literal["running", "lost", "ended"]
+FROM_START: Final = Cursor(-1, 0)
+FROM_SNAPSHOT: Final = Cursor(-2, 0)
+
+
+class Claim(Struct, frozen=True):
+    """A turn taken over, with everything its viewers may have seen."""
+
+    epoch: int
+    text: str
+    reasoning: str
+    record: TurnRecord
+
+
+class TurnJournal:
+    """Raises `StoreUnavailable` or `Overloaded` where the store does not take or give."""
+
+    def __init__(self, client: Redis, retention: Retention, worker: str, working_ttl_s: int) -> None:
+        self._client = client
+        self._retention = retention
+        self._worker = worker
+        self._working_ttl_s = working_ttl_s
+        self._accept, self._append, self._finish = Script("accept"), Script("append"), Script("finish")
+        self._renew, self._account, self._claim = Script("renew"), Script("account"), Script("claim")
+        self._stop, self._read = Script("stop"), Script("read")
+
+    async def accept(self, turn: NewTurn) -> Accepted | Busy | Moved:
+        """Stores the user's message and opens the turn, or changes nothing.
+
+        Raises `ConversationNotFound`, and `IdempotencyMismatch` when the key was used for another body.
+        """
+        keys = ConversationKeys(turn.ref.conversation_id)
+        args: list[Argument] = [
+            turn.owner,
+            turn.ref.turn_id,
+            turn.record.key,
+            turn.body_hash,
+            turn.message.parent_id or "",
+            turn.message.id,
+            _message_body(turn.message),
+            turn.record.reply_message_id,
+            self._worker,
+            LEASE_S,
+            to_log(turn.first_event.event)[1],
+            _encode(turn.record),
+            turn.title,
+            self._retention.seconds,
+            self._retention.messages,
+            self._working_ttl_s,
+        ]
+        answer = await self._accept.run(self._client, [*keys.lasting, keys.log(turn.ref.turn_id)], args)
+        match answer[0]:
+            case b"accepted" | b"same" as outcome:
+                turn_id, user, reply = (part.decode() for part in answer[1:4])
+                # Our own turn id under our own key: the first call's answer was lost on the way.
+                repeated = outcome == b"same" and turn_id != turn.ref.turn_id
+                return Accepted(turn_id, user, reply, repeated)
+            case b"busy":
+                turn_id, user, reply = (part.decode() for part in answer[1:4])
+                return Busy(turn_id, user, reply, same_body=answer[4] == b"1", lost=answer[5] == b"1")
+            case b"moved":
+                return Moved()
+            case b"mismatch":
+                raise IdempotencyMismatch(turn.ref.turn_id)
+        raise ConversationNotFound(turn.ref.conversation_id)
+
+    async def append(self, batch: Sequence[Append]) -> list[Fate | Exception]:
+        """Logs one event of each of many turns in one round trip; what became of each, in order.
+
+        An exception in the list is that event's alone. Raises `StoreUnavailable` or `Overloaded` for the whole batch.
+        """
+        calls = [self._append_call(append) for append in batch]
+        with driver_errors():
+            answers = await self._pipeline(calls)
+        return [answer if isinstance(answer, Exception) else _fate(answer) for answer in answers]
+
+    def _append_call(self, append: Append) -> tuple[list[str], list[Argument]]:
+        keys = ConversationKeys(append.ref.conversation_id)
+        cursor = append.event.cursor
+        kind, value = to_log(append.event.event)
+        turn_id = append.ref.turn_id
+        piece = keys.reasoning(turn_id) if kind == b"r" else keys.text(turn_id)
+        args: list[Argument] = [
+            turn_id,
+            cursor.epoch,
+            cursor.seq,
+            kind,
+            value,
+            LEASE_S,
+            self._working_ttl_s,
+            LOG_EVENTS,
+        ]
+        return [keys.meta, keys.log(turn_id), piece], args
+
+    async def _pipeline(self, calls: Sequence[tuple[list[str], list[Argument]]]) -> list[Any]:
+        script = self._append
+        pipe = self._client.pipeline(transaction=False)
+        for keys, args in calls:
+            pipe.evalsha(script.sha, len(keys), *keys, *args)
+        answers: list[Any] = await pipe.execute(raise_on_error=False)
+        if any(isinstance(answer, NoScriptError) for answer in answers):
+            await self._client.script_load(script.source)
+            return await self._pipeline(calls)  # what was written already is refused as a repetition
+        for answer in answers:
+            if is_outage(answer):
+                raise answer
+        return answers
+
+    async def renew(self, ref: TurnRef, epoch: int) -> Fate:
+        """Keeps the lease of a turn that has nothing to append."""
+        keys = ConversationKeys(ref.conversation_id)
+        return _fate(await self._renew.run(self._client, [keys.meta], [ref.turn_id, epoch, LEASE_S]))
+
+    async def replace_record(self, ref: TurnRef, epoch: int, record: TurnRecord) -> Fate:
+        """Replaces what is kept of a running turn."""
+        keys = ConversationKeys(ref.conversation_id)
+        args: list[Argument] = [ref.turn_id, epoch, _encode(record)]
+        return _fate(await self._account.run(self._client, [keys.meta, keys.turns], args))
+
+    async def finish(self, ref: TurnRef, end: Numbered, reply: Message, record: TurnRecord) -> Fate:
+        """Ends the turn and stores its reply. "ended" when it had ended before, by this call's lost first try or
+        otherwise.
+
+        Raises `AssertionError` when the reply is not, byte for byte, what was appended.
+        """
+        assert isinstance(end.event, End)  # noqa: S101
+        keys = ConversationKeys(ref.conversation_id)
+        whole = msgspec.structs.replace(record, end=end.event, end_cursor=end.cursor)
+        args: list[Argument] = [
+            ref.turn_id,
+            end.cursor.epoch,
+            end.cursor.seq,
+            to_log(end.event)[1],
+            reply.id,
+            _message_body(reply),
+            _encode(whole),
+            len(reply.content.encode()),
+            len(reply.reasoning.encode()),
+            self._retention.seconds,
+            self._retention.messages,
+            LINGER_S,
+        ]
+        answer = await self._finish.run(self._client, [*keys.lasting, *keys.working(ref.turn_id)], args)
+        assert answer[0] != b"mismatch", f"turn {ref.turn_id}: the reply is not what was shown"  # noqa: S101
+        return _fate(answer)
+
+    async def stop(self, ref: TurnRef, owner: str) -> Literal["running", "lost", "ended"]:
+        """Raises the stop flag of a running turn. Raises `ConversationNotFound`, `TurnNotFound`."""
+        keys = ConversationKeys(ref.conversation_id)
+        answer = await self._stop.run(self._client, [keys.meta, keys.turns], [owner, ref.turn_id])
+        _check(answer, ref)
+        if answer[0] == b"ended":
+            return "ended"
+        return "lost" if answer[1] == b"1" else "running"
+
+    async def claim(self, ref: TurnRef) -> Claim | None:
+        """Takes over a turn whose lease has run out; None when it has ended or somebody holds it."""
+        keys = ConversationKeys(ref.conversation_id)
+        names = [keys.meta, keys.text(ref.turn_id), keys.reasoning(ref.turn_id), keys.turns]
+        answer = await self._claim.run(self._client, names, [ref.turn_id, self._worker, LEASE_S])
+        if answer[0] != b"claimed":
+            return None
+        return Claim(int(answer[1]), answer[2].decode(), answer[3].decode(), _record.decode(answer[4]))
+
+    async def read(self, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
+        """What comes after a cursor: events, or a snapshot where the log does not reach back to it.
+
+        `FROM_START` asks for every event, `FROM_SNAPSHOT` for the text so far. Raises `ConversationNotFound`,
+        `TurnNotFound`.
+        """
+        keys = ConversationKeys(ref.conversation_id)
+        names = [keys.meta, keys.turns, *keys.working(ref.turn_id)]
+        args: list[Argument] = [owner, ref.turn_id, after.epoch, after.seq, PAGE_EVENTS]
+        answer = await self._read.run(self._client, names, args)
+        _check(answer, ref)
+        state: TurnState = answer[0].decode()
+        record = _record.decode(answer[1])
+        match answer[2]:
+            case b"events":
+                return EventPage(state, record, tuple(_numbered(entry) for entry in answer[3]))
+            case b"snapshot":
+                cursor = parse_cursor(answer[3].decode())
+                end = Numbered(cursor, from_log(b"e", answer[6])) if answer[6] else None
+                return SnapshotPage(state, record, cursor, answer[4].decode(), answer[5].decode(), end)
+        if (
+            record.end is None or record.end_cursor is None
+        ):  # a running turn without its log: nobody will write it again
+            return SnapshotPage(state, record, Cursor(0, 0), None, None, None)
+        end = Numbered(record.end_cursor, record.end)
+        if after == record.end_cursor:
+            return EventPage(state, record, ())
+        return SnapshotPage(state, record, record.end_cursor, None, None, end)
+
+
+def _message_body(message: Message) -> bytes:
+    """The message's JSON without what the store adds: place, time and header line."""
+    return _encode(msgspec.structs.replace(message, parent_id=None, turn_id=None))
+
+
+def _numbered(entry: tuple[bytes, list[bytes]]) -> Numbered:
+    cursor, (kind, value) = entry
+    return Numbered(parse_cursor(cursor.decode()), from_log(kind, value))
+
+
+def _fate(answer: list[Any]) -> Fate:
+    if answer[0] == b"ok":
+        return "stop" if len(answer) > 1 and answer[1] == b"1" else "ok"
+    return "fenced" if answer[0] == b"fenced" else "ended"
+
+
+def _check(answer: list[Any], ref: TurnRef) -> None:
+    if answer[0] == b"missing":
+        raise ConversationNotFound(ref.conversation_id)
+    if answer[0] == b"no_turn":
+        raise TurnNotFound(ref.turn_id)

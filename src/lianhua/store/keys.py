@@ -1,0 +1,40 @@
+"""The names of every key. The braces are the hash tag: in a Cluster all keys of one conversation live in one slot."""
+
+from typing import Final
+
+PREFIX: Final = "lianhua"
+
+
+class ConversationKeys:
+    """The keys of one conversation. Those of `lasting` expire together; a turn's working keys expire by themselves."""
+
+    def __init__(self, conversation_id: str) -> None:
+        base = f"{PREFIX}:{{{conversation_id}}}"
+        self.meta = base
+        self.messages = f"{base}:messages"
+        self.order = f"{base}:order"
+        self.turns = f"{base}:turns"
+        self.idempotency = f"{base}:idempotency"
+        self.live = f"{base}:live"
+
+    @property
+    def lasting(self) -> list[str]:
+        return [self.meta, self.messages, self.order, self.turns, self.idempotency, self.live]
+
+    def log(self, turn_id: str) -> str:
+        return f"{self.meta}:log:{turn_id}"
+
+    def text(self, turn_id: str) -> str:
+        return f"{self.meta}:text:{turn_id}"
+
+    def reasoning(self, turn_id: str) -> str:
+        return f"{self.meta}:reasoning:{turn_id}"
+
+    def working(self, turn_id: str) -> list[str]:
+        return [self.log(turn_id), self.text(turn_id), self.reasoning(turn_id)]
+
+
+def list_keys(owner: str) -> list[str]:
+    """A user's conversations by last activity, and which of them are pinned."""
+    base = f"{PREFIX}:{{user:{owner}}}"
+    return [f"{base}:conversations", f"{base}:pinned"]

@@ -1,0 +1,78 @@
+"""A real `lianhua serve` in its own process, for tests that speak HTTP to it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 35.0
+
+
+class ServerProcess:
+    """Starts the server on a free port of loopback; `log` holds what it wrote. Ended by process id, at the latest by
+    `kill`.
+    """
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._read = ""
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed with the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lianhua", "serve", "--port", "0"],
+            env={
+                **inherited,
+                "LIANHUA_DATA_DIR": str(data_dir),
+                "LIANHUA_DISCOVERY": "0",
+                "PYTHONUNBUFFERED": "1",
+                **environment,
+            },
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            cwd=data_dir,  # no .env of a checkout gets in
+        )
+        self.url = self._wait_for_url()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        if not self._log.closed:
+            self._log.seek(0)
+            self._read = self._log.read()
+        return self._read
+
+    def _wait_for_url(self) -> str:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if found := re.search(r"Lianhua 连话: (http://\S+)", self.log):
+                return found[1]
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self._process.returncode}:\n{self.log}")
+            time.sleep(0.02)
+        self.kill()
+        raise RuntimeError(f"the server did not start within {START_TIMEOUT_S} s:\n{self.log}")
+
+    def stop(self, sig: signal.Signals = signal.SIGINT) -> int:
+        """Asks the server to end and waits for it; its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(sig)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Waits for the server to end; its exit code."""
+        return self._process.wait(STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """kill -9, and waits until the process is gone."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        _ = self.log  # the last words stay readable
+        self._log.close()

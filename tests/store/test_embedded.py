@@ -1,0 +1,164 @@
+"""The embedded server as a process: its lock, its end, and what it keeps."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from lianhua.errors import WrongSettings
+from lianhua.store.embedded import SOCKET_PATH_BYTES, EmbeddedServer
+
+OWNER = """
+import asyncio, sys
+from pathlib import Path
+from lianhua.store.embedded import EmbeddedServer
+
+async def main():
+    server = EmbeddedServer(Path(sys.argv[1]))
+    await server.start()
+    print(server.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def put(server: EmbeddedServer, name: str) -> None:
+    async with Redis(unix_socket_path=str(server.socket)) as client:
+        await client.set(name, "kept")
+
+
+async def has(server: EmbeddedServer, name: str) -> bool:
+    async with Redis(unix_socket_path=str(server.socket)) as client:
+        return bool(await client.get(name) == b"kept")
+
+
+def gone(pid: int, within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+async def test_what_is_written_is_there_after_a_normal_end(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    pid = server.pid
+    assert pid is not None
+    await put(server, "a")
+    await server.close()
+    assert gone(pid)
+    again = EmbeddedServer(tmp_path)
+    await again.start()
+    try:
+        assert await has(again, "a")
+    finally:
+        await again.close()
+
+
+async def test_an_acknowledged_write_survives_a_kill(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    assert server.pid is not None
+    await put(server, "a")
+    os.kill(server.pid, signal.SIGKILL)
+    await server.close()
+    again = EmbeddedServer(tmp_path)
+    await again.start()
+    try:
+        assert await has(again, "a")
+    finally:
+        await again.close()
+
+
+async def test_two_owners_are_kept_apart(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    try:
+        with pytest.raises(WrongSettings, match="in use by another"):
+            await EmbeddedServer(tmp_path).start()
+        await put(server, "still there")
+    finally:
+        await server.close()
+
+
+async def test_it_is_private_and_off_the_network(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    try:
+        assert server.socket.stat().st_mode & 0o077 == 0
+        assert (tmp_path / "store").stat().st_mode & 0o077 == 0
+        async with Redis(unix_socket_path=str(server.socket)) as client:
+            config = await client.config_get("port", "appendonly", "appendfsync", "maxmemory-policy")
+        assert config == {
+            "port": "0",
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "maxmemory-policy": "noeviction",
+        }
+    finally:
+        await server.close()
+
+
+async def test_the_child_dies_with_an_owner_that_is_killed(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    child = int(await asyncio.to_thread(owner.stdout.readline))
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    if sys.platform == "linux":
+        assert gone(child)
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    await server.close()
+    assert gone(child)
+
+
+async def test_a_server_without_an_owner_is_ended_before_its_files_are_opened(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    await put(server, "a")
+    child, left_behind = server._child, server.pid
+    assert child is not None
+    assert left_behind is not None
+    server._child = None
+    server._lock.close()  # type: ignore[union-attr]
+    again = EmbeddedServer(tmp_path)
+    await again.start()
+    try:
+        assert child.wait(5) == 0
+        assert again.pid != left_behind
+        assert await has(again, "a")
+    finally:
+        await again.close()
+
+
+async def test_a_long_path_still_gets_a_socket(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * SOCKET_PATH_BYTES)
+    server = EmbeddedServer(deep)
+    await server.start()
+    try:
+        assert len(os.fsencode(server.socket)) <= SOCKET_PATH_BYTES
+        await put(server, "a")
+        with pytest.raises(WrongSettings, match="in use"):
+            await EmbeddedServer(deep).start()
+    finally:
+        await server.close()
+
+
+async def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WrongSettings, match="LIANHUA_DATA_DIR"):
+        await EmbeddedServer(tmp_path / "file").start()

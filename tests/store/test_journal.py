@@ -1,0 +1,421 @@
+"""The journal's promises on a real Valkey server."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound
+from lianhua.events import Cursor, End, TextPiece, TurnStarted
+from lianhua.messages import ContextAccount, Message
+from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.journal import (
+    FROM_SNAPSHOT,
+    FROM_START,
+    LOG_EVENTS,
+    PAGE_EVENTS,
+    Accepted,
+    Append,
+    Busy,
+    EventPage,
+    Moved,
+    NewTurn,
+    SnapshotPage,
+    TurnJournal,
+)
+from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
+
+OWNER = "ann"
+WEEK_S = 7 * 86_400
+CONVERSATION = "5f0c5a0e-0000-4000-8000-000000000001"
+ACCOUNT = ContextAccount(100, 10, 0, ())
+
+
+@dataclass
+class House:
+    """Journal and conversations on one server, and a conversation to talk in."""
+
+    client: Redis
+    retention: Retention = field(default_factory=lambda: Retention(WEEK_S, 50))
+
+    def __post_init__(self) -> None:
+        self.journal = TurnJournal(self.client, self.retention, "worker", working_ttl_s=60)
+        self.conversations = ConversationStore(self.client, self.retention)
+
+    async def open(self, number: int, *, head: str | None = None, key: str | None = None, body: str = "body") -> Turn:
+        turn = Turn(TurnRef(CONVERSATION, f"{number:x}"))
+        answer = await self.journal.accept(new_turn(turn, number, head, key or f"key{number}", body))
+        assert isinstance(answer, Accepted), answer
+        return turn
+
+    async def write(self, turn: Turn, *texts: str) -> None:
+        for text in texts:
+            assert await self.journal.append([Append(turn.ref, turn.text_piece(text))]) == ["ok"]
+
+    async def finish(self, turn: Turn, number: int) -> Numbered:
+        end = turn.end("done", "stop")
+        assert await self.journal.finish(turn.ref, end, reply(turn, number), record(number)) == "ok"
+        return end
+
+
+def record(number: int, key: str = "") -> TurnRecord:
+    return TurnRecord(f"u{number}", f"r{number}", "model", "assistant", ACCOUNT, key=key or f"key{number}")
+
+
+def reply(turn: Turn, number: int) -> Message:
+    return Message(f"r{number}", "assistant", turn.text, reasoning=turn.reasoning)
+
+
+def new_turn(turn: Turn, number: int, head: str | None, key: str, body: str) -> NewTurn:
+    question = Message(f"u{number}", "user", f"question {number}", parent_id=head)
+    started = turn.start(f"u{number}", f"r{number}", "model")
+    return NewTurn(turn.ref, OWNER, body, question, record(number, key), started, f"title {number}")
+
+
+@pytest.fixture
+async def house(client: Redis) -> House:
+    house = House(client)
+    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    return house
+
+
+async def test_a_turn_from_question_to_reply(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "你", "好")
+    end = await house.finish(turn, 1)
+    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+    assert isinstance(page, EventPage)
+    assert page.state == "ended"
+    assert [type(n.event) for n in page.events] == [TurnStarted, TextPiece, TextPiece, End]
+    assert page.events[-1] == end
+    assert page.record.end == end.event
+    assert page.record.started_at is not None
+    assert page.record.started_at <= (page.record.first_token_at or 0) <= (page.record.ended_at or 0)
+    question, answer = (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages
+    assert (question.content, answer.content, answer.parent_id, answer.turn_id) == ("question 1", "你好", "u1", "1")
+    assert (await house.conversations.get(CONVERSATION, OWNER)).running_turn_id is None
+
+
+async def test_every_cursor_gets_exactly_the_rest(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, *"abcdef")
+    await house.finish(turn, 1)
+    everything = await house.journal.read(turn.ref, OWNER, FROM_START)
+    assert isinstance(everything, EventPage)
+    for place, event in enumerate(everything.events):
+        rest = await house.journal.read(turn.ref, OWNER, event.cursor)
+        assert isinstance(rest, EventPage)
+        assert rest.events == everything.events[place + 1 :]
+
+
+async def test_a_resend_is_harmless_and_a_gap_in_time_too(house: House) -> None:
+    turn = await house.open(1)
+    piece = turn.text_piece("once")
+    for _ in range(3):
+        assert await house.journal.append([Append(turn.ref, piece)]) == ["ok"]
+    await house.write(turn, " more")
+    assert await house.journal.append([Append(turn.ref, piece)]) == ["ok"]
+    end = turn.end("done", "stop")
+    assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ok"
+    assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ended"
+    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+    assert isinstance(page, EventPage)
+    assert "".join(n.event.content for n in page.events if isinstance(n.event, TextPiece)) == "once more"
+    assert sum(isinstance(n.event, End) for n in page.events) == 1
+
+
+async def test_nothing_is_written_after_the_end(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "a")
+    late = Numbered(Cursor(1, 9), TextPiece("late"))
+    await house.finish(turn, 1)
+    assert await house.journal.append([Append(turn.ref, late)]) == ["ended"]
+    assert await house.journal.renew(turn.ref, 1) == "ended"
+    assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
+
+
+async def test_a_reply_that_is_not_what_was_shown_is_refused(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "shown")
+    turn.text_piece("never appended")
+    end = turn.end("done", "stop")
+    with pytest.raises(AssertionError, match="not what was shown"):
+        await house.journal.finish(turn.ref, end, reply(turn, 1), record(1))
+
+
+async def test_one_running_turn_however_many_ask_at_once(house: House) -> None:
+    turns = [Turn(TurnRef(CONVERSATION, f"{number:x}")) for number in range(20)]
+    answers = await asyncio.gather(
+        *(house.journal.accept(new_turn(turn, n, None, f"key{n}", "body")) for n, turn in enumerate(turns))
+    )
+    assert sum(isinstance(answer, Accepted) for answer in answers) == 1
+    winner = next(answer for answer in answers if isinstance(answer, Accepted))
+    busy = [answer for answer in answers if isinstance(answer, Busy)]
+    assert len(busy) == 19
+    assert all(answer.turn_id == winner.turn_id and answer.same_body and not answer.lost for answer in busy)
+    assert (await house.conversations.get(CONVERSATION, OWNER)).message_count == 1
+
+
+async def test_the_same_key_is_the_same_turn_while_it_runs_and_after(house: House) -> None:
+    turn = await house.open(1, key="mine")
+    for running in (True, False):
+        again = Turn(TurnRef(CONVERSATION, "aa"))
+        answer = await house.journal.accept(new_turn(again, 2, None, "mine", "body"))
+        assert answer == Accepted(turn.ref.turn_id, "u1", "r1", repeated=True)
+        with pytest.raises(IdempotencyMismatch):
+            await house.journal.accept(new_turn(Turn(TurnRef(CONVERSATION, "ab")), 3, None, "mine", "other"))
+        if running:
+            await house.finish(turn, 1)
+
+
+async def test_a_lost_answer_to_accept_is_no_repetition(house: House) -> None:
+    turn = Turn(TurnRef(CONVERSATION, "1"))
+    call = new_turn(turn, 1, None, "mine", "body")
+    assert await house.journal.accept(call) == await house.journal.accept(call)
+    assert (await house.conversations.get(CONVERSATION, OWNER)).message_count == 1
+
+
+async def test_a_prompt_made_from_an_old_head_is_not_accepted(house: House) -> None:
+    turn = await house.open(1)
+    await house.finish(turn, 1)
+    stale = Turn(TurnRef(CONVERSATION, "2"))
+    assert await house.journal.accept(new_turn(stale, 2, None, "key2", "body")) == Moved()
+    await house.open(2, head="r1")
+
+
+async def test_a_stop_comes_back_with_every_append_and_renewal(house: House) -> None:
+    turn = await house.open(1)
+    assert await house.journal.stop(turn.ref, OWNER) == "running"
+    assert await house.journal.append([Append(turn.ref, turn.text_piece("a"))]) == ["stop"]
+    assert await house.journal.renew(turn.ref, 1) == "stop"
+    await house.finish(turn, 1)
+    assert await house.journal.stop(turn.ref, OWNER) == "ended"
+
+
+async def test_a_turn_taken_over_is_closed_to_its_former_worker(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "shown ")
+    assert await house.journal.claim(turn.ref) is None
+    await house.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "0")
+    claim = await house.journal.claim(turn.ref)
+    assert claim is not None
+    assert (claim.epoch, claim.text) == (2, "shown ")
+    zombie = [Append(turn.ref, turn.text_piece("from the grave"))]
+    assert await house.journal.append(zombie) == ["fenced"]
+    assert await house.journal.renew(turn.ref, 1) == "fenced"
+    assert await house.journal.finish(turn.ref, turn.end("done", "stop"), reply(turn, 1), record(1)) == "fenced"
+    heir = Turn(turn.ref, claim.epoch, next_seq=1, text=claim.text)
+    await house.write(heir, "and more")
+    await house.finish(heir, 1)
+    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+    assert isinstance(page, EventPage)
+    cursors = [n.cursor for n in page.events]
+    assert cursors == sorted(set(cursors))
+    assert "".join(n.event.content for n in page.events if isinstance(n.event, TextPiece)) == "shown and more"
+
+
+async def test_a_cursor_older_than_the_log_gets_a_snapshot(house: House) -> None:
+    turn = await house.open(1)
+    count = LOG_EVENTS + 300
+    await house.write(turn, *(f"{number} " for number in range(count)))
+    old = await house.journal.read(turn.ref, OWNER, Cursor(1, 3))
+    assert isinstance(old, SnapshotPage)
+    assert (old.text, old.cursor, old.end) == (turn.text, Cursor(1, count), None)
+    assert isinstance(await house.journal.read(turn.ref, OWNER, FROM_START), SnapshotPage)
+    recent = await house.journal.read(turn.ref, OWNER, Cursor(1, count - 300))
+    assert isinstance(recent, EventPage)
+    assert len(recent.events) == PAGE_EVENTS
+
+
+@pytest.mark.parametrize("cursor", [Cursor(1, 99), Cursor(7, 0), FROM_SNAPSHOT])
+async def test_a_cursor_that_we_never_gave_gets_a_snapshot(house: House, cursor: Cursor) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "text")
+    page = await house.journal.read(turn.ref, OWNER, cursor)
+    assert isinstance(page, SnapshotPage)
+    assert (page.text, page.cursor) == ("text", Cursor(1, 1))
+
+
+async def test_the_reply_serves_when_the_log_is_gone(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "text")
+    end = await house.finish(turn, 1)
+    keys = [f"lianhua:{{{CONVERSATION}}}:{kind}:1" for kind in ("log", "text", "reasoning")]
+    assert 0 < await house.client.ttl(keys[0]) <= 600
+    await house.client.delete(*keys)
+    page = await house.journal.read(turn.ref, OWNER, Cursor(1, 1))
+    assert isinstance(page, SnapshotPage)
+    assert (page.text, page.end) == (None, end)
+    nothing = await house.journal.read(turn.ref, OWNER, end.cursor)
+    assert isinstance(nothing, EventPage)
+    assert (nothing.events, nothing.state) == ((), "ended")
+
+
+async def test_a_foreign_turn_is_a_missing_one(house: House) -> None:
+    turn = await house.open(1)
+    for call in (
+        house.journal.read(turn.ref, "bob", FROM_START),
+        house.journal.stop(turn.ref, "bob"),
+        house.conversations.messages(CONVERSATION, "bob", None, 10),
+        house.conversations.update(CONVERSATION, "bob", {"title": "mine"}),
+        house.conversations.erase(CONVERSATION, "bob", keep_conversation=False),
+        house.conversations.get(CONVERSATION, "bob"),
+    ):
+        with pytest.raises(ConversationNotFound):
+            await call
+    with pytest.raises(TurnNotFound):
+        await house.journal.read(TurnRef(CONVERSATION, "ff"), OWNER, FROM_START)
+    assert (await house.conversations.get(CONVERSATION, OWNER)).running_turn_id == "1"
+
+
+async def test_everything_temporary_has_an_expiry_from_its_creation(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "a")
+    await house.journal.append([Append(turn.ref, turn.reasoning_piece("b"))])
+    keys = [key async for key in house.client.scan_iter("*")]
+    assert len(keys) == 10
+    assert [key for key in keys if await house.client.ttl(key) < 0] == []
+
+
+async def test_a_batch_holds_many_turns_and_tells_the_fate_of_each(client: Redis) -> None:
+    house = House(client)
+    turns = []
+    for number in range(1, 5):
+        conversation = f"5f0c5a0e-0000-4000-8000-{number:012x}"
+        await house.conversations.create(conversation, OWNER, "assistant", None, "")
+        turn = Turn(TurnRef(conversation, f"{number:x}"))
+        await house.journal.accept(new_turn(turn, number, None, "key", "body"))
+        turns.append(turn)
+    await house.finish(turns[1], 2)
+    await house.journal.stop(turns[2].ref, OWNER)
+    appends = [Append(turn.ref, Numbered(Cursor(1, 1), TextPiece("x"))) for turn in turns]
+    assert await house.journal.append(appends) == ["ok", "ended", "stop", "ok"]
+
+
+async def test_scripts_are_loaded_again_after_the_server_forgot_them(house: House) -> None:
+    turn = await house.open(1)
+    await house.client.script_flush()
+    await house.write(turn, "a")
+    await house.client.script_flush()
+    await house.finish(turn, 1)
+    assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
+
+
+async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis) -> None:
+    house = House(client, Retention(WEEK_S, 4))
+    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    head = None
+    for number in range(1, 5):
+        turn = await house.open(number, head=head)
+        await house.finish(turn, number)
+        head = f"r{number}"
+    page = await house.conversations.messages(CONVERSATION, OWNER, None, 10)
+    assert [m.id for m in page.messages] == ["u3", "r3", "u4", "r4"]
+    assert (page.total, page.depth, page.next) == (4, 7, None)
+    turns = await client.hkeys(f"lianhua:{{{CONVERSATION}}}:turns")
+    keys = await client.hkeys(f"lianhua:{{{CONVERSATION}}}:idempotency")
+    assert (sorted(turns), sorted(keys)) == ([b"3", b"4"], [b"key3", b"key4"])
+
+
+async def test_a_pinned_conversation_keeps_everything_for_ever(client: Redis) -> None:
+    house = House(client, Retention(WEEK_S, 2))
+    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    pinned = await house.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
+    assert (pinned.pinned, pinned.expires_at) == (True, None)
+    head = None
+    for number in range(1, 4):
+        await house.finish(await house.open(number, head=head), number)
+        head = f"r{number}"
+    assert (await house.conversations.get(CONVERSATION, OWNER)).message_count == 6
+    lasting = [key async for key in client.scan_iter("*") if b":log:" not in key and b":text:" not in key]
+    assert len(lasting) == 8
+    assert [key for key in lasting if await client.ttl(key) != -1] == []
+    unpinned = await house.conversations.update(CONVERSATION, OWNER, {"pinned": "0"})
+    assert unpinned.expires_at is not None
+    ttls = [await client.ttl(key) for key in lasting if key != b"lianhua:{user:ann}:pinned"]
+    assert min(ttls) > WEEK_S - 60
+
+
+async def test_all_of_a_conversations_keys_expire_in_the_same_moment(house: House) -> None:
+    await house.finish(await house.open(1), 1)
+    names = [f"lianhua:{{{CONVERSATION}}}{suffix}" for suffix in ("", ":messages", ":order", ":turns", ":idempotency")]
+    moments = {await house.client.pexpiretime(name) for name in names}
+    conversation = await house.conversations.get(CONVERSATION, OWNER)
+    assert moments == {int((conversation.expires_at or 0) * 1000)}
+    assert conversation.expires_at == pytest.approx(conversation.updated_at + WEEK_S, abs=0.01)
+
+
+async def test_no_limit_means_no_expiry(client: Redis) -> None:
+    house = House(client, Retention(0, 0))
+    created = await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    assert created.expires_at is None
+    await house.finish(await house.open(1), 1)
+    assert await client.ttl(f"lianhua:{{{CONVERSATION}}}:messages") == -1
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_erased_means_erased(house: House, keep: bool) -> None:
+    await house.finish(await house.open(1), 1)
+    turn = await house.open(2, head="r1")
+    await house.write(turn, "secret")
+    await house.conversations.erase(CONVERSATION, OWNER, keep_conversation=keep)
+    left = {key async for key in house.client.scan_iter("*")}
+    expected = {f"lianhua:{{{CONVERSATION}}}".encode(), b"lianhua:{user:ann}:conversations"} if keep else set()
+    assert left == expected
+    assert await house.journal.append([Append(turn.ref, turn.text_piece("more"))]) == ["ended"]
+    assert {key async for key in house.client.scan_iter("*")} == expected
+    if keep:
+        empty = await house.conversations.get(CONVERSATION, OWNER)
+        assert (empty.title, empty.message_count, empty.running_turn_id) == ("", 0, None)
+        await house.open(3)
+
+
+async def test_pages_of_messages_join_without_gap_or_double(house: House) -> None:
+    head = None
+    for number in range(1, 8):
+        await house.finish(await house.open(number, head=head), number)
+        head = f"r{number}"
+    whole = await house.conversations.messages(CONVERSATION, OWNER, None, 100)
+    joined: list[Message] = []
+    before = None
+    while True:
+        page = await house.conversations.messages(CONVERSATION, OWNER, before, 4)
+        joined = [*page.messages, *joined]
+        before = page.next
+        if before is None:
+            break
+    assert joined == list(whole.messages)
+    assert [m.depth for m in joined] == list(range(14))
+
+
+async def test_pages_of_the_list_join_without_gap_or_double(client: Redis) -> None:
+    conversations = ConversationStore(client, Retention(WEEK_S, 50))
+    for number in range(11):
+        await conversations.create(f"5f0c5a0e-0000-4000-8000-{number:012x}", OWNER, "assistant", None, f"{number}")
+    # Three of the same microsecond, and one that has expired.
+    listed = "lianhua:{user:ann}:conversations"
+    for number in (3, 4, 5):
+        await client.zadd(listed, {f"5f0c5a0e-0000-4000-8000-{number:012x}": 1_000.0})
+    await client.delete("lianhua:{5f0c5a0e-0000-4000-8000-000000000009}")
+    titles: list[str] = []
+    before = None
+    while True:
+        page = await conversations.page(OWNER, before, 2)
+        titles += [conversation.title for conversation in page.conversations]
+        before = page.next
+        if before is None:
+            break
+    assert titles == ["10", "8", "7", "6", "2", "1", "0", "5", "4", "3"]
+    assert await client.zcard(listed) == 10
+
+
+async def test_a_record_can_be_replaced_while_the_turn_runs(house: House) -> None:
+    turn = await house.open(1)
+    smaller = msgspec.structs.replace(record(1), context=ContextAccount(50, 5, 2, ()), attempts=2)
+    assert await house.journal.replace_record(turn.ref, 1, smaller) == "ok"
+    assert await house.journal.replace_record(turn.ref, 2, smaller) == "fenced"
+    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+    assert (page.record.context.budget_tokens, page.record.attempts) == (50, 2)
+    assert page.record.started_at is not None
