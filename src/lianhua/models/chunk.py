@@ -1,0 +1,100 @@
+"""One chunk of a streamed reply, as servers send it: decoded strictly and fast, and where that fails, leniently."""
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+# The fields that are read, and no others: skipping the rest is what makes the decoder fast.
+class ChunkDelta(Struct):
+    """What a chunk adds to the reply."""
+
+    content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+
+
+class Choice(Struct):
+    """One of the replies in a chunk; we ask for one. An answer that does not stream has `message` for `delta`."""
+
+    delta: ChunkDelta | None = None
+    message: ChunkDelta | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(Struct):
+    """`usage` and `error` are as the server sent them, of any type."""
+
+    choices: list[Choice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+decode_chunk = msgspec.json.Decoder(Chunk).decode
+
+
+def lenient_chunks(data: bytes) -> list[Chunk]:
+    """The chunks in data that `decode_chunk` refused: odd types, broken UTF-8, control characters, several lines.
+
+    Their text may hold surrogates. What does not even look like JSON ("ping") is no chunk. Raises `ValueError` where it
+    looks like JSON and is none.
+    """
+    text = data.decode("utf-8", "replace").strip()
+    if not text.startswith(("{", "[")):
+        return []
+    try:
+        return [_from_object(json.loads(text, strict=False))]
+    except ValueError:
+        # A server that ends its events with one line end: to the standard they are one event of many lines.
+        lines = [line for line in text.split("\n") if line.startswith("{")]
+        if len(lines) == 1 and not text.endswith("[DONE]"):
+            raise
+        return [_from_object(json.loads(line, strict=False)) for line in lines]
+
+
+def _from_object(found: Any) -> Chunk:
+    if not isinstance(found, dict):
+        return Chunk()
+    choices = found.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
+    read = None
+    if choice is not None:
+        reason = choice.get("finish_reason")
+        read = [
+            Choice(
+                delta=_from_delta(choice.get("delta") or choice.get("message")),
+                finish_reason=reason if isinstance(reason, str) else None,
+            )
+        ]
+    return Chunk(choices=read, usage=found.get("usage"), error=found.get("error"))
+
+
+def _from_delta(delta: Any) -> ChunkDelta | None:
+    if not isinstance(delta, dict):
+        return None
+    content = delta.get("content")
+    return ChunkDelta(
+        content=_said(content),
+        # Mistral's reasoning models think inside a list of content parts.
+        reasoning=_said(delta.get("reasoning_content") or delta.get("reasoning")) or _thought(content),
+        refusal=_said(delta.get("refusal")),
+    )
+
+
+def _said(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(
+        part["text"]
+        for part in parts
+        if isinstance(part, dict) and part.get("type", "text") == "text" and isinstance(part.get("text"), str)
+    )
+
+
+def _thought(content: Any) -> str:
+    parts = content if isinstance(content, list) else []
+    return "".join(_said(part.get("thinking")) for part in parts if isinstance(part, dict))

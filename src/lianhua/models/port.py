@@ -1,0 +1,80 @@
+"""The port of every language model: a prompt goes in, batches of deltas come out."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from lianhua.messages import Usage
+from lianhua.prompt import Prompt
+
+ModelKind = Literal["openai", "local", "demo", "scripted"]
+
+
+class GenerationOptions(Struct, frozen=True):
+    """None leaves a parameter to the model's own default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+
+
+class TextDelta(Struct, frozen=True):
+    text: str
+
+
+class ReasoningDelta(Struct, frozen=True):
+    text: str
+
+
+class Retrying(Struct, frozen=True):
+    """Nothing was shown yet and the model is asked again in `retry_in_s` seconds. `code` says why."""
+
+    code: str
+    retry_in_s: float
+
+
+class Queued(Struct, frozen=True):
+    """The model answers one at a time and `ahead` other turns come first."""
+
+    ahead: int
+
+
+class Finish(Struct, frozen=True):
+    """The model said that it is done. A stream that ends without one was cut."""
+
+    reason: str
+    usage: Usage | None = None
+
+
+Delta = TextDelta | ReasoningDelta | Retrying | Queued | Finish
+
+
+class ModelInfo(Struct, frozen=True):
+    """`context_tokens` is the whole window, prompt and reply. `note` is for people: where the model runs."""
+
+    id: str
+    name: str
+    kind: ModelKind
+    context_tokens: int
+    images: bool = False
+    note: str = ""
+
+
+class ChatModel(Protocol):
+    """One language model. Every implementation raises only `ModelError`s of its own accord."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
+        """The reply in batches: as many deltas as one read brought, in order, no batch empty.
+
+        Ends after a `Finish`, or without one where the model's answer was cut. Raises a `ModelError`; closing the
+        iterator closes the connection to the model.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection and child process."""
+        ...

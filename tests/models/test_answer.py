@@ -1,0 +1,237 @@
+"""What a model's server answers, and how it is read: every oddity that real servers have."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from lianhua.errors import (
+    ModelBadResponse,
+    ModelRefused,
+)
+from lianhua.messages import Usage
+from lianhua.models.openai import OpenAIModel
+from lianhua.models.port import Finish, ReasoningDelta, TextDelta
+from tests.models.asking import HELLO, HELLO_DELTAS, PLAIN, PROMPT, Ask, said, shown, taken
+from tests.upstream import DONE, FIN, HANG, RST, Answer, Upstream, answer, chunk, events, raw, text, until_closed
+
+# What is read
+
+
+async def test_text_comes_in_order_and_ends_with_the_finish(ask: Ask) -> None:
+    assert await ask(HELLO) == HELLO_DELTAS
+
+
+async def test_all_that_one_read_brings_is_one_batch(model_at: Callable[..., OpenAIModel]) -> None:
+    gate = asyncio.Event()
+    async with (
+        Upstream(events(text("a") + text("b") + text("c"), gate, text("d"), DONE)) as upstream,
+        aclosing(model_at(upstream.base_url).stream(PROMPT, PLAIN)) as stream,
+    ):
+        assert await taken(stream) == [TextDelta("a"), TextDelta("b"), TextDelta("c")]
+        gate.set()
+        assert await taken(stream) == [TextDelta("d")]
+
+
+ODD = {
+    "a role-only chunk": (chunk({"role": "assistant", "content": None}), text("a"), chunk(finish="stop"), DONE),
+    "empty choices first": (b'data: {"choices":[],"prompt_filter_results":[]}\n\n', text("a"), DONE),
+    "choices that are null": (b'data: {"choices":null}\n\n', text("a"), DONE),
+    "no choices": (b'data: {"id":"x"}\n\n', text("a"), DONE),
+    "a choice without delta": (b'data: {"choices":[{"index":0}]}\n\n', text("a"), DONE),
+    "a delta that is null": (b'data: {"choices":[{"delta":null,"finish_reason":null}]}\n\n', text("a"), DONE),
+    "empty content": (text(""), text("a"), text(""), DONE),
+    "an empty finish reason in each chunk": (chunk({"content": "a"}, ""), chunk({}, ""), DONE),
+    "comments between": (b": OPENROUTER PROCESSING\n\n", text("a"), b":\n\n", DONE),
+    "CRLF": (text("a").replace(b"\n", b"\r\n"), DONE.replace(b"\n", b"\r\n")),
+    "CR": (text("a").replace(b"\n", b"\r"), DONE.replace(b"\n", b"\r")),
+    "no space after the colon": (text("a").replace(b"data: ", b"data:"), b"data:[DONE]\n\n"),
+    "a byte order mark": (b"\xef\xbb\xbf" + text("a"), DONE),
+    "blank lines first": (b"\n\n", b"\r\n" + text("a"), DONE),
+    "event names and ids": (b"event: message\nid: 1\n" + text("a"), DONE),
+    "tool calls": (chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}), text("a"), DONE),
+    "an error that is null": (chunk({"content": "a"}, error=None), DONE),
+    "words that are no JSON": (b"data: ping\n\n", b"data: null\n\n", text("a"), DONE),
+    "a second choice": (b'data: {"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}\n\n', DONE),
+    "a NUL": (text("\0a\0"), text("\0"), DONE),
+    "a raw control character": (b'data: {"choices":[{"delta":{"content":"a"}}],"x":"\x01"}\n\n', DONE),
+    "single line ends and no finish reason": (text("a")[:-1], DONE),
+    "single line ends to the end mark": (text("a")[:-1], chunk(finish="stop")[:-1], DONE),
+    "single line ends between events": (text("")[:-1] + text("a")[:-1] + chunk({})[:-1], b"\n", DONE),
+    "content in parts": (chunk({"content": [{"type": "text", "text": "a"}]}), DONE),
+    "a refusal": (chunk({"refusal": "a", "content": None}), DONE),
+    "what follows the end mark": (text("a"), DONE, text("b")),
+    "no blank line after the end mark": (text("a"), b"data: [DONE]"),
+    "an end mark with more behind it": (text("a"), b"data: [DONE] \n\n"),
+    "a finish reason of the wrong type": (text("a"), b'data: {"choices":[{"finish_reason":0}]}\n\n', DONE),
+}
+
+
+@pytest.mark.parametrize("steps", ODD.values(), ids=ODD.keys())
+async def test_odd_streams_are_read_like_plain_ones(ask: Ask, steps: tuple[bytes, ...]) -> None:
+    assert await ask(events(*steps)) == [TextDelta("a"), Finish("stop")]
+
+
+@pytest.mark.parametrize("steps", ODD.values(), ids=ODD.keys())
+async def test_odd_streams_may_be_cut_at_every_byte(ask: Ask, steps: tuple[bytes, ...]) -> None:
+    whole = b"".join(steps)
+    assert await ask(events(*(whole[at : at + 1] for at in range(len(whole))))) == [TextDelta("a"), Finish("stop")]
+
+
+async def test_utf8_split_between_two_reads_is_put_together(ask: Ask) -> None:
+    stream = 'data: {"choices":[{"delta":{"content":"连话🪷"}}]}\n\n'.encode() + DONE
+    for cut in range(1, len(stream)):
+        assert shown(await ask(events(stream[:cut], stream[cut:]))) == "连话🪷"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        (['"\\ud83e\\udeb7"'], "🪷"),
+        (['"a\\ud83e"', '"\\udeb7b"'], "a🪷b"),
+        (['"\\ud83e"', '""', '"\\udeb7"'], "🪷"),
+        (['"a\\ud83e"', '"b"'], "a�b"),
+        (['"\\udeb7a"'], "�a"),
+        (['"\\ud83e\\ud83e\\udeb7"'], "�🪷"),
+        (['"a\\ud83e"'], "a�"),
+        (['"a\xff"'], "a�"),
+    ],
+)
+async def test_halves_of_characters_are_joined_or_replaced(ask: Ask, pieces: list[str], whole: str) -> None:
+    for field, kind in (("content", TextDelta), ("reasoning_content", ReasoningDelta)):
+        steps = [f'data: {{"choices":[{{"delta":{{"{field}":{piece}}}}}]}}\n\n'.encode("latin-1") for piece in pieces]
+        deltas = await ask(events(*steps, DONE))
+        assert "".join(delta.text for delta in deltas if isinstance(delta, kind)) == whole
+        whole.encode()
+
+
+async def test_reasoning_under_either_name_and_under_both_is_said_once(ask: Ask) -> None:
+    thinking = [
+        chunk({"reasoning": "a"}),
+        chunk({"reasoning_content": "b"}),
+        chunk({"reasoning": "c", "reasoning_content": "c"}),
+        chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "d"}]}]}),
+        chunk({"reasoning": "e", "content": "f"}),
+    ]
+    assert await ask(events(*thinking, DONE)) == [
+        *map(ReasoningDelta, "abcde"),
+        TextDelta("f"),
+        Finish("stop"),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "tool_calls", "stop"])
+async def test_the_finish_reason_is_passed_on(ask: Ask, reason: str) -> None:
+    assert (await ask(events(text("a"), chunk(finish=reason), DONE)))[-1] == Finish(reason)
+
+
+@pytest.mark.parametrize(
+    ("usage", "read"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9, "x": {}}, Usage(7, 2)),
+        ({"prompt_tokens": 7.0, "completion_tokens": None}, Usage(7, 0)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
+        ({"prompt_tokens": "many"}, None),
+        ([], None),
+        ("none", None),
+        (None, None),
+    ],
+)
+async def test_usage_is_read_wherever_it_comes(ask: Ask, usage: Any, read: Usage | None) -> None:
+    alone = chunk(choices=[], usage=usage)
+    assert (await ask(events(text("a"), chunk(finish="stop"), alone, DONE)))[-1] == Finish("stop", read)
+    assert (await ask(events(text("a"), chunk({}, "stop", usage=usage), DONE)))[-1] == Finish("stop", read)
+
+
+async def test_an_end_mark_without_finish_reason_is_a_stop(ask: Ask) -> None:
+    assert await ask(events(text("a"), DONE)) == [TextDelta("a"), Finish("stop")]
+
+
+async def test_an_empty_finish_reason_is_none(ask: Ask) -> None:
+    assert await ask(events(chunk({"content": "a"}, ""))) == [TextDelta("a")]
+
+
+async def test_a_finish_reason_without_end_mark_is_an_end(ask: Ask) -> None:
+    finished = (text("a"), chunk(finish="length"))
+    for script in (events(*finished), until_closed(*finished), events(*finished, FIN), events(*finished, RST)):
+        assert await ask(script) == [TextDelta("a"), Finish("length")]
+
+
+async def test_a_server_that_keeps_the_connection_open_after_its_finish_is_not_waited_for(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.models.answer.AFTER_FINISH_S", 0.05)
+    assert (await ask(events(text("a"), chunk(finish="stop"), HANG)))[-1] == Finish("stop")
+    assert (await ask(events(text("a"), DONE, HANG)))[-1] == Finish("stop")
+
+
+async def test_an_answer_that_does_not_stream_is_one_delta(ask: Ask) -> None:
+    whole = {
+        "choices": [{"message": {"role": "assistant", "content": "all at once"}, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+    }
+    expected = [TextDelta("all at once"), Finish("length", Usage(3, 4))]
+    assert await ask(answer(200, whole)) == expected
+    split = b'\n {"choices":[{"message":{"cont', b'ent":"all"}}]}'
+    assert await ask(events(*split, content_type="application/json")) == [TextDelta("all"), Finish("stop")]
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "application/octet-stream", "text/html"])
+async def test_a_stream_under_a_wrong_content_type_is_read_all_the_same(ask: Ask, content_type: str) -> None:
+    assert await ask(events(text("a"), DONE, content_type=content_type)) == [TextDelta("a"), Finish("stop")]
+
+
+# What a server must not answer
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        answer(200, "<!doctype html><html>Sign in</html>", Content_Type="text/html"),
+        answer(200, "\n\n <html>", Content_Type="text/event-stream"),
+        answer(200, {"status": "ok"}),
+        answer(200, {"choices": []}),
+        answer(200, "{oops"),
+        answer(200, "[]"),
+        answer(200, "OK", Content_Type="text/plain"),
+        events(b'data: {"choices":[{"delta"\n\n', DONE),
+        raw(b"SSH-2.0-OpenSSH_9.9\r\n", HANG),
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: nonsense\r\n\r\n", HANG),
+    ],
+)
+async def test_what_is_no_completion_is_a_bad_response(ask: Ask, script: Answer) -> None:
+    with pytest.raises(ModelBadResponse):
+        await ask(script)
+
+
+async def test_an_endless_line_and_an_endless_body_are_bounded(
+    model_at: Callable[..., OpenAIModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.models.answer.JSON_BODY_BYTES", 256 * 1024)
+    block = b"x" * 64 * 1024
+    for first in (b"data: ", b"{"):
+        async with Upstream(events(first, *[block] * 64, HANG)) as upstream:
+            with pytest.raises(ModelBadResponse, match="endless"):
+                await said(model_at(upstream.base_url))
+            async with asyncio.timeout(5):
+                await upstream.requests[0].gone.wait()
+
+
+async def test_json_that_is_too_deep_is_a_bad_response(ask: Ask) -> None:
+    deep = b'{"choices":[{"delta":{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}}]}"
+    with pytest.raises(ModelBadResponse):
+        await ask(events(text("a"), b"data: " + deep + b"\n\n"))
+    with pytest.raises(ModelRefused):
+        await ask(answer(400, deep))
+
+
+async def test_an_error_may_hold_half_a_character(ask: Ask) -> None:
+    with pytest.raises(ModelBadResponse):
+        await ask(events(b'data: {"error": {"message": {"x": "\\ud83e"}, "code": "\\ud83e"}}\n\n'))
+
+
+async def test_text_is_never_left_out_in_silence(ask: Ask) -> None:
+    with pytest.raises(ModelBadResponse, match="not JSON"):
+        await ask(events(text("a"), b'data: {"choices":[{"delta":{"content":"lost', b"\n\n", text("b"), DONE))
