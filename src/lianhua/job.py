@@ -1,0 +1,61 @@
+"""One running turn with all that it needs, and the switch that stops it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+from lianhua.messages import Language
+from lianhua.models.port import ChatModel, GenerationOptions
+from lianhua.prompt import CountTokens, Prompt
+from lianhua.turn import Turn, TurnRecord
+
+StopReason = Literal["stopped", "server_stopping"]
+
+
+class Job:
+    """`stop` may be called at any time from the same event loop. `shrink` makes a smaller prompt of a refused one."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        record: TurnRecord,
+        prompt: Prompt,
+        model: ChatModel,
+        options: GenerationOptions,
+        count: CountTokens,
+        shrink: Callable[[Prompt], Prompt],
+    ) -> None:
+        self.turn = turn
+        self.record = record
+        self.prompt = prompt
+        self.model = model
+        self.options = options
+        self.count = count
+        self.shrink = shrink
+        self.stop_reason: StopReason | None = None
+        self._limit: asyncio.Timeout | None = None
+
+    @property
+    def language(self) -> Language:
+        return self.prompt.language
+
+    def stop(self, reason: StopReason) -> None:
+        """Ends the model's part at once; what came so far is kept. The first reason counts."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+        if self._limit:
+            self._limit.reschedule(0)  # a time in the past: the deadline that a reply has anyway comes now
+
+    def abandon(self) -> None:
+        """The turn is another worker's: stop asking the model and write nothing."""
+        self.stop("stopped")
+
+    def within(self, limit: asyncio.Timeout) -> None:
+        """Called as the model's part begins: a stop that came before takes effect now."""
+        self._limit = limit
+        if self.stop_reason:
+            limit.reschedule(0)
+
+    def outside(self) -> None:
+        """Called when the model's part is over: there is nothing left to stop."""
+        self._limit = None

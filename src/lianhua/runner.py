@@ -1,0 +1,241 @@
+"""Runs one turn: from the model's deltas to the journal, and to exactly one end."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from itertools import groupby
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from lianhua.errors import ContextTooLong, ModelBadResponse, ModelError, ModelUnavailable, Unavailable
+from lianhua.events import Notice
+from lianhua.job import Job
+from lianhua.messages import Message, MessageStatus, Usage
+from lianhua.models.port import Delta, Finish, Queued, ReasoningDelta, Retrying, TextDelta
+from lianhua.relay import STORE_PATIENCE_S, Relay
+from lianhua.store.journal import Fate, TurnJournal
+from lianhua.texts import say
+from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S: Final = 0.2
+
+
+class ReplyLimits(Struct, frozen=True):
+    """When a reply is too much: `seconds` for the whole of it, `chars` of text and reasoning together."""
+
+    seconds: float
+    chars: int
+
+
+class Outcome(Struct, frozen=True):
+    """How the model's part ended, before it is written down."""
+
+    status: MessageStatus
+    finish_reason: str
+    code: str | None = None
+    text: str | None = None
+    usage: Usage | None = None
+
+
+class TurnGone(Exception):
+    """The turn is no longer this worker's: it was erased, sealed, or taken over. Nothing more may be written."""
+
+
+class TurnRunner:
+    """Knows how a turn runs; keeps nothing of any."""
+
+    def __init__(self, journal: TurnJournal, relay: Relay, limits: ReplyLimits) -> None:
+        self._journal = journal
+        self._relay = relay
+        self._limits = limits
+
+    async def run(self, job: Job) -> None:
+        """Asks the model, writes the journal, ends the turn. Raises nothing but a bug of ours, and even then the
+        turn ends.
+        """
+        ref = job.turn.ref
+        try:
+            try:
+                outcome = await self._model_part(job)
+            except TurnGone:
+                logger.info("turn %s: no longer ours", ref.turn_id)
+                return
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                logger.exception("turn %s: a bug of ours", ref.turn_id)
+                outcome = _failure(job.turn, "internal")
+            await self._end(job, outcome)
+        finally:
+            self._relay.close(ref)
+
+    async def seal(self, ref: TurnRef) -> None:
+        """Ends a turn whose worker was lost: what its viewers saw is kept as the reply."""
+        claim = await self._journal.claim(ref)
+        if claim is None:  # it has ended, or somebody else was faster
+            return
+        turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
+        outcome = _failure(turn, "worker_lost")
+        text = say("worker_lost", claim.record.language)
+        end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text)
+        await self._journal.finish(ref, end, _reply(turn, claim.record, outcome), claim.record)
+        logger.warning("turn %s: sealed, its worker was lost", ref.turn_id)
+
+    async def _model_part(self, job: Job) -> Outcome:
+        try:
+            async with asyncio.timeout(self._limits.seconds) as limit:
+                job.within(limit)
+                return await self._ask_twice_if_too_long(job)
+        except TimeoutError:
+            match job.stop_reason:
+                case "stopped":
+                    return Outcome("stopped", "stopped")
+                case "server_stopping":
+                    return Outcome("interrupted", "interrupted", "server_stopping")
+            return _failure(job.turn, "model_timeout")
+        except ModelError as exc:
+            logger.warning("turn %s: %s: %s", job.turn.ref.turn_id, exc.code, exc)
+            return _failure(job.turn, exc.code)
+        finally:
+            job.outside()
+
+    async def _ask_twice_if_too_long(self, job: Job) -> Outcome:
+        try:
+            return await self._ask(job)
+        except ContextTooLong:
+            if job.turn.length or job.turn.reasoning_length:
+                raise
+        job.prompt = job.shrink(job.prompt)
+        job.record = msgspec.structs.replace(job.record, context=job.prompt.context, attempts=job.record.attempts + 1)
+        _check(await self._journal.replace_record(job.turn.ref, job.turn.epoch, job.record), job)
+        notice = Notice("context_too_long", say("window_shrunk", job.language))
+        await self._log(job, job.turn.notice(notice))
+        return await self._ask(job)
+
+    async def _ask(self, job: Job) -> Outcome:
+        turn = job.turn
+        finish: Finish | None = None
+        async with aclosing(job.model.stream(job.prompt, job.options)) as batches:
+            async for batch in batches:
+                # Whatever arrives while an append is on its way waits in the socket and is the next batch: no timer.
+                for delta in _joined(batch):
+                    if event := _event(job, delta):
+                        await self._log(job, event)
+                finish = next((delta for delta in batch if isinstance(delta, Finish)), finish)
+                if turn.length + turn.reasoning_length >= self._limits.chars:
+                    return Outcome("stopped", "length", text="reply_too_long")
+        if finish is None:
+            if not turn.length:
+                raise ModelBadResponse("the answer ended before it began")
+            return Outcome("interrupted", "interrupted", ModelUnavailable.code, "reply_cut")
+        return Outcome("done", finish.reason, usage=_usage(job, finish.usage))
+
+    async def _log(self, job: Job, event: Numbered) -> None:
+        fate = self._relay.append(job.turn.ref, event)
+        try:
+            await asyncio.shield(fate)
+        except asyncio.CancelledError:
+            # A stop came while the event was on its way. What the journal has, the reply must have too, so its fate
+            # counts.
+            await asyncio.wait([fate])
+            if fate.exception() is None:
+                raise
+        except Unavailable:
+            pass
+        if fate.exception() is not None:
+            # Our lease has run out with the store away. Whoever reads the turn next seals it with what the journal has.
+            raise TurnGone("the store is away")
+        _check(fate.result(), job)
+
+    async def _end(self, job: Job, outcome: Outcome) -> None:
+        turn = job.turn
+        if outcome.usage is None and turn.length:
+            outcome = msgspec.structs.replace(outcome, usage=_usage(job, None))
+        text = outcome.text or outcome.code
+        message = say(text, job.language) if text else None
+        end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=message, usage=outcome.usage)
+        fate = await self._finish_patiently(job, end, _reply(turn, job.record, outcome))
+        live = self._relay.live(turn.ref.turn_id)
+        if fate == "ok" and live:
+            live.publish(end)
+        logger.info("turn %s: %s, %d characters", turn.ref.turn_id, outcome.code or outcome.status, turn.length)
+
+    async def _finish_patiently(self, job: Job, end: Numbered, reply: Message) -> Fate:
+        """Repeats the last step until the store takes it. Past our lease another worker seals what the journal has."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STORE_PATIENCE_S
+        while True:
+            try:
+                return await self._journal.finish(job.turn.ref, end, reply, job.record)
+            except Unavailable:
+                if loop.time() > deadline:
+                    logger.error("turn %s: its end could not be written", job.turn.ref.turn_id)
+                    return "ended"
+                await asyncio.sleep(_RETRY_S)
+
+
+def _check(fate: Fate, job: Job) -> None:
+    """Acts on what the journal brought back."""
+    if fate == "stop":
+        job.stop("stopped")
+    elif fate != "ok":
+        raise TurnGone(fate)
+
+
+def _joined(batch: Sequence[Delta]) -> Iterator[Delta]:
+    """The batch with neighbouring pieces of the same kind made one."""
+    for kind, run in groupby(batch, type):
+        deltas = list(run)
+        if len(deltas) > 1 and (kind is TextDelta or kind is ReasoningDelta):
+            yield kind("".join(delta.text for delta in deltas))  # type: ignore[union-attr]  # of the kind just asked for
+        else:
+            yield from deltas
+
+
+def _event(job: Job, delta: Delta) -> Numbered | None:
+    """The turn's next event for a delta; what ends the stream is none yet."""
+    turn, language = job.turn, job.language
+    match delta:
+        case TextDelta():
+            return turn.text_piece(delta.text)
+        case ReasoningDelta():
+            return turn.reasoning_piece(delta.text)
+        case Retrying():
+            job.record = msgspec.structs.replace(job.record, attempts=job.record.attempts + 1)
+            return turn.notice(Notice(delta.code, say("retrying", language), round(delta.retry_in_s, 1)))
+        case Queued():
+            return turn.notice(Notice("queued", say("queued", language, ahead=delta.ahead)))
+        case Finish():
+            return None
+
+
+def _failure(turn: Turn, code: str) -> Outcome:
+    """Without a text the turn failed; with one it was interrupted, and the text is kept."""
+    return Outcome("interrupted", "interrupted", code) if turn.length else Outcome("failed", "error", code)
+
+
+def _reply(turn: Turn, record: TurnRecord, outcome: Outcome) -> Message:
+    return Message(
+        id=record.reply_message_id,
+        role="assistant",
+        content=turn.text,
+        reasoning=turn.reasoning,
+        status=outcome.status,
+        code=outcome.code,
+        model=record.model,
+        persona=record.persona,
+        usage=outcome.usage,
+    )
+
+
+def _usage(job: Job, reported: Usage | None) -> Usage:
+    """The provider's figures, else our own count, marked as an estimate."""
+    if reported:
+        return reported
+    completion = job.count(job.turn.text) + job.count(job.turn.reasoning)
+    return Usage(job.prompt.context.used_tokens, completion, estimated=True)
