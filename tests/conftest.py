@@ -1,10 +1,10 @@
 """Real parts for the tests: a Valkey server, a server process."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from lianhua.store.embedded import EmbeddedServer
@@ -13,13 +13,13 @@ from tests.server_process import ServerProcess
 StartServer = Callable[..., ServerProcess]
 
 
-@pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServer]:
     """One embedded server for the whole run; tests get it empty through `client`."""
     server = EmbeddedServer(tmp_path_factory.mktemp("valkey"))
-    asyncio.run(server.start())
+    await server.start()
     yield server
-    asyncio.run(server.close())
+    await server.close()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from lianhua.job import Job
 from lianhua.messages import Message, MessageStatus, Usage
 from lianhua.models.port import Delta, Finish, Queued, ReasoningDelta, Retrying, TextDelta
 from lianhua.relay import STORE_PATIENCE_S, Relay
-from lianhua.store.journal import Fate, TurnJournal
+from lianhua.store.journal import Claim, Fate, TurnJournal
 from lianhua.texts import say
 from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
 
@@ -74,17 +74,18 @@ class TurnRunner:
         finally:
             self._relay.close(ref)
 
-    async def seal(self, ref: TurnRef) -> None:
-        """Ends a turn whose worker was lost: what its viewers saw is kept as the reply."""
+    async def seal(self, ref: TurnRef) -> bool:
+        """Ends a turn whose worker was lost, what its viewers saw kept as the reply. False while a worker holds it."""
         claim = await self._journal.claim(ref)
-        if claim is None:  # it has ended, or somebody else was faster
-            return
+        if not isinstance(claim, Claim):
+            return claim == "ended"
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
         outcome = _failure(turn, "worker_lost")
         text = say("worker_lost", claim.record.language)
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text)
         await self._journal.finish(ref, end, _reply(turn, claim.record, outcome), claim.record)
         logger.warning("turn %s: sealed, its worker was lost", ref.turn_id)
+        return True
 
     async def _model_part(self, job: Job) -> Outcome:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from msgspec import Struct
@@ -14,19 +15,22 @@ from lianhua.job import Job
 from lianhua.messages import Conversation, TurnStatus
 from lianhua.personas import DEFAULT_ROLE
 from lianhua.planner import Ask, TurnPlanner
-from lianhua.relay import Relay
+from lianhua.relay import COMMIT_EVENTS, Relay
 from lianhua.runner import TurnRunner
 from lianhua.store.conversations import ConversationPage, ConversationStore, MessagePage
 from lianhua.store.journal import FROM_START, Accepted, Busy, TurnJournal
+from lianhua.store.running import RunningTurns
 from lianhua.turn import TurnRecord, TurnRef
 from lianhua.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 
-RENEW_S: Final = 5.0  # a third of the lease: two renewals may get lost
+RENEW_S: Final = 1.0  # how late a stop from another worker is heard of; far below the lease of 15 s
+SWEEP_S: Final = 5.0  # a lost turn is sealed at the latest so long after its lease
 RUNNING_TURNS: Final = 2_000  # what one worker's memory is planned for, at up to 2 MB a reply
 ACCEPT_TRIES: Final = 5
-STOP_WAIT_S: Final = 1.0
+STOP_WAIT_S: Final = 2.0
+STOP_LOOK_S: Final = 0.05
 END_WAIT_S: Final = 3.0  # the last appends and ends of all turns, while the server shuts down
 
 
@@ -49,6 +53,7 @@ class ChatService:
         relay: Relay,
         runner: TurnRunner,
         planner: TurnPlanner,
+        turns_on: RunningTurns,
     ) -> None:
         self.catalog = planner.catalog
         self.personas = planner.personas
@@ -57,15 +62,19 @@ class ChatService:
         self._relay = relay
         self._runner = runner
         self._planner = planner
+        self._turns_on = turns_on
         self._running: dict[str, tuple[Job, asyncio.Task[None]]] = {}
         self._draining = False
-        self._renewing: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
 
     # Its own life
 
     def start_up(self) -> None:
         self._relay.start()
-        self._renewing = asyncio.create_task(self._renew_forever(), name="renew leases")
+        self._chores = [
+            asyncio.create_task(_every(RENEW_S, self._renew), name="renew leases"),
+            asyncio.create_task(_every(SWEEP_S, self._sweep), name="seal lost turns"),
+        ]
 
     @property
     def draining(self) -> bool:
@@ -90,9 +99,10 @@ class ChatService:
             for job, _ in list(self._running.values()):
                 job.stop("server_stopping")
             await asyncio.wait(tasks, timeout=END_WAIT_S)
-        if self._renewing:
-            self._renewing.cancel()
-            await asyncio.wait([self._renewing])
+        for chore in self._chores:
+            chore.cancel()
+        if self._chores:
+            await asyncio.wait(self._chores)
         await self._relay.stop()
 
     # Conversations
@@ -202,17 +212,20 @@ class ChatService:
 
     async def _run_and_touch(self, user: str, job: Job) -> None:
         try:
-            await self._touch(user, job.turn.ref)
-            await self._runner.run(job)
-            await self._touch(user, job.turn.ref)
+            noted = asyncio.create_task(self._note(user, job.turn.ref, self._turns_on.add), name="note a turn")
+            await self._runner.run(job)  # the model is not kept waiting for the lists
+            await noted
+            await self._note(user, job.turn.ref, self._turns_on.remove)
         except Exception:
             logger.exception("turn %s: ended by a bug of ours", job.turn.ref.turn_id)
 
-    async def _touch(self, user: str, ref: TurnRef) -> None:
+    async def _note(self, user: str, ref: TurnRef, note: Callable[[TurnRef], Awaitable[None]]) -> None:
+        """Brings what lies beside the journal level with it; where that fails, later readers mend it."""
         try:
+            await note(ref)
             await self._conversations.touch(ref.conversation_id, user)
         except (ConversationNotFound, Unavailable):
-            logger.info("turn %s: the list is not level with it", ref.turn_id)
+            logger.info("turn %s: the lists are not level with it", ref.turn_id)
 
     async def view(self, user: str, ref: TurnRef, after: Cursor = FROM_START) -> Viewer | None:
         """A viewer of the turn, open at the cursor; None when the turn is over and nothing is missing."""
@@ -245,17 +258,35 @@ class ChatService:
             job, task = running
             job.stop("stopped")
             await asyncio.wait([task], timeout=STOP_WAIT_S)
-        return await self.turn(user, ref)
+        deadline = asyncio.get_running_loop().time() + STOP_WAIT_S
+        while (view := await self.turn(user, ref)).status == "running":
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(STOP_LOOK_S)  # its worker, another one, hears of it with its next append or renewal
+        return view
 
-    async def _renew_forever(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_S)
-            for job, _ in list(self._running.values()):
-                try:
-                    fate = await self._journal.renew(job.turn.ref, job.turn.epoch)
-                except Unavailable:
-                    continue  # the appends tell when the lease is over
+    async def _renew(self) -> None:
+        jobs = [job for job, _ in self._running.values()]
+        for some in (jobs[start : start + COMMIT_EVENTS] for start in range(0, len(jobs), COMMIT_EVENTS)):
+            fates = await self._journal.renew([(job.turn.ref, job.turn.epoch) for job in some])
+            for job, fate in zip(some, fates, strict=True):
                 if fate == "stop":
                     job.stop("stopped")
                 elif fate != "ok":
                     job.abandon()
+
+    async def _sweep(self) -> None:
+        for ref in await self._turns_on.all():
+            if ref.turn_id not in self._running and await self._runner.seal(ref):
+                await self._turns_on.remove(ref)
+
+
+async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await chore()
+        except Unavailable as exc:
+            logger.info("the store is away: %s", exc)
+        except Exception:
+            logger.exception("a chore failed and is tried again in %.0f s", seconds)

@@ -31,7 +31,7 @@ class Viewer:
         journal: TurnJournal,
         relay: Relay,
         conversations: ConversationStore,
-        seal: Callable[[TurnRef], Awaitable[None]],
+        seal: Callable[[TurnRef], Awaitable[bool]],
     ) -> None:
         self._ref = ref
         self._owner = owner

@@ -21,6 +21,7 @@ from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal import FROM_START, TurnJournal
+from lianhua.store.running import RunningTurns
 from lianhua.turn import TurnRef
 
 PERSONAS = parse_personas((files("lianhua") / "personas.toml").read_text("utf-8"), "personas.toml")
@@ -52,7 +53,9 @@ async def open_service(
     limits = ContextLimits(context_messages, None, 32_000)
     planner = TurnPlanner(catalog, Personas(PERSONAS), limits, lambda _: estimate_tokens)
     conversations = ConversationStore(client, retention)
-    service = ChatService(conversations, journal, relay, TurnRunner(journal, relay, reply), planner)
+    service = ChatService(
+        conversations, journal, relay, TurnRunner(journal, relay, reply), planner, RunningTurns(client)
+    )
     service.start_up()
     try:
         yield service

@@ -326,7 +326,13 @@ async def test_what_cannot_be_asked_is_refused_and_nothing_stored(client: Redis)
         assert (await service.get("ann", conversation)).message_count == 0
 
 
-async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(client: Redis) -> None:
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that no longer renew their leases, as when they are stopped in their tracks."""
+    monkeypatch.setattr("lianhua.service.RENEW_S", 600)
+
+
+async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(client: Redis, frozen: None) -> None:
     async with open_service(client, worker="two") as two:
         async with open_service(client, Rule(pieces=("shown", "never"), pace_s=30)) as one:
             ref = await start(one, "go")
@@ -342,7 +348,24 @@ async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(client
         assert (await two.messages("ann", ref.conversation_id, None, 10)).total == 2
 
 
-async def test_a_new_question_after_a_lost_worker_is_taken(client: Redis) -> None:
+async def test_a_lost_turn_is_sealed_although_nobody_looks(
+    client: Redis, monkeypatch: pytest.MonkeyPatch, frozen: None
+) -> None:
+    monkeypatch.setattr("lianhua.service.SWEEP_S", 0.05)
+    rule = Rule(pieces=("shown", "never"), pace_s=30)
+    async with open_service(client, rule) as one, open_service(client, worker="two") as two:
+        ref = await start(one, "go")
+        await follow(one, ref, limit=2)
+        await asyncio.sleep(0.2)
+        assert (await two.get("ann", ref.conversation_id)).running_turn_id == ref.turn_id
+        await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.lease", "0")
+        async with asyncio.timeout(5):
+            while (await two.get("ann", ref.conversation_id)).running_turn_id:
+                await asyncio.sleep(0.02)
+        assert await reply_of(two, ref) == ("shown", "interrupted")
+
+
+async def test_a_new_question_after_a_lost_worker_is_taken(client: Redis, frozen: None) -> None:
     rule = Rule(pieces=("a", "b"), pace_s=30)
     async with open_service(client, rule) as one, open_service(client, worker="two") as two:
         ref = await start(one, "go")

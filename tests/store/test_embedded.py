@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
 from lianhua.errors import WrongSettings
 from lianhua.store.embedded import SOCKET_PATH_BYTES, EmbeddedServer
@@ -80,6 +82,23 @@ async def test_an_acknowledged_write_survives_a_kill(tmp_path: Path) -> None:
         assert await has(again, "a")
     finally:
         await again.close()
+
+
+async def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    try:
+        killed = server.pid
+        assert killed is not None
+        await put(server, "a")
+        os.kill(killed, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while server.pid == killed or not server.socket.exists():
+                await asyncio.sleep(0.05)
+        async with Redis(unix_socket_path=str(server.socket), retry=Retry(ConstantBackoff(0.1), 50)) as client:
+            assert await client.get("a") == b"kept"
+    finally:
+        await server.close()
 
 
 async def test_two_owners_are_kept_apart(tmp_path: Path) -> None:

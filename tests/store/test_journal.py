@@ -19,6 +19,7 @@ from lianhua.store.journal import (
     Accepted,
     Append,
     Busy,
+    Claim,
     EventPage,
     Moved,
     NewTurn,
@@ -132,7 +133,7 @@ async def test_nothing_is_written_after_the_end(house: House) -> None:
     late = Numbered(Cursor(1, 9), TextPiece("late"))
     await house.finish(turn, 1)
     assert await house.journal.append([Append(turn.ref, late)]) == ["ended"]
-    assert await house.journal.renew(turn.ref, 1) == "ended"
+    assert await house.journal.renew([(turn.ref, 1)]) == ["ended"]
     assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
 
 
@@ -189,7 +190,7 @@ async def test_a_stop_comes_back_with_every_append_and_renewal(house: House) -> 
     turn = await house.open(1)
     assert await house.journal.stop(turn.ref, OWNER) == "running"
     assert await house.journal.append([Append(turn.ref, turn.text_piece("a"))]) == ["stop"]
-    assert await house.journal.renew(turn.ref, 1) == "stop"
+    assert await house.journal.renew([(turn.ref, 1)]) == ["stop"]
     await house.finish(turn, 1)
     assert await house.journal.stop(turn.ref, OWNER) == "ended"
 
@@ -197,14 +198,14 @@ async def test_a_stop_comes_back_with_every_append_and_renewal(house: House) -> 
 async def test_a_turn_taken_over_is_closed_to_its_former_worker(house: House) -> None:
     turn = await house.open(1)
     await house.write(turn, "shown ")
-    assert await house.journal.claim(turn.ref) is None
+    assert await house.journal.claim(turn.ref) == "held"
     await house.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "0")
     claim = await house.journal.claim(turn.ref)
-    assert claim is not None
+    assert isinstance(claim, Claim)
     assert (claim.epoch, claim.text) == (2, "shown ")
     zombie = [Append(turn.ref, turn.text_piece("from the grave"))]
     assert await house.journal.append(zombie) == ["fenced"]
-    assert await house.journal.renew(turn.ref, 1) == "fenced"
+    assert await house.journal.renew([(turn.ref, 1)]) == ["fenced"]
     assert await house.journal.finish(turn.ref, turn.end("done", "stop"), reply(turn, 1), record(1)) == "fenced"
     heir = Turn(turn.ref, claim.epoch, next_seq=1, text=claim.text)
     await house.write(heir, "and more")

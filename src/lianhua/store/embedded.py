@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S: Final = 60.0  # a large append-only file takes seconds to load; about 1 GB a second here
 STOP_TIMEOUT_S: Final = 10.0
+WATCH_S: Final = 1.0
 # sun_path holds 108 bytes on Linux, 104 on macOS (unix(7)); the server needs the closing NUL.
 SOCKET_PATH_BYTES: Final = 100
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
@@ -59,6 +60,7 @@ class EmbeddedServer:
         self.socket = _socket_path(self._dir)
         self._lock: IO[str] | None = None
         self._child: Popen[bytes] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -80,9 +82,14 @@ class EmbeddedServer:
         except BaseException:
             await self.close()
             raise
+        self._watching = asyncio.create_task(self._start_again_when_dead(binary), name="embedded store")
 
     async def close(self) -> None:
         """Ends the server in order, its file flushed, and gives up the lock. Harmless when repeated."""
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+            self._watching = None
         child, self._child = self._child, None
         if child and child.poll() is None:
             child.terminate()
@@ -158,6 +165,18 @@ class EmbeddedServer:
                 return
             await asyncio.sleep(0.01)
         raise StoreUnavailable(f"the embedded store did not answer within {START_TIMEOUT_S:.0f} s")
+
+    async def _start_again_when_dead(self, binary: Path) -> None:
+        """A store that is killed is back within a second or two; every acknowledged write is in its file."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._child is not None and self._child.poll() is not None:
+                logger.error("the embedded store ended with %d and is started again", self._child.returncode)
+                try:
+                    self._child = self._spawn(binary)
+                    await self._wait_until_ready()
+                except (StoreUnavailable, OSError) as exc:
+                    logger.error("the embedded store does not come up: %s", exc)
 
     async def _end_leftover(self) -> None:
         """Ends a server that outlived its owner. We hold the lock, so whatever still runs on these files has no

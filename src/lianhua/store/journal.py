@@ -166,7 +166,7 @@ class TurnJournal:
         """
         calls = [self._append_call(append) for append in batch]
         with driver_errors():
-            answers = await self._pipeline(calls)
+            answers = await self._pipeline(self._append, calls)
         return [answer if isinstance(answer, Exception) else _fate(answer) for answer in answers]
 
     def _append_call(self, append: Append) -> tuple[list[str], list[Argument]]:
@@ -187,24 +187,27 @@ class TurnJournal:
         ]
         return [keys.meta, keys.log(turn_id), piece], args
 
-    async def _pipeline(self, calls: Sequence[tuple[list[str], list[Argument]]]) -> list[Any]:
-        script = self._append
+    async def renew(self, turns: Sequence[tuple[TurnRef, int]]) -> list[Fate]:
+        """Keeps the leases of turns with their epochs, also of those that have nothing to append; the fate of each."""
+        calls: list[tuple[list[str], list[Argument]]] = [
+            ([ConversationKeys(ref.conversation_id).meta], [ref.turn_id, epoch, LEASE_S]) for ref, epoch in turns
+        ]
+        with driver_errors():
+            answers = await self._pipeline(self._renew, calls)
+        return ["ended" if isinstance(answer, Exception) else _fate(answer) for answer in answers]
+
+    async def _pipeline(self, script: Script, calls: Sequence[tuple[list[str], list[Argument]]]) -> list[Any]:
         pipe = self._client.pipeline(transaction=False)
         for keys, args in calls:
             pipe.evalsha(script.sha, len(keys), *keys, *args)
         answers: list[Any] = await pipe.execute(raise_on_error=False)
         if any(isinstance(answer, NoScriptError) for answer in answers):
             await self._client.script_load(script.source)
-            return await self._pipeline(calls)  # what was written already is refused as a repetition
+            return await self._pipeline(script, calls)  # what was written already is refused as a repetition
         for answer in answers:
             if is_outage(answer):
                 raise answer
         return answers
-
-    async def renew(self, ref: TurnRef, epoch: int) -> Fate:
-        """Keeps the lease of a turn that has nothing to append."""
-        keys = ConversationKeys(ref.conversation_id)
-        return _fate(await self._renew.run(self._client, [keys.meta], [ref.turn_id, epoch, LEASE_S]))
 
     async def replace_record(self, ref: TurnRef, epoch: int, record: TurnRecord) -> Fate:
         """Replaces what is kept of a running turn."""
@@ -248,13 +251,13 @@ class TurnJournal:
             return "ended"
         return "lost" if answer[1] == b"1" else "running"
 
-    async def claim(self, ref: TurnRef) -> Claim | None:
-        """Takes over a turn whose lease has run out; None when it has ended or somebody holds it."""
+    async def claim(self, ref: TurnRef) -> Claim | Literal["held", "ended"]:
+        """Takes over a turn whose lease has run out, unless somebody holds it or it has ended (or was erased)."""
         keys = ConversationKeys(ref.conversation_id)
         names = [keys.meta, keys.text(ref.turn_id), keys.reasoning(ref.turn_id), keys.turns]
         answer = await self._claim.run(self._client, names, [ref.turn_id, self._worker, LEASE_S])
         if answer[0] != b"claimed":
-            return None
+            return "held" if answer[0] == b"held" else "ended"
         return Claim(int(answer[1]), answer[2].decode(), answer[3].decode(), _record.decode(answer[4]))
 
     async def read(self, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
