@@ -1,0 +1,1 @@
+"""HTTP: routes, refusals and streams. The only room that knows FastAPI."""

@@ -1,0 +1,65 @@
+"""The application: routes, guards and error shapes around an open chat service."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+import lianhua
+from lianhua.api import conversations, health, models, page, problems, turns, tutorial
+from lianhua.api.guard import Gate, Headers
+from lianhua.api.schemas import ProblemOut
+from lianhua.api.stream import OpenStreams
+from lianhua.settings import Settings
+from lianhua.wiring import Chat
+
+PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
+
+
+def create_app(chat: Chat, settings: Settings) -> FastAPI:
+    """The ASGI application over an open `chat`, which the caller closes."""
+    refusal = {"model": ProblemOut, "content": {"application/problem+json": {}}, "description": "Refused"}
+    app = FastAPI(
+        title="Lianhua 连话",
+        version=lianhua.__version__,
+        description="Talk with language models over many turns. Errors are RFC 9457 problems with a stable `code`.",
+        docs_url=None,  # the framework's page loads from a CDN; ours is built in
+        redoc_url=None,
+        responses={"4XX": refusal, "503": refusal},
+    )
+    app.state.service = chat.service
+    app.state.store = chat.store
+    app.state.download = chat.download
+    app.state.settings = settings
+    app.state.streams = OpenStreams()
+    app.state.page = page.Page(PAGE_FOLDER)
+
+    api = APIRouter(prefix="/api")
+    for room in (tutorial, conversations, turns, models):
+        api.include_router(room.router)
+    app.include_router(api)
+    app.include_router(tutorial.router, include_in_schema=False)
+    app.include_router(health.router)
+    app.include_router(page.router)
+    problems.install(app)
+
+    # The last one added is the first that a request meets.
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "Accept-Language"],
+        )
+    app.add_middleware(Gate, allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings))
+    app.add_middleware(Headers)
+    return app
+
+
+def _own_hosts(settings: Settings) -> frozenset[str] | None:
+    """The names to answer to. Where the operator opened the server to a network, its name is theirs to choose."""
+    if not settings.on_loopback:
+        return None
+    return frozenset(urlsplit(origin).hostname or "" for origin in settings.allowed_origins)

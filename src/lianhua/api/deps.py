@@ -1,0 +1,116 @@
+"""What routes ask for by type: who is asking, in which language, of which conversation. A refusal here has a real
+status.
+"""
+
+import re
+import secrets
+from typing import Annotated, Final
+
+from fastapi import Cookie, Depends, Header, Path, Query, Request
+from pydantic import AfterValidator, Field
+
+from lianhua import texts
+from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
+from lianhua.messages import Language
+from lianhua.service import ChatService
+from lianhua.turn import TurnRef
+
+COOKIE: Final = "lianhua_uid"
+COOKIE_DAYS: Final = 400  # the longest that browsers keep one (RFC 6265bis, 5.5)
+_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{22}")
+# UUID version 4, lower case, as `POST /chat/start` gives it out.
+_CONVERSATION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_TURN_ID = re.compile(r"[0-9a-f]{1,64}")
+# C0 and C1 control characters but tab, line feed and carriage return; lone surrogates cannot be stored as UTF-8.
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def plain_text(value: str) -> str:
+    """Refuses what no person types and no terminal or log should meet."""
+    if _UNWANTED.search(value):
+        raise ValueError("control characters and lone surrogates are not allowed")
+    return value
+
+
+PlainText = Annotated[str, AfterValidator(plain_text)]
+Title = Annotated[PlainText, Field(max_length=200)]
+Name = Annotated[PlainText, Field(min_length=1, max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+Before = Annotated[str | None, Query(max_length=200, description="The `next` of the page before")]
+
+
+def get_service(request: Request) -> ChatService:
+    service: ChatService = request.app.state.service
+    return service
+
+
+def get_user(
+    request: Request,
+    user_id: Annotated[
+        str | None,
+        Query(pattern=r"^[A-Za-z0-9._@-]{1,128}$", description="Who is asking; without it, the cookie says"),
+    ] = None,
+    lianhua_uid: Annotated[str | None, Cookie(include_in_schema=False)] = None,
+) -> str:
+    """The owner's name in the store. One from a cookie starts with `~`, which no `user_id` can."""
+    if user_id is not None:
+        return user_id
+    if lianhua_uid is None or not _COOKIE_VALUE.fullmatch(lianhua_uid):
+        lianhua_uid = secrets.token_urlsafe(16)
+        secure = "; Secure" if request.url.scheme == "https" else ""
+        request.scope.setdefault("state", {})["set_cookie"] = (
+            f"{COOKIE}={lianhua_uid}; Path=/; Max-Age={COOKIE_DAYS * 86_400}; HttpOnly; SameSite=Lax{secure}"
+        )
+    return f"~{lianhua_uid}"
+
+
+def get_language(accept_language: Annotated[str | None, Header(include_in_schema=False)] = None) -> Language:
+    return texts.preferred_language(accept_language)
+
+
+def known_form(conversation_id: str) -> str:
+    """An id that cannot be one of ours names nothing, like any other that does not exist. Raises
+    `ConversationNotFound`.
+    """
+    if not _CONVERSATION_ID.fullmatch(conversation_id):
+        raise ConversationNotFound(f"{len(conversation_id)} characters")
+    return conversation_id
+
+
+def get_conversation_id(conversation_id: Annotated[str, Path(description="A conversation's id")]) -> str:
+    return known_form(conversation_id)
+
+
+def get_session_id(session_id: Annotated[str, Query(description="The conversation's id")]) -> str:
+    return known_form(session_id)
+
+
+def get_turn_ref(
+    conversation_id: Annotated[str, Depends(get_conversation_id)],
+    turn_id: Annotated[str, Path(description="A turn's id")],
+) -> TurnRef:
+    if not _TURN_ID.fullmatch(turn_id):
+        raise TurnNotFound(f"{len(turn_id)} characters")
+    return TurnRef(conversation_id, turn_id)
+
+
+def get_idempotency_key(
+    idempotency_key: Annotated[
+        str | None, Header(max_length=200, description="The same key never starts a second turn")
+    ] = None,
+) -> str:
+    """The caller's key, or one that nobody else has."""
+    if idempotency_key is None:
+        return secrets.token_hex(16)
+    if not idempotency_key.strip() or not idempotency_key.isascii() or not idempotency_key.isprintable():
+        raise InvalidRequest("Idempotency-Key", "1 to 200 printable ASCII characters")
+    return idempotency_key
+
+
+Service = Annotated[ChatService, Depends(get_service)]
+User = Annotated[str, Depends(get_user)]
+ViewerLanguage = Annotated[Language, Depends(get_language)]
+ConversationId = Annotated[str, Depends(get_conversation_id)]
+SessionId = Annotated[str, Depends(get_session_id)]
+Turn = Annotated[TurnRef, Depends(get_turn_ref)]
+IdempotencyKey = Annotated[str, Depends(get_idempotency_key)]

@@ -1,0 +1,26 @@
+"""Whether the process is alive, and whether it can take work."""
+
+from fastapi import APIRouter, Request
+
+from lianhua.api.deps import Service
+from lianhua.api.schemas import HealthOut
+from lianhua.errors import Draining, StoreUnavailable
+
+router = APIRouter(tags=["operation"])
+
+
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz")
+async def healthz() -> HealthOut:
+    return HealthOut(status="ok")
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz")
+async def readyz(request: Request, service: Service) -> HealthOut:
+    """503 while shutting down or while the store is away."""
+    if service.draining:
+        raise Draining("shutting down")
+    if not await request.app.state.store.answers():
+        raise StoreUnavailable("no answer")
+    return HealthOut(status="ready")

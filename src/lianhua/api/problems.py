@@ -1,0 +1,109 @@
+"""Which status each error class has, and how it looks: RFC 9457 problem details with a stable `code`."""
+
+import logging
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from lianhua import errors, texts
+from lianhua.errors import LianhuaError
+from lianhua.messages import Language
+
+logger = logging.getLogger(__name__)
+
+# The nearest class in an error's ancestry counts.
+STATUS: Final[dict[type[LianhuaError], int]] = {
+    errors.Refused: 422,
+    errors.ConversationNotFound: 404,
+    errors.TurnNotFound: 404,
+    errors.TurnInProgress: 409,
+    errors.NotAuthenticated: 401,
+    errors.Forbidden: 403,
+    errors.CrossSite: 403,
+    errors.PayloadTooLarge: 413,
+    errors.Unavailable: 503,
+    errors.ModelUnavailable: 503,
+}
+_HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+
+
+class Problem(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def problem(status: int, code: str, language: Language, detail: str | None = None, **more: Any) -> Problem:
+    """The response. `detail` is for people; without one the code's own text stands there."""
+    title = texts.say(code if texts.has(code) else "internal", language)
+    body = {
+        "type": f"urn:lianhua:error:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail or title,
+        "code": code,
+    }
+    headers = {"Retry-After": str(errors.Unavailable.retry_after_s)} if status in (429, 503) else None
+    return Problem(body | more, status, headers)
+
+
+def problem_of(error: LianhuaError, language: Language) -> Problem:
+    """The response for one of our errors: what happened and, where there is more to know, what exactly."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    match error:
+        case errors.InvalidRequest():
+            fault = {"field": error.field, "message": error.message}
+            return problem(status, error.code, language, f"{error.field}: {error.message}", errors=[fault])
+        case errors.TurnInProgress():
+            return problem(status, error.code, language, running_turn_id=error.turn_id)
+        case errors.MessageTooLong():
+            title = texts.say(error.code, language)
+            detail = f"{title} ({error.length} > {error.limit} {error.unit})"
+            fault = {"field": "message", "message": detail}
+            return problem(status, error.code, language, detail, errors=[fault])
+        case errors.Forbidden() if str(error):
+            return problem(status, error.code, language, str(error))
+    return problem(status, error.code, language)
+
+
+def language_of(scope: Scope) -> Language:
+    """The viewer's language by `Accept-Language`, without a request object: a refusal may come before there is one."""
+    headers = dict(scope.get("headers", ()))
+    return texts.preferred_language(headers.get(b"accept-language", b"").decode("latin-1"))
+
+
+def install(app: FastAPI) -> None:
+    """Every refusal leaves as a problem, ours and the framework's; `guard.Headers` does the same for our bugs."""
+
+    @app.exception_handler(LianhuaError)
+    async def ours(request: Request, exc: LianhuaError) -> Problem:
+        return problem_of(exc, language_of(request.scope))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, exc: RequestValidationError) -> Problem:
+        faults = [_fault(error) for error in exc.errors()]
+        detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults[:5])
+        return problem(422, "invalid_request", language_of(request.scope), detail, errors=faults)
+
+    @app.exception_handler(HTTPException)
+    async def framework(request: Request, exc: HTTPException) -> Problem:
+        if exc.status_code == 400:  # a body that could not even be read; one that could be has been told apart above
+            fault = {"field": "body", "message": "not a JSON document"}
+            return problem(
+                422, "invalid_request", language_of(request.scope), "body: not a JSON document", errors=[fault]
+            )
+        code = _HTTP_CODES.get(exc.status_code, "invalid_request" if exc.status_code < 500 else "internal")
+        response = problem(exc.status_code, code, language_of(request.scope))
+        for name, value in (exc.headers or {}).items():
+            response.headers[name] = value
+        return response
+
+
+def _fault(error: dict[str, Any]) -> dict[str, str]:
+    """Where and what, without the value: it may be what a person wrote."""
+    # A number is a place in the document, not a name.
+    names = [part for part in error["loc"] if isinstance(part, str) and part not in ("body", "query", "path", "header")]
+    field = ".".join(names) or "body"
+    return {"field": field, "message": str(error["msg"])}

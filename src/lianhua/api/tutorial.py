@@ -1,0 +1,128 @@
+"""The tutorial's five routes. The same handlers answer with and without `/api`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from lianhua.api.deps import Before, Name, PlainText, Service, SessionId, User, ViewerLanguage, known_form
+from lianhua.api.guard import check_site
+from lianhua.api.schemas import ClearedOut, HistoryOut, RoleOut, RolesOut, SessionOut
+from lianhua.api.shapes import message_out
+from lianhua.api.stream import EventStream
+from lianhua.errors import InvalidRequest
+from lianhua.events import parse_event_id
+from lianhua.personas import DEFAULT_ROLE
+from lianhua.planner import Ask
+from lianhua.service import ChatService
+from lianhua.store.journal import FROM_SNAPSHOT
+from lianhua.texts import say
+from lianhua.turn import TurnRef
+from lianhua.viewer import Viewer
+
+router = APIRouter(tags=["tutorial"])
+
+
+@router.post("/chat/start")
+async def start_session(
+    service: Service, user: User, language: ViewerLanguage, role: Annotated[Name | None, Query()] = None
+) -> SessionOut:
+    """Opens a conversation; its id is the `session_id` of the other calls."""
+    conversation = await service.create(user, role, None)
+    welcome = service.personas.get(conversation.role).text(language).welcome
+    return SessionOut(session_id=conversation.id, welcome_message=welcome)
+
+
+def same_site(
+    request: Request,
+    sec_fetch_site: Annotated[str | None, Header(include_in_schema=False)] = None,
+    origin: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> None:
+    """This GET changes something, so no other site's page may make a browser send it."""
+    check_site(sec_fetch_site, origin, request.headers.get("host"), request.app.state.settings.allowed_origins)
+
+
+async def viewer_of_stream(
+    service: Service,
+    user: User,
+    language: ViewerLanguage,
+    session_id: SessionId,
+    message: Annotated[PlainText | None, Query(description="Needed unless Last-Event-ID is there")] = None,
+    role: Annotated[Name | None, Query(description="The persona; without it, the conversation's")] = None,
+    turn_key: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._~-]{1,64}$")] = None,
+    last_event_id: Annotated[str | None, Header(max_length=200)] = None,
+) -> Viewer | None:
+    """Everything that can refuse, before the first byte. None: over, and nothing is missing."""
+    if last_event_id is not None:
+        return await _resumed(service, user, session_id, last_event_id)
+    if message is None:
+        raise InvalidRequest("message", "is needed")
+    ask = Ask(message, language, turn_key or service.new_key(), role)
+    accepted = await service.start_or_join(user, session_id, ask)
+    return await service.view(user, TurnRef(session_id, accepted.turn_id))
+
+
+async def _resumed(service: ChatService, user: str, session_id: str, last_event_id: str) -> Viewer | None:
+    """Goes on where the id says. An id that is not one of ours follows what runs, from a snapshot; it starts
+    nothing.
+    """
+    if ours := parse_event_id(last_event_id):
+        turn_id, cursor = ours
+        return await service.view(user, TurnRef(session_id, turn_id), cursor)
+    conversation = await service.get(user, session_id)
+    if conversation.running_turn_id is None:
+        return None
+    return await service.view(user, TurnRef(session_id, conversation.running_turn_id), FROM_SNAPSHOT)
+
+
+@router.get(
+    "/chat/stream",
+    dependencies=[Depends(same_site)],
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "Over"},
+    },
+)
+async def stream_reply(request: Request, viewer: Annotated[Viewer | None, Depends(viewer_of_stream)]) -> Response:
+    """Sends a message and streams the reply as server-sent events. A reconnect never asks the model again."""
+    if viewer is None:
+        return Response(status_code=204)
+    return EventStream(viewer, request.app.state.streams)
+
+
+@router.get("/chat/history", response_model_exclude_unset=True)
+async def read_history(
+    service: Service,
+    user: User,
+    session_id: SessionId,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    before: Before = None,
+) -> HistoryOut:
+    """The newest messages of a conversation, oldest first."""
+    page = await service.messages(user, session_id, before, limit)
+    return HistoryOut(messages=[message_out(message) for message in page.messages], total=page.total)
+
+
+@router.delete("/chat/history/{session_id}")
+async def clear_history(service: Service, user: User, language: ViewerLanguage, session_id: str) -> ClearedOut:
+    """Removes every message; a running reply is stopped. The conversation itself stays and can go on, empty."""
+    await service.erase(user, known_form(session_id), keep_conversation=True)
+    return ClearedOut(message=say("history_cleared", language))
+
+
+@router.get("/roles")
+async def list_roles(service: Service, language: ViewerLanguage) -> RolesOut:
+    """The personas to talk with."""
+    roles = {}
+    for persona in service.personas:
+        text = persona.text(language)
+        roles[persona.id] = RoleOut(
+            name=text.name,
+            icon=persona.icon,
+            description=text.description,
+            prompt=text.prompt.strip(),
+            welcome=text.welcome,
+            suggestions=list(text.suggestions),
+        )
+    return RolesOut(roles=roles, default_role=DEFAULT_ROLE)

@@ -1,0 +1,65 @@
+"""`lianhua doctor`: looks at settings, model and store as the server would, and says what to mend."""
+
+import asyncio
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from lianhua.errors import LianhuaError, ModelError
+from lianhua.messages import ContextAccount
+from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
+from lianhua.prompt import Prompt, PromptMessage
+from lianhua.settings import Settings
+from lianhua.store.connect import is_exposed, open_store
+from lianhua.texts import say
+from lianhua.wiring import describe, load_personas, pick_models
+
+ANSWER_TIMEOUT_S = 120.0  # a model on this computer is loaded first
+
+
+class Finding(Struct, frozen=True):
+    fine: bool
+    text: str
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """What was looked at, in order. Raises only `WrongSettings`: then there is nothing to look at yet."""
+    findings = [Finding(True, f"personas: {', '.join(persona.id for persona in load_personas(settings))}")]
+    findings.append(await _store(settings))
+    if settings.store_url and is_exposed(settings.store_url):
+        findings.append(
+            Finding(False, "store: it is on the network without a password; set one (requirepass or an ACL)")
+        )
+    models = await pick_models(settings)
+    try:
+        findings += [await _model(model) for model in models]
+    finally:
+        for model in models:
+            await model.close()
+    return findings
+
+
+async def _store(settings: Settings) -> Finding:
+    try:
+        async with open_store(settings) as store:
+            return Finding(True, f"store: {store.where}")
+    except LianhuaError as exc:
+        return Finding(False, f"store: {exc}")
+
+
+async def _model(model: ChatModel) -> Finding:
+    question = PromptMessage("user", "Say OK.")
+    prompt = Prompt((question,), ContextAccount(model.info.context_tokens, 8, 0, ()), "en")
+    try:
+        async with (
+            asyncio.timeout(ANSWER_TIMEOUT_S),
+            aclosing(model.stream(prompt, GenerationOptions(max_tokens=8))) as batches,
+        ):
+            async for batch in batches:
+                if any(isinstance(delta, TextDelta) for delta in batch):
+                    return Finding(True, f"model: {describe(model.info)} answers")
+    except ModelError as exc:
+        return Finding(False, f"model: {describe(model.info)}: {say(exc.code, 'en')}")
+    except TimeoutError:
+        return Finding(False, f"model: {describe(model.info)}: no answer within {ANSWER_TIMEOUT_S:.0f} s")
+    return Finding(False, f"model: {describe(model.info)}: an empty answer")

@@ -1,0 +1,195 @@
+"""The one file that picks models and opens the store."""
+
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from lianhua.errors import WrongSettings
+from lianhua.models.catalog import Catalog
+from lianhua.models.demo import DemoModel
+from lianhua.models.discover import FoundServer, find_local_server
+from lianhua.models.download import Download
+from lianhua.models.listed import ListedModel, context_tokens_of, parse_models_file, parse_models_list
+from lianhua.models.local import CONTEXT_TOKENS, LocalModel, local_info
+from lianhua.models.local_process import missing_runtime
+from lianhua.models.openai import OpenAIModel
+from lianhua.models.patience import Limits
+from lianhua.models.port import ChatModel, ModelInfo
+from lianhua.models.pull import find_pulled
+from lianhua.models.scripted import ScriptedModel, load_script
+from lianhua.models.tokens import token_counter
+from lianhua.personas import Personas, parse_personas
+from lianhua.planner import ContextLimits, TurnPlanner
+from lianhua.prompt import CountTokens
+from lianhua.relay import Relay
+from lianhua.runner import ReplyLimits, TurnRunner
+from lianhua.service import ChatService
+from lianhua.settings import DAY_S, Settings, is_loopback
+from lianhua.store.connect import Store, open_store
+from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.journal import TurnJournal
+from lianhua.store.running import RunningTurns
+
+logger = logging.getLogger(__name__)
+
+OPENAI_URL: Final = "https://api.openai.com/v1"
+# Ollama and LM Studio give a model this window unless told otherwise, and drop what is beyond without a word.
+FOUND_CONTEXT_TOKENS: Final = 4_096
+WORKING_TTL_MARGIN_S: Final = 3_600
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Everything that is open while the server runs. `download` is there where the small model may be fetched."""
+
+    service: ChatService
+    store: Store
+    download: Download | None
+
+
+@asynccontextmanager
+async def open_chat(settings: Settings, *, pull: bool = False) -> AsyncIterator[Chat]:
+    """The whole house for as long as the block runs. Raises `WrongSettings` or `StoreUnavailable`."""
+    personas = load_personas(settings)
+    async with AsyncExitStack() as stack:
+        catalog = Catalog(await pick_models(settings))
+        stack.push_async_callback(catalog.close)
+        logger.info("model: %s", describe(catalog.default.info))
+        store = await stack.enter_async_context(open_store(settings))
+        logger.info("store: %s", store.where)
+
+        retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
+        conversations = ConversationStore(store.client, retention)
+        # As long as the conversation: a turn whose worker was lost may first be read on its last day.
+        working_ttl_s = int(max(settings.reply_timeout_s + WORKING_TTL_MARGIN_S, retention.seconds))
+        journal = TurnJournal(store.client, retention, f"{os.getpid()}-{secrets.token_hex(4)}", working_ttl_s)
+        relay = Relay(journal)
+        runner = TurnRunner(journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars))
+        limits = ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars)
+        planner = TurnPlanner(catalog, personas, limits, _counter_for)
+        service = ChatService(conversations, journal, relay, runner, planner, RunningTurns(store.client))
+        download = _download(settings, catalog) if pull and _is_demo(catalog) else None
+        if download:
+            stack.push_async_callback(download.close)
+        service.start_up()
+        yield Chat(service, store, download)
+
+
+def load_personas(settings: Settings) -> Personas:
+    """The built-in personas and the operator's. Raises `WrongSettings`."""
+    built_in = (files("lianhua") / "personas.toml").read_text("utf-8")
+    personas = parse_personas(built_in, "personas.toml")
+    if settings.personas:
+        personas |= parse_personas(
+            _read(settings.personas, "LIANHUA_PERSONAS"), f"LIANHUA_PERSONAS: {settings.personas}"
+        )
+    return Personas(personas)
+
+
+async def pick_models(settings: Settings) -> list[ChatModel]:
+    """The models, the default one first. Raises `WrongSettings`.
+
+    What is set is used. With nothing set: a server that already runs on this machine, else the pulled model, else
+    `demo`.
+    """
+    if settings.script:
+        return [ScriptedModel(load_script(settings.script))]
+    limits = Limits(settings.connect_timeout_s, settings.first_byte_timeout_s, settings.delta_timeout_s)
+    chosen: list[ChatModel] = [_openai(listed, settings, limits) for listed in _listed(settings)]
+    if settings.local_model:
+        chosen.append(_local(settings.local_model, settings, limits))
+    if chosen:
+        return chosen
+    if settings.discovery and (found := await find_local_server()):
+        return [_found(found, settings, limits), DemoModel()]
+    if pulled := find_pulled(settings.data_dir):
+        return [_local(pulled, settings, limits), DemoModel()]
+    return [DemoModel()]
+
+
+def describe(info: ModelInfo) -> str:
+    """One line for the log and for `doctor`."""
+    return f"{info.name} ({info.kind}{', ' + info.note if info.note else ''})"
+
+
+def _listed(settings: Settings) -> list[ListedModel]:
+    if settings.models is None:
+        named = settings.openai_api_key or settings.openai_base_url
+        return [ListedModel(settings.openai_model)] if named else []
+    if settings.models.endswith(".toml"):
+        path = Path(settings.models).expanduser()
+        return parse_models_file(_read(path, "LIANHUA_MODELS"), f"LIANHUA_MODELS: {path}")
+    return parse_models_list(settings.models)
+
+
+def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIModel:
+    upstream = listed.model or listed.id
+    key = os.environ.get(listed.api_key_env) if listed.api_key_env else settings.openai_api_key
+    if listed.api_key_env and not key:
+        raise WrongSettings(f"LIANHUA_MODELS: {listed.id} wants the environment variable {listed.api_key_env}")
+    base_url = listed.base_url or settings.openai_base_url or OPENAI_URL
+    info = ModelInfo(
+        id=listed.id,
+        name=listed.name or listed.id,
+        kind="openai",
+        context_tokens=listed.context_tokens or settings.context_tokens or context_tokens_of(upstream),
+        images=listed.images,
+    )
+    # llama.cpp's server ends a connection after a streamed reply without saying so, and the next turn would meet a dead
+    # one. On this machine a new connection costs 0.1 ms, so there none is used twice.
+    remote = not is_loopback(urlsplit(base_url).hostname or "")
+    return OpenAIModel(info, base_url, key, limits, upstream_model=upstream, keep_connections=remote)
+
+
+def _found(found: FoundServer, settings: Settings, limits: Limits) -> OpenAIModel:
+    tokens = settings.context_tokens or FOUND_CONTEXT_TOKENS
+    info = ModelInfo(found.model, found.model, "openai", tokens, note=found.name)
+    return OpenAIModel(info, found.base_url, None, limits, keep_connections=False)
+
+
+def _local(file: Path, settings: Settings, limits: Limits) -> LocalModel:
+    model = LocalModel(file, limits, info=local_info(file, settings.context_tokens or CONTEXT_TOKENS))
+    model.start()
+    return model
+
+
+def _is_demo(catalog: Catalog) -> bool:
+    return catalog.default.info.kind == "demo"
+
+
+def _download(settings: Settings, catalog: Catalog) -> Download | None:
+    if missing := missing_runtime():
+        logger.warning("the small model is not fetched: %s", missing)
+        return None
+    limits = Limits(settings.connect_timeout_s, settings.first_byte_timeout_s, settings.delta_timeout_s)
+
+    async def arrived(file: Path) -> None:
+        model = _local(file, settings, limits)
+        catalog.add(model)
+        logger.info("model: %s answers from now on", describe(model.info))
+
+    download = Download(settings.data_dir, arrived)
+    download.start()
+    return download
+
+
+@cache
+def _counter_for(model: str) -> CountTokens:
+    count, how = token_counter(model)
+    logger.info("tokens of %s are counted by %s", model, how)
+    return count
+
+
+def _read(path: Path, setting: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeError) as exc:
+        raise WrongSettings(f"{setting}: cannot read {path} ({type(exc).__name__})") from exc

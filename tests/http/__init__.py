@@ -1,0 +1,1 @@
+"""The HTTP contract, asked of a real server process."""

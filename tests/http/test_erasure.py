@@ -1,0 +1,85 @@
+"""What is erased is gone from the store: messages, replies, events, titles, under every key."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.http.client import Client, Frame, events, turns
+from tests.http.store_dump import dump
+
+WAYS = {"clear": "/api/chat/history/{}", "delete": "/api/conversations/{}"}
+both_ways = pytest.mark.parametrize("way", WAYS)
+
+
+async def erase(client: Client, conversation: str, way: str) -> None:
+    answer = await client.ask("DELETE", WAYS[way].format(conversation))
+    assert answer.status == (200 if way == "clear" else 204)
+
+
+@both_ways
+async def test_nothing_of_the_text_is_left_in_the_store(alice: Client, http_data_dir: Path, way: str) -> None:
+    marker = f"sesame-{alice.user}-{way}"
+    conversation = await alice.create(title=f"about {marker}")
+    await alice.say(conversation, f"hello {marker}")
+    await alice.send(conversation, f"[think] {marker}", key=f"key-{marker}")
+    await alice.say(await alice.create(), "something else")
+    assert marker in dump(http_data_dir)
+    await erase(alice, conversation, way)
+    assert marker not in dump(http_data_dir)
+    if way == "delete":
+        assert conversation not in dump(http_data_dir)
+
+
+@both_ways
+async def test_a_running_reply_is_erased_too(alice: Client, http_data_dir: Path, way: str) -> None:
+    marker = f"sesame-{alice.user}-{way}"
+    conversation = await alice.create()
+    turn = await alice.begin(conversation, f"[long] {marker}")
+    watching = asyncio.create_task(alice.read(events(conversation, turn)))
+    await alice.see(conversation, turn)
+    assert "go on " in dump(http_data_dir)
+    await erase(alice, conversation, way)
+
+    frames: list[Frame] = await watching  # its viewers are let go
+    assert frames[-1].name == "end"
+    assert frames[-1].data["status"] == "stopped"
+    stored = dump(http_data_dir)
+    assert marker not in stored
+    assert turn not in stored
+    code = "turn_not_found" if way == "clear" else "conversation_not_found"
+    for path in (f"{turns(conversation)}/{turn}", events(conversation, turn)):
+        assert (await alice.ask("GET", path)).problem == (404, code)
+
+
+async def test_a_cleared_conversation_has_lost_its_title_and_goes_on(alice: Client) -> None:
+    conversation = await alice.create(role="teacher")
+    await alice.say(conversation, "hello")
+    await erase(alice, conversation, "clear")
+    cleared = await alice.get(f"/api/conversations/{conversation}")
+    assert (cleared["title"], cleared["message_count"], cleared["running_turn_id"]) == ("", 0, None)
+    assert cleared["role"] == "teacher"
+    assert (await alice.say(conversation, "again")).text == "echo: again (turn 1: 2 messages)"
+    assert (await alice.get(f"/api/conversations/{conversation}"))["title"] == "again"
+
+
+async def test_a_key_is_free_again_after_clearing(alice: Client) -> None:
+    conversation = await alice.create()
+    first = await alice.send(conversation, "hello", key="k")
+    await alice.read(first.json["events_url"])
+    await erase(alice, conversation, "clear")
+    again = await alice.send(conversation, "another", key="k")
+    assert again.status == 202
+    assert again.json["turn_id"] != first.json["turn_id"]
+
+
+async def test_clearing_at_the_same_time_as_sending_leaves_one_or_the_other(alice: Client) -> None:
+    conversation = await alice.create()
+    for number in range(10):
+        sent, _ = await asyncio.gather(alice.send(conversation, f"hello {number}"), erase(alice, conversation, "clear"))
+        assert sent.status == 202
+        if (running := await alice.ask("GET", sent.json["events_url"])).status == 200:
+            assert running.body
+        messages = await alice.messages(conversation)
+        assert [message["role"] for message in messages] in ([], ["user", "assistant"])
+        await erase(alice, conversation, "clear")
