@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,16 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@asynccontextmanager
+async def embedded(data_dir: Path) -> AsyncIterator[EmbeddedServer]:
+    server = EmbeddedServer(data_dir)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
 
 
 async def put(server: EmbeddedServer, name: str) -> None:
@@ -61,12 +73,8 @@ async def test_what_is_written_is_there_after_a_normal_end(tmp_path: Path) -> No
     await put(server, "a")
     await server.close()
     assert gone(pid)
-    again = EmbeddedServer(tmp_path)
-    await again.start()
-    try:
+    async with embedded(tmp_path) as again:
         assert await has(again, "a")
-    finally:
-        await again.close()
 
 
 async def test_an_acknowledged_write_survives_a_kill(tmp_path: Path) -> None:
@@ -76,18 +84,12 @@ async def test_an_acknowledged_write_survives_a_kill(tmp_path: Path) -> None:
     await put(server, "a")
     os.kill(server.pid, signal.SIGKILL)
     await server.close()
-    again = EmbeddedServer(tmp_path)
-    await again.start()
-    try:
+    async with embedded(tmp_path) as again:
         assert await has(again, "a")
-    finally:
-        await again.close()
 
 
 async def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path)
-    await server.start()
-    try:
+    async with embedded(tmp_path) as server:
         killed = server.pid
         assert killed is not None
         await put(server, "a")
@@ -97,25 +99,17 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
         async with Redis(unix_socket_path=str(server.socket), retry=Retry(ConstantBackoff(0.1), 50)) as client:
             assert await client.get("a") == b"kept"
-    finally:
-        await server.close()
 
 
 async def test_two_owners_are_kept_apart(tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path)
-    await server.start()
-    try:
+    async with embedded(tmp_path) as server:
         with pytest.raises(WrongSettings, match="in use by another"):
             await EmbeddedServer(tmp_path).start()
         await put(server, "still there")
-    finally:
-        await server.close()
 
 
 async def test_it_is_private_and_off_the_network(tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path)
-    await server.start()
-    try:
+    async with embedded(tmp_path) as server:
         assert server.socket.stat().st_mode & 0o077 == 0
         assert (tmp_path / "store").stat().st_mode & 0o077 == 0
         async with Redis(unix_socket_path=str(server.socket)) as client:
@@ -126,8 +120,6 @@ async def test_it_is_private_and_off_the_network(tmp_path: Path) -> None:
             "appendfsync": "always",
             "maxmemory-policy": "noeviction",
         }
-    finally:
-        await server.close()
 
 
 async def test_the_child_dies_with_an_owner_that_is_killed(tmp_path: Path) -> None:
@@ -154,27 +146,19 @@ async def test_a_server_without_an_owner_is_ended_before_its_files_are_opened(tm
     assert left_behind is not None
     server._child = None
     server._lock.close()  # type: ignore[union-attr]
-    again = EmbeddedServer(tmp_path)
-    await again.start()
-    try:
+    async with embedded(tmp_path) as again:
         assert child.wait(5) == 0
         assert again.pid != left_behind
         assert await has(again, "a")
-    finally:
-        await again.close()
 
 
 async def test_a_long_path_still_gets_a_socket(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * SOCKET_PATH_BYTES)
-    server = EmbeddedServer(deep)
-    await server.start()
-    try:
+    async with embedded(deep) as server:
         assert len(os.fsencode(server.socket)) <= SOCKET_PATH_BYTES
         await put(server, "a")
         with pytest.raises(WrongSettings, match="in use"):
             await EmbeddedServer(deep).start()
-    finally:
-        await server.close()
 
 
 async def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path: Path) -> None:
