@@ -18,7 +18,7 @@ import uvicorn
 
 import lianhua
 from lianhua.api.app import create_app
-from lianhua.api.stream import SEND_TIMEOUT_S
+from lianhua.api.stream import SEND_TIMEOUT_S, OpenStreams
 from lianhua.doctor import examine
 from lianhua.errors import LianhuaError, WrongSettings
 from lianhua.models.pull import Progress, pull
@@ -26,9 +26,10 @@ from lianhua.models.pull_reason import NotPulled
 from lianhua.settings import Settings, is_loopback, load_settings
 from lianhua.wiring import Chat, describe, open_chat
 
-TERM_GRACE_S: Final = 25.0  # orchestrators kill after 30 s
+# Orchestrators kill after 30 s. The rest is for the ends of turns (2 s), last bytes (1 s) and the store (2 s at worst).
+TERM_GRACE_S: Final = 25.0
 BACKLOG: Final = 2_048
-LAST_BYTES_S: Final = 2  # for sockets that still take their last bytes when everything else has ended
+LAST_BYTES_S: Final = 1  # for sockets that still take their last bytes when everything else has ended
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -105,8 +106,9 @@ async def _serve_until_told(settings: Settings, *, pull: bool) -> None:
     listener = _listen(settings)  # before the store: a port that is taken is found out at once
     with listener:
         async with open_chat(settings, pull=pull) as chat:
+            streams = OpenStreams()
             config = uvicorn.Config(
-                create_app(chat, settings),
+                create_app(chat, streams, settings),
                 http="httptools",
                 ws="none",
                 lifespan="off",
@@ -118,7 +120,7 @@ async def _serve_until_told(settings: Settings, *, pull: bool) -> None:
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=settings.trusted_proxies or None,
             )
-            await _Server(config, chat, _address(settings, listener)).serve(sockets=[listener])
+            await _Server(config, chat, streams, _address(settings, listener)).serve(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -150,11 +152,13 @@ class _Server(uvicorn.Server):
     The first SIGTERM gives turns `TERM_GRACE_S`; Ctrl-C and a second signal end them at once, their text kept.
     """
 
-    def __init__(self, config: uvicorn.Config, chat: Chat, address: str) -> None:
+    def __init__(self, config: uvicorn.Config, chat: Chat, streams: OpenStreams, address: str) -> None:
         super().__init__(config)
         self._chat = chat
+        self._streams = streams
         self._public_address = address
         self._hurry = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -164,14 +168,13 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGINT or self.should_exit:
-            self._hurry.set()
+            self._loop.call_soon_threadsafe(self._hurry.set)  # a signal handler by itself does not wake the loop
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._chat.service.drain()
-        config_app = self.config.app
-        await config_app.state.streams.close()  # type: ignore[union-attr]
-        await self._chat.service.close(TERM_GRACE_S, self._hurry)
+        await asyncio.gather(self._streams.close(), self._chat.service.close(TERM_GRACE_S, self._hurry))
+        await self._streams.close()  # of those who came back meanwhile
         await super().shutdown(sockets=sockets)
 
 

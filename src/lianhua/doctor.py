@@ -10,7 +10,7 @@ from lianhua.messages import ContextAccount
 from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
 from lianhua.prompt import Prompt, PromptMessage
 from lianhua.settings import Settings
-from lianhua.store.connect import is_exposed, open_store
+from lianhua.store.connect import is_exposed, is_served, open_store
 from lianhua.texts import say
 from lianhua.wiring import describe, load_personas, pick_models
 
@@ -40,6 +40,8 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 async def _store(settings: Settings) -> Finding:
+    if await is_served(settings):
+        return Finding(True, f"store: a running lianhua serves from {settings.data_dir}")
     try:
         async with open_store(settings) as store:
             return Finding(True, f"store: {store.where}")

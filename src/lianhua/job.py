@@ -9,7 +9,8 @@ from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.prompt import CountTokens, Prompt
 from lianhua.turn import Turn, TurnRecord
 
-StopReason = Literal["stopped", "server_stopping"]
+# `gone`: the turn is another worker's or was erased, and nothing more may be written.
+StopReason = Literal["stopped", "server_stopping", "gone"]
 
 
 class Job:
@@ -17,6 +18,7 @@ class Job:
 
     def __init__(
         self,
+        user: str,
         turn: Turn,
         record: TurnRecord,
         prompt: Prompt,
@@ -25,6 +27,7 @@ class Job:
         count: CountTokens,
         shrink: Callable[[Prompt], Prompt],
     ) -> None:
+        self.user = user
         self.turn = turn
         self.record = record
         self.prompt = prompt
@@ -44,17 +47,15 @@ class Job:
         if self.stop_reason is None:
             self.stop_reason = reason
         if self._limit:
-            self._limit.reschedule(0)  # a time in the past: the deadline that a reply has anyway comes now
-
-    def abandon(self) -> None:
-        """The turn is another worker's: stop asking the model and write nothing."""
-        self.stop("stopped")
+            limit, self._limit = self._limit, None  # it can be moved only once
+            limit.reschedule(0)  # a time in the past: the deadline that a reply has anyway comes now
 
     def within(self, limit: asyncio.Timeout) -> None:
         """Called as the model's part begins: a stop that came before takes effect now."""
-        self._limit = limit
         if self.stop_reason:
             limit.reschedule(0)
+        else:
+            self._limit = limit
 
     def outside(self) -> None:
         """Called when the model's part is over: there is nothing left to stop."""

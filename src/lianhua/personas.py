@@ -64,6 +64,10 @@ class Personas:
         except KeyError:
             raise UnknownRole(f"{len(role)} characters") from None
 
+    def get_or_default(self, role: str) -> Persona:
+        """The persona of that id; the default where the operator has taken it away."""
+        return self._personas.get(role) or self._personas[DEFAULT_ROLE]
+
 
 def parse_personas(toml: str, source: str) -> dict[str, Persona]:
     """The personas of a TOML text by id. Raises `WrongSettings` with one line that names `source` and the fault."""

@@ -60,7 +60,7 @@ class TurnPlanner:
 
     @property
     def window_messages(self) -> int:
-        """How many of the newest messages a plan wants to see: one more than fit beside the question, to name it."""
+        """How many of the newest messages a plan wants to see. One of them falls out, and the account can name it."""
         return self._limits.messages
 
     def begin(self, ask: Ask, conversation: Conversation) -> Plan:
@@ -72,7 +72,7 @@ class TurnPlanner:
             raise InvalidRequest("message", "must not be empty")
         if len(ask.message) > self._limits.message_chars:
             raise MessageTooLong(self._limits.message_chars, len(ask.message), "characters")
-        persona = self.personas.get(ask.role or conversation.role)
+        persona = self.personas.get(ask.role) if ask.role else self.personas.get_or_default(conversation.role)
         model = self.catalog.get(ask.model) if ask.model else self.catalog.get_or_default(conversation.model)
         return lambda page: self._plan(ask, conversation, persona, model, page)
 
@@ -99,7 +99,7 @@ class TurnPlanner:
         )
         started = turn.start(question.id, record.reply_message_id, model.info.id)
         options = GenerationOptions(temperature=persona.temperature, max_tokens=self._limits.reply_tokens)
-        job = Job(turn, record, prompt, model, options, count, shrink)
+        job = Job(conversation.owner, turn, record, prompt, model, options, count, shrink)
         body_hash = _body_hash(ask)
         title = title_of(ask.message)
         return job, NewTurn(turn.ref, conversation.owner, body_hash, question, record, started, title)

@@ -6,13 +6,16 @@ batches; there is no timer, and an idle server commits at once.
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from typing import Final
 
 from lianhua.errors import StoreUnavailable, Unavailable
 from lianhua.events import Cursor, End, to_frame
-from lianhua.store.journal import FROM_START, LEASE_S, Append, Fate, TurnJournal
+from lianhua.store.journal import LEASE_S, Append, Fate, TurnJournal
 from lianhua.turn import Numbered, TurnRef
+
+logger = logging.getLogger(__name__)
 
 VIEWER_BACKLOG_EVENTS: Final = (
     256  # a viewer further behind reads the journal; past this a snapshot is cheaper than the backlog
@@ -20,6 +23,8 @@ VIEWER_BACKLOG_EVENTS: Final = (
 COMMIT_EVENTS: Final = 512  # a larger pipeline keeps other calls of the store waiting for over 5 ms
 STORE_PATIENCE_S: Final = LEASE_S - 2  # after that the lease may be another worker's
 _RETRY_S: Final = 0.2
+
+Waiting = tuple[Append, "asyncio.Future[Fate]"]
 
 
 class LiveTurn:
@@ -29,11 +34,13 @@ class LiveTurn:
         self.ref = ref
         self.over = False
         self.end: Cursor | None = None  # of the last event, once it is there
+        self._last = Cursor(1, 0)  # the start, which `accept` has logged
         self._frames: deque[tuple[Cursor, bytes]] = deque(maxlen=VIEWER_BACKLOG_EVENTS)
         self._bell: asyncio.Future[None] | None = None
 
     def publish(self, event: Numbered) -> None:
         """Shows an event that the journal holds to everybody who waits."""
+        self._last = event.cursor
         self._frames.append((event.cursor, to_frame(self.ref.turn_id, event.cursor, event.event)))
         if isinstance(event.event, End):
             self.end = event.cursor
@@ -52,20 +59,17 @@ class LiveTurn:
 
     def after(self, cursor: Cursor) -> tuple[Cursor, bytes] | None:
         """The frames after `cursor` joined, and the new cursor; None when the backlog does not reach back to it."""
+        if cursor == self._last:
+            return cursor, b""
         if not self._frames:
             return None
         first = self._frames[0][0]
-        if cursor == FROM_START:
-            skip = 0 if first == Cursor(1, 0) else -1
-        elif cursor.epoch == first.epoch:
-            skip = cursor.seq - first.seq + 1
-        else:
-            skip = -1
-        if skip < 0 or skip > len(self._frames):
+        skip = cursor.seq - first.seq + 1 if cursor.epoch == first.epoch else -1
+        if not 0 <= skip < len(self._frames):
             return None
         # Nearly always one or two frames at the end: indexing a deque there is cheap.
         frames = [self._frames[i][1] for i in range(skip, len(self._frames))]
-        return (self._frames[-1][0] if frames else cursor), b"".join(frames)
+        return self._last, b"".join(frames)
 
     async def wait(self, timeout_s: float) -> None:
         """Returns when there may be something new, at the latest after `timeout_s`."""
@@ -82,22 +86,23 @@ class Relay:
     def __init__(self, journal: TurnJournal) -> None:
         self._journal = journal
         self._live: dict[str, LiveTurn] = {}
-        self._pending: list[tuple[Append, asyncio.Future[Fate]]] = []
+        self._pending: list[Waiting] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._commit_forever(), name="relay")
+        self._task.add_done_callback(_tell)
 
     async def stop(self) -> None:
-        """Ends the committing task. Appends that still wait fail with `StoreUnavailable`."""
+        """Ends the committing task. Appends that still wait, and later ones, fail with `StoreUnavailable`."""
+        self._stopped = True
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        for _, done in self._pending:
-            if not done.done():
-                done.set_exception(StoreUnavailable("the server has stopped"))
+        _fail(self._pending, StoreUnavailable("the server has stopped"))
         self._pending.clear()
 
     def open(self, ref: TurnRef) -> LiveTurn:
@@ -120,6 +125,9 @@ class Relay:
         The future fails with `StoreUnavailable` or `Overloaded` when the store did not take it for `STORE_PATIENCE_S`.
         """
         done: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
+        if self._stopped:
+            done.set_exception(StoreUnavailable("the server has stopped"))
+            return done
         self._pending.append((Append(ref, event), done))
         self._wake.set()
         return done
@@ -132,21 +140,26 @@ class Relay:
                 batch, self._pending = self._pending[:COMMIT_EVENTS], self._pending[COMMIT_EVENTS:]
                 await self._commit(batch)
 
-    async def _commit(self, batch: list[tuple[Append, "asyncio.Future[Fate]"]]) -> None:
+    async def _commit(self, batch: list[Waiting]) -> None:
         try:
             fates = await self._append_patiently([append for append, _ in batch])
-        except Exception as exc:
-            fates = [exc] * len(batch)
-        for (append, done), fate in zip(batch, fates, strict=True):
-            if isinstance(fate, Exception):
-                if not done.done():
-                    done.set_exception(fate)
-                continue
-            live = self._live.get(append.ref.turn_id)
-            if live and fate in ("ok", "stop"):
-                live.publish(append.event)
-            if not done.done():
-                done.set_result(fate)
+            for (append, done), fate in zip(batch, fates, strict=True):
+                self._tell_fate(append, done, fate)
+        except asyncio.CancelledError:
+            _fail(batch, StoreUnavailable("the server has stopped"))
+            raise
+        except Exception as exc:  # each turn decides for itself what to do without the store
+            _fail(batch, exc)
+
+    def _tell_fate(self, append: Append, done: "asyncio.Future[Fate]", fate: Fate | Exception) -> None:
+        if isinstance(fate, Exception):
+            _fail([(append, done)], fate)
+            return
+        live = self._live.get(append.ref.turn_id)
+        if live and fate in ("ok", "stop"):
+            live.publish(append.event)
+        if not done.done():
+            done.set_result(fate)
 
     async def _append_patiently(self, batch: list[Append]) -> list[Fate | Exception]:
         """Sends the batch until the store takes it: a resend is harmless, what was written is refused as a
@@ -161,3 +174,14 @@ class Relay:
                 if loop.time() > deadline:
                     raise
                 await asyncio.sleep(_RETRY_S)
+
+
+def _fail(batch: list[Waiting], error: Exception) -> None:
+    for _, done in batch:
+        if not done.done():
+            done.set_exception(error)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.critical("the relay has died, no turn can go on", exc_info=error)

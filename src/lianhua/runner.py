@@ -98,6 +98,8 @@ class TurnRunner:
                     return Outcome("stopped", "stopped")
                 case "server_stopping":
                     return Outcome("interrupted", "interrupted", "server_stopping")
+                case "gone":
+                    raise TurnGone("taken over or erased") from None
             return _failure(job.turn, "model_timeout")
         except ModelError as exc:
             logger.warning("turn %s: %s: %s", job.turn.ref.turn_id, exc.code, exc)

@@ -7,7 +7,7 @@ names, and a test holds the three together.
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ PREFIX = "LIANHUA_"
 class Settings:
     """What the operator chose. Times are seconds, sizes characters, tokens or bytes as the name says."""
 
-    openai_api_key: str | None
+    openai_api_key: str | None = field(repr=False)
     openai_base_url: str | None
     openai_model: str
-    redis_url: str | None
+    redis_url: str | None = field(repr=False)
     redis_host: str | None
     redis_port: int
     data_dir: Path
@@ -55,6 +55,8 @@ class Settings:
     delta_timeout_s: float
     reply_timeout_s: float
     log_level: str
+    # Everything that was read, for names that another file gives (`api_key_env`). It holds keys: never shown.
+    environ: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @property
     def store_url(self) -> str | None:
@@ -93,7 +95,7 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
             raise ValueError
         return number
 
-    read.__doc__ = f"a whole number from {low} to {high}"
+    read.__doc__ = f"a whole number from {low} to {high}" if low < high else f"{low}: this version knows no other"
     return read
 
 
@@ -138,14 +140,17 @@ def _folder(value: str) -> Path:
 def _web_url(value: str) -> str:
     """an address that starts with http:// or https://"""
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError
     return value.rstrip("/")
 
 
 def _store_url(value: str) -> str:
-    """an address that starts with redis://, rediss:// or unix://"""
-    if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+    """an address like redis://:password@host:6379/0, rediss://… or unix://path, with / and @ in a password escaped"""
+    parts = urlsplit(value)
+    if parts.scheme not in ("redis", "rediss", "unix") or parts.port == 0:
+        raise ValueError
+    if "@" in parts.path or bool(parts.hostname) == (parts.scheme == "unix"):
         raise ValueError
     return value
 
@@ -170,9 +175,8 @@ class Setting:
     default: Callable[[Mapping[str, str]], Any]
 
 
-def _row(env: str, read: Callable[[str], Any], default: Any = None, *, field: str | None = None) -> Setting:
-    name = field or env.removeprefix(PREFIX).lower()
-    return Setting(name, env, read, default if callable(default) else lambda _env: default)
+def _row(env: str, read: Callable[[str], Any], default: Any = None) -> Setting:
+    return Setting(env.removeprefix(PREFIX).lower(), env, read, default if callable(default) else lambda _env: default)
 
 
 def _default_data_dir(env: Mapping[str, str]) -> Path:
@@ -233,7 +237,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
             raise WrongSettings(f"{name}: {NOT_YET[name]} are not part of this version; remove the setting")
         if name.startswith(PREFIX) and name not in known:
             raise WrongSettings(f"{name}: no setting of that name; docs/configuration.md lists them all")
-    return Settings(**{row.field: _value(row, env) for row in SETTINGS})
+    return Settings(**{row.field: _value(row, env) for row in SETTINGS}, environ=env)
 
 
 def _merged(environ: Mapping[str, str], env_file: Path) -> dict[str, str]:
@@ -255,4 +259,4 @@ def _value(row: Setting, env: Mapping[str, str]) -> Any:
         raise WrongSettings(f"{row.env}: should be {row.read.__doc__}") from exc
 
 
-assert {row.field for row in SETTINGS} == {field.name for field in fields(Settings)}  # noqa: S101  one table, one class
+assert {row.field for row in SETTINGS} | {"environ"} == {part.name for part in fields(Settings)}  # noqa: S101

@@ -1,5 +1,6 @@
 """The one file that picks models and opens the store."""
 
+import asyncio
 import logging
 import os
 import secrets
@@ -37,6 +38,8 @@ from lianhua.store.connect import Store, open_store
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal import TurnJournal
 from lianhua.store.running import RunningTurns
+from lianhua.tasks import TurnTasks
+from lianhua.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ async def open_chat(settings: Settings, *, pull: bool = False) -> AsyncIterator[
         logger.info("store: %s", store.where)
 
         retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
-        conversations = ConversationStore(store.client, retention)
+        conversations = ConversationStore(store.client, retention, store.erased)
         # As long as the conversation: a turn whose worker was lost may first be read on its last day.
         working_ttl_s = int(max(settings.reply_timeout_s + WORKING_TTL_MARGIN_S, retention.seconds))
         journal = TurnJournal(store.client, retention, f"{os.getpid()}-{secrets.token_hex(4)}", working_ttl_s)
@@ -75,10 +78,15 @@ async def open_chat(settings: Settings, *, pull: bool = False) -> AsyncIterator[
         runner = TurnRunner(journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars))
         limits = ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars)
         planner = TurnPlanner(catalog, personas, limits, _counter_for)
-        service = ChatService(conversations, journal, relay, runner, planner, RunningTurns(store.client))
+        running_turns = RunningTurns(store.client)
+        tasks = TurnTasks(relay, runner, conversations, running_turns)
+        upkeep = Upkeep(journal, runner, tasks, running_turns)
+        service = ChatService(conversations, journal, relay, runner, planner, tasks, upkeep)
         download = _download(settings, catalog) if pull and _is_demo(catalog) else None
         if download:
             stack.push_async_callback(download.close)
+        for model in catalog:  # some counters read a vocabulary of megabytes: not in the first turn
+            await asyncio.to_thread(_counter_for, model.info.name)
         service.start_up()
         yield Chat(service, store, download)
 
@@ -132,7 +140,7 @@ def _listed(settings: Settings) -> list[ListedModel]:
 
 def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIModel:
     upstream = listed.model or listed.id
-    key = os.environ.get(listed.api_key_env) if listed.api_key_env else settings.openai_api_key
+    key = settings.environ.get(listed.api_key_env) if listed.api_key_env else settings.openai_api_key
     if listed.api_key_env and not key:
         raise WrongSettings(f"LIANHUA_MODELS: {listed.id} wants the environment variable {listed.api_key_env}")
     base_url = listed.base_url or settings.openai_base_url or OPENAI_URL

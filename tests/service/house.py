@@ -22,7 +22,9 @@ from lianhua.service import ChatService
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal import FROM_START, TurnJournal
 from lianhua.store.running import RunningTurns
+from lianhua.tasks import TurnTasks
 from lianhua.turn import TurnRef
+from lianhua.upkeep import Upkeep
 
 PERSONAS = parse_personas((files("lianhua") / "personas.toml").read_text("utf-8"), "personas.toml")
 
@@ -53,9 +55,11 @@ async def open_service(
     limits = ContextLimits(context_messages, None, 32_000)
     planner = TurnPlanner(catalog, Personas(PERSONAS), limits, lambda _: estimate_tokens)
     conversations = ConversationStore(client, retention)
-    service = ChatService(
-        conversations, journal, relay, TurnRunner(journal, relay, reply), planner, RunningTurns(client)
-    )
+    runner = TurnRunner(journal, relay, reply)
+    running_turns = RunningTurns(client)
+    tasks = TurnTasks(relay, runner, conversations, running_turns)
+    upkeep = Upkeep(journal, runner, tasks, running_turns)
+    service = ChatService(conversations, journal, relay, runner, planner, tasks, upkeep)
     service.start_up()
     try:
         yield service

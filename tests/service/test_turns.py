@@ -8,7 +8,14 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.errors import ContextTooLong, Draining, InvalidRequest, MessageTooLong, TurnInProgress
+from lianhua.errors import (
+    ContextTooLong,
+    Draining,
+    InvalidRequest,
+    MessageTooLong,
+    StoreUnavailable,
+    TurnInProgress,
+)
 from lianhua.events import Cursor
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, Queued, ReasoningDelta, TextDelta
 from lianhua.models.scripted import Rule
@@ -17,7 +24,7 @@ from lianhua.prompt import Prompt
 from lianhua.relay import VIEWER_BACKLOG_EVENTS
 from lianhua.runner import ReplyLimits
 from lianhua.service import ChatService
-from lianhua.store.journal import FROM_SNAPSHOT, FROM_START
+from lianhua.store.journal import FROM_SNAPSHOT, FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
 from lianhua.turn import TurnRef
 from tests.service.house import Seen, ask, follow, open_service, start
 
@@ -144,6 +151,17 @@ async def test_a_stop_keeps_what_came_and_is_harmless_twice(client: Redis) -> No
         assert 3 <= len(text_of(seen)) < 1_000
 
 
+async def test_many_stops_at_once_are_one(client: Redis) -> None:
+    async with open_service(client, model=Stubborn("slow to close")) as service:
+        ref = await start(service, "go")
+        await follow(service, ref, limit=2)
+        stops = [asyncio.create_task(service.stop("ann", ref)) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        stops.append(asyncio.create_task(service.stop("ann", ref)))
+        assert {(await stop).status for stop in stops} == {"stopped"}
+        assert await reply_of(service, ref) == ("on and on", "stopped")
+
+
 async def test_a_stop_before_the_first_piece(client: Redis) -> None:
     async with open_service(client, Rule(pieces=("a",), first_s=30)) as service:
         ref = await start(service, "go")
@@ -222,6 +240,12 @@ class Stubborn:
             case "bug":
                 yield [TextDelta("fine so far")]
                 raise ZeroDivisionError
+            case "slow to close":
+                try:
+                    yield [TextDelta("on and on")]
+                    await asyncio.sleep(30)
+                finally:
+                    await asyncio.sleep(0.2)
             case "thinking":
                 yield [Queued(2)]
                 yield [ReasoningDelta("hm, "), ReasoningDelta("yes")]
@@ -329,7 +353,7 @@ async def test_what_cannot_be_asked_is_refused_and_nothing_stored(client: Redis)
 @pytest.fixture
 def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that no longer renew their leases, as when they are stopped in their tracks."""
-    monkeypatch.setattr("lianhua.service.RENEW_S", 600)
+    monkeypatch.setattr("lianhua.upkeep.RENEW_S", 600)
 
 
 async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(client: Redis, frozen: None) -> None:
@@ -351,7 +375,7 @@ async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(client
 async def test_a_lost_turn_is_sealed_although_nobody_looks(
     client: Redis, monkeypatch: pytest.MonkeyPatch, frozen: None
 ) -> None:
-    monkeypatch.setattr("lianhua.service.SWEEP_S", 0.05)
+    monkeypatch.setattr("lianhua.upkeep.SWEEP_S", 0.05)
     rule = Rule(pieces=("shown", "never"), pace_s=30)
     async with open_service(client, rule) as one, open_service(client, worker="two") as two:
         ref = await start(one, "go")
@@ -369,6 +393,7 @@ async def test_a_new_question_after_a_lost_worker_is_taken(client: Redis, frozen
     rule = Rule(pieces=("a", "b"), pace_s=30)
     async with open_service(client, rule) as one, open_service(client, worker="two") as two:
         ref = await start(one, "go")
+        await follow(one, ref, limit=2)
         await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.lease", "0")
         following = await start(two, "and now?", conversation=ref.conversation_id)
         assert end_of(await follow(two, following))["status"] == "done"
@@ -382,6 +407,61 @@ async def test_closing_keeps_the_text_of_running_turns(client: Redis) -> None:
     seen = await viewer
     assert (end_of(seen)["status"], end_of(seen)["code"]) == ("interrupted", "server_stopping")
     assert len(text_of(seen)) >= 3
+
+
+async def test_what_is_accepted_while_closing_is_ended_too(client: Redis) -> None:
+    async with open_service(client, Rule(pieces=("a",), repeat=100, pace_s=0.05)) as service:
+        conversations = [(await service.create("ann", None, None)).id for _ in range(20)]
+        starts = [asyncio.create_task(service.start("ann", name, ask("go"))) for name in conversations]
+        await asyncio.sleep(0.001)
+    answers = await asyncio.gather(*starts, return_exceptions=True)
+    accepted = [answer for answer in answers if isinstance(answer, Accepted)]
+    assert all(isinstance(answer, Accepted | Draining) for answer in answers)
+    async with open_service(client, worker="next") as following:
+        states = [await following.get("ann", name) for name in conversations]
+    assert [state.running_turn_id for state in states] == [None] * 20
+    assert sum(state.message_count for state in states) == 2 * len(accepted)
+
+
+async def test_a_turn_whose_acceptance_was_answered_late_is_run(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = TurnJournal.accept
+    calls = 0
+
+    async def lossy(journal: TurnJournal, turn: NewTurn) -> Accepted | Busy | Moved:
+        nonlocal calls
+        calls += 1
+        answer = await accept(journal, turn)
+        if calls == 1:
+            raise StoreUnavailable("the answer was lost on the way")
+        return answer
+
+    monkeypatch.setattr(TurnJournal, "accept", lossy)
+    async with open_service(client, Rule(pieces=("here",))) as service:
+        ref = await start(service, "go")
+        assert text_of(await follow(service, ref)) == "here"
+        assert (await service.messages("ann", ref.conversation_id, None, 10)).total == 2
+
+
+async def test_a_caller_that_goes_away_leaves_its_turn_running(client: Redis) -> None:
+    async with open_service(client, Rule(pieces=("here",), first_s=0.1)) as service:
+        conversation = (await service.create("ann", None, None)).id
+        caller = asyncio.create_task(service.start("ann", conversation, ask("go")))
+        await asyncio.sleep(0)
+        caller.cancel()
+        async with asyncio.timeout(5):
+            while (await service.get("ann", conversation)).message_count < 2:
+                await asyncio.sleep(0.01)
+        assert (await service.messages("ann", conversation, None, 1)).messages[0].content == "here"
+
+
+async def test_nothing_is_left_of_a_turn_that_the_store_forgot(client: Redis) -> None:
+    async with open_service(client, Rule(pieces=("a",), repeat=200, pace_s=0.02)) as service:
+        ref = await start(service, "go")
+        await follow(service, ref, limit=3)
+        await client.flushall()
+        async with asyncio.timeout(5):
+            while any(task.get_name() == f"turn {ref.turn_id}" for task in asyncio.all_tasks()):
+                await asyncio.sleep(0.02)
 
 
 async def test_clearing_stops_the_reply_and_leaves_nothing(client: Redis) -> None:

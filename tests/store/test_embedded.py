@@ -16,7 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from lianhua.errors import WrongSettings
-from lianhua.store.embedded import SOCKET_PATH_BYTES, EmbeddedServer
+from lianhua.store.child import SOCKET_PATH_BYTES, works_in
+from lianhua.store.embedded import EmbeddedServer
 
 OWNER = """
 import asyncio, sys
@@ -99,6 +100,47 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
         async with Redis(unix_socket_path=str(server.socket), retry=Retry(ConstantBackoff(0.1), 50)) as client:
             assert await client.get("a") == b"kept"
+
+
+async def test_what_was_erased_leaves_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianhua.store.embedded.WATCH_S", 0.05)
+    monkeypatch.setattr("lianhua.store.embedded.REWRITE_PAUSE_S", 0.0)
+
+    def on_disk() -> bytes:
+        return b"".join(file.read_bytes() for file in (tmp_path / "store" / "appendonlydir").iterdir())
+
+    async with embedded(tmp_path) as server:
+        async with Redis(unix_socket_path=str(server.socket)) as client:
+            await client.set("secret", "a marker to look for")
+            await client.delete("secret")
+        await put(server, "b")
+        assert b"a marker to look for" in on_disk()
+        server.rewrite_soon()
+        async with asyncio.timeout(20):
+            while b"a marker to look for" in on_disk():
+                await asyncio.sleep(0.05)
+        assert await has(server, "b")
+
+
+def test_another_process_with_the_same_id_is_not_taken_for_the_server(tmp_path: Path) -> None:
+    bystander = subprocess.Popen(["sleep", "30"])
+    try:
+        assert not works_in(bystander.pid, tmp_path)
+        (tmp_path / "store").mkdir()
+        (tmp_path / "store" / "server.pid").write_text(str(bystander.pid))
+        asyncio.run(start_and_close(EmbeddedServer(tmp_path)))
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+async def start_and_close(server: EmbeddedServer) -> None:
+    await server.start()
+    assert server.pid is not None
+    assert works_in(server.pid, server.socket.parent)
+    assert not works_in(server.pid, server.socket.parent.parent)
+    await server.close()
 
 
 async def test_two_owners_are_kept_apart(tmp_path: Path) -> None:

@@ -412,6 +412,26 @@ async def test_pages_of_the_list_join_without_gap_or_double(client: Redis) -> No
     assert await client.zcard(listed) == 10
 
 
+async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redis) -> None:
+    conversations = ConversationStore(client, Retention(WEEK_S, 50))
+    names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(11)]
+    for name in names:
+        await conversations.create(name, OWNER, "assistant", None, "")
+    for name in names[3:9]:
+        await client.delete(f"lianhua:{{{name}}}")
+    page = await conversations.page(OWNER, None, 5)
+    assert [conversation.id for conversation in page.conversations] == [names[i] for i in (10, 9, 2, 1, 0)]
+    assert page.next is None
+
+
+async def test_a_list_forgets_what_has_long_expired_without_being_read(client: Redis) -> None:
+    conversations = ConversationStore(client, Retention(1, 50))
+    listed = "lianhua:{user:ann}:conversations"
+    await client.zadd(listed, {"old": 1_000.0})
+    await conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    assert await client.zrange(listed, 0, -1) == [CONVERSATION.encode()]
+
+
 async def test_a_record_can_be_replaced_while_the_turn_runs(house: House) -> None:
     turn = await house.open(1)
     smaller = msgspec.structs.replace(record(1), context=ContextAccount(50, 5, 2, ()), attempts=2)

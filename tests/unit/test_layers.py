@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("sse", "events"),
     ("personas", "prompt", "turn"),
     ("models", "store"),
-    ("relay", "viewer", "job", "runner", "planner", "service"),
+    ("relay", "viewer", "job", "runner", "planner", "tasks", "upkeep", "service"),
     ("wiring", "doctor"),
     ("api",),
     ("cli", "__main__"),

@@ -34,7 +34,12 @@ def test_nothing_set_is_a_server_for_this_machine_alone() -> None:
         ("LIANHUA_ALLOWED_ORIGINS", "mine.example.net"),
         ("LIANHUA_WORKERS", "0"),
         ("OPENAI_BASE_URL", "localhost:11434"),
+        ("OPENAI_BASE_URL", "http://host:abc/v1"),
         ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://127.0.0.1:99999"),
+        ("REDIS_URL", "redis://:pa/ss@host:6379"),
+        ("REDIS_URL", "redis:///0"),
+        ("LIANHUA_WORKERS", "2"),
         ("REDIS_PORT", "x"),
         ("LIANHUA_NO_SUCH", "1"),
         ("LIANHUA_RATE_LIMIT", "10"),
@@ -54,6 +59,12 @@ def test_the_environment_stands_above_the_file(tmp_path: Path) -> None:
     file.write_text('LIANHUA_PORT=9001\nOPENAI_MODEL="from file"\n# a comment\n', "utf-8")
     settings = load_settings({"LIANHUA_PORT": "9002"}, file)
     assert (settings.port, settings.openai_model) == (9002, "from file")
+
+
+def test_what_was_read_is_kept_for_other_names_and_never_shown() -> None:
+    settings = load(FAST_KEY="secret-1")
+    assert settings.environ["FAST_KEY"] == "secret-1"
+    assert "secret-1" not in repr(settings)
 
 
 def test_an_empty_value_counts_as_not_set() -> None:

@@ -17,8 +17,8 @@ from lianhua.wiring import Chat
 PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
 
 
-def create_app(chat: Chat, settings: Settings) -> FastAPI:
-    """The ASGI application over an open `chat`, which the caller closes."""
+def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> FastAPI:
+    """The ASGI application over an open `chat`. The caller closes it, and the `streams` before it."""
     refusal = {"model": ProblemOut, "content": {"application/problem+json": {}}, "description": "Refused"}
     app = FastAPI(
         title="Lianhua 连话",
@@ -32,7 +32,7 @@ def create_app(chat: Chat, settings: Settings) -> FastAPI:
     app.state.store = chat.store
     app.state.download = chat.download
     app.state.settings = settings
-    app.state.streams = OpenStreams()
+    app.state.streams = streams
     app.state.page = page.Page(PAGE_FOLDER)
 
     api = APIRouter(prefix="/api")

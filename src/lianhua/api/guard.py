@@ -1,5 +1,6 @@
 """What every request passes before a route: pure ASGI, because the framework's own base class hides disconnects."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 access_log = logging.getLogger("lianhua.access")
 
 BODY_BYTES: Final = 256 * 1024  # the longest message, in JSON, fits
+BODY_TIMEOUT_S: Final = 30.0
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -101,7 +103,11 @@ class Gate:
             if scope["method"] not in SAFE_METHODS:
                 self._check_site(headers)
             _check_query(scope["query_string"])
-            receive = await _bounded(receive, headers)
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                receive = await _bounded(receive, headers)
+        except TimeoutError:
+            await problem_of(InvalidRequest("body", "did not arrive in time"), language_of(scope))(scope, receive, send)
+            return
         except LianhuaError as error:
             await problem_of(error, language_of(scope))(scope, receive, send)
             return

@@ -51,7 +51,7 @@ def problem(status: int, code: str, language: Language, detail: str | None = Non
 
 def problem_of(error: LianhuaError, language: Language) -> Problem:
     """The response for one of our errors: what happened and, where there is more to know, what exactly."""
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     match error:
         case errors.InvalidRequest():
             fault = {"field": error.field, "message": error.message}

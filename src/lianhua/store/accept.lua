@@ -1,8 +1,8 @@
 -- Takes a user's message and opens its turn, or says why not. At most one turn runs in a conversation.
--- KEYS meta, messages, order, turns, idempotency, live, log
+-- KEYS meta, messages, order, turns, idempotency, lingering, log
 -- ARGV owner, turn_id, key, body_hash, expected_head, user_message_id, user_message, reply_message_id, worker, lease_s,
 --      first_event, record, title, retention_s, retention_messages, working_ttl_s
-local meta, messages, order, turns, idempotency, live, log = unpack(KEYS)
+local meta, messages, order, turns, idempotency, lingering, log = unpack(KEYS)
 local turn_id, key, body_hash = ARGV[2], ARGV[3], ARGV[4]
 if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
 
@@ -36,8 +36,8 @@ if redis.call('HGET', meta, 'title') == '' then redis.call('HSET', meta, 'title'
 
 redis.call('XADD', log, '1-0', 't', ARGV[11])
 redis.call('EXPIRE', log, ARGV[16])
-redis.call('ZREMRANGEBYSCORE', live, '-inf', at)
-redis.call('ZADD', live, at + tonumber(ARGV[16]), turn_id)
+redis.call('ZREMRANGEBYSCORE', lingering, '-inf', at)
+redis.call('ZADD', lingering, at + tonumber(ARGV[16]), turn_id)
 trim(meta, messages, order, turns, idempotency, tonumber(ARGV[15]))
-keep(meta, {meta, messages, order, turns, idempotency, live}, tonumber(ARGV[14]), at)
+keep(meta, {meta, messages, order, turns, idempotency, lingering}, tonumber(ARGV[14]), at)
 return {'accepted', turn_id, ARGV[6], ARGV[8]}

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from redis.exceptions import RedisError
 
 from lianhua.errors import StoreUnavailable, WrongSettings
 from lianhua.settings import Settings
-from lianhua.store.embedded import EmbeddedServer
+from lianhua.store.embedded import EmbeddedServer, answers
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,11 @@ MIN_VERSION: Final = {"redis": 7, "valkey": 8}
 
 @dataclass(frozen=True)
 class Store:
-    """An open connection pool. `where` is for people: no password in it."""
+    """An open connection pool. `where` is for people: no password in it. `erased` is called when a text was erased."""
 
     client: Redis
     where: str
+    erased: Callable[[], None] = lambda: None
 
     async def answers(self) -> bool:
         """Whether the store takes commands now."""
@@ -54,7 +56,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
             server = EmbeddedServer(settings.data_dir)
             await server.start()
             stack.push_async_callback(server.close)
-            store = Store(_client(f"unix://{server.socket}"), f"embedded, files in {settings.data_dir / 'store'}")
+            where = f"embedded, files in {settings.data_dir / 'store'}"
+            store = Store(_embedded_client(server.socket), where, server.rewrite_soon)
         else:
             store = Store(_client(url), _without_secrets(url))
         stack.push_async_callback(store.client.aclose)
@@ -62,20 +65,28 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         yield store
 
 
-def _client(url: str) -> Redis:
-    parts = urlsplit(url)
-    retry = Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), RETRIES)
-    options: dict[str, Any] = {
+def _options() -> dict[str, Any]:
+    return {
         "max_connections": CONNECTIONS,
         "timeout": CALL_TIMEOUT_S,
         "socket_timeout": CALL_TIMEOUT_S,
-        "retry": retry,
+        "retry": Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), RETRIES),
     }
-    if parts.scheme == "unix":
-        pool = BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=parts.path, **options)
-    else:
-        pool = BlockingConnectionPool.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S, **options)
-    return Redis.from_pool(pool)
+
+
+def _embedded_client(socket: Path) -> Redis:
+    # Not by address: a path may hold what an address would have to escape.
+    return Redis.from_pool(
+        BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=str(socket), **_options())
+    )
+
+
+def _client(url: str) -> Redis:
+    extra = {} if url.startswith("unix") else {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+    try:
+        return Redis.from_pool(BlockingConnectionPool.from_url(url, **_options(), **extra))
+    except (ValueError, TypeError) as exc:
+        raise WrongSettings("REDIS_URL: has an option after `?` that is not understood") from exc
 
 
 def _without_secrets(url: str) -> str:
@@ -103,6 +114,11 @@ async def _check_server(store: Store, *, embedded: bool) -> None:
             "the store at %s keeps no append-only file: a crash of it loses what it had not saved",
             store.where,
         )
+
+
+async def is_served(settings: Settings) -> bool:
+    """Whether another lianhua runs the embedded store of these settings right now."""
+    return settings.store_url is None and await answers(EmbeddedServer(settings.data_dir).socket) == "yes"
 
 
 def is_exposed(url: str) -> bool:

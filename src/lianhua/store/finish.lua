@@ -1,8 +1,8 @@
 -- Ends the running turn: the end event, the reply as a message, the record, the conversation free again. The first end wins.
--- KEYS meta, messages, order, turns, idempotency, live, log, text, reasoning
+-- KEYS meta, messages, order, turns, idempotency, lingering, log, text, reasoning
 -- ARGV turn_id, epoch, seq, end_event, reply_message_id, reply, record, text_bytes, reasoning_bytes, retention_s,
 --      retention_messages, linger_s
-local meta, messages, order, turns, idempotency, live, log, text, reasoning = unpack(KEYS)
+local meta, messages, order, turns, idempotency, lingering, log, text, reasoning = unpack(KEYS)
 local turn = redis.call('HMGET', meta, 't.id', 't.epoch', 't.user', 't.started', 't.first', 'depth')
 if turn[1] ~= ARGV[1] then return {'ended'} end
 if turn[2] ~= ARGV[2] then return {'fenced'} end
@@ -21,10 +21,9 @@ redis.call('HSET', messages, ARGV[5],
 redis.call('ZADD', order, redis.call('HINCRBY', meta, 'last', 1), ARGV[5])
 redis.call('HSET', turns, ARGV[1], splice(ARGV[7], times))
 redis.call('HSET', meta, 'head', ARGV[5], 'depth', depth, 'updated_at', stamp(at))
-redis.call('HDEL', meta, 't.id', 't.hash', 't.user', 't.reply', 't.epoch', 't.seq', 't.worker', 't.lease', 't.stop',
-  't.started', 't.first')
+free(meta)
 for _, key in ipairs({log, text, reasoning}) do redis.call('EXPIRE', key, ARGV[12]) end
-redis.call('ZADD', live, at + tonumber(ARGV[12]), ARGV[1])
+redis.call('ZADD', lingering, at + tonumber(ARGV[12]), ARGV[1])
 trim(meta, messages, order, turns, idempotency, tonumber(ARGV[11]))
-keep(meta, {meta, messages, order, turns, idempotency, live}, tonumber(ARGV[10]), at)
+keep(meta, {meta, messages, order, turns, idempotency, lingering}, tonumber(ARGV[10]), at)
 return {'ok'}

@@ -194,7 +194,8 @@ class TurnJournal:
         ]
         with driver_errors():
             answers = await self._pipeline(self._renew, calls)
-        return ["ended" if isinstance(answer, Exception) else _fate(answer) for answer in answers]
+        # What could not be learned is no reason to end a reply: its next append tells.
+        return ["ok" if isinstance(answer, Exception) else _fate(answer) for answer in answers]
 
     async def _pipeline(self, script: Script, calls: Sequence[tuple[list[str], list[Argument]]]) -> list[Any]:
         pipe = self._client.pipeline(transaction=False)

@@ -15,11 +15,11 @@ class ConversationKeys:
         self.order = f"{base}:order"
         self.turns = f"{base}:turns"
         self.idempotency = f"{base}:idempotency"
-        self.live = f"{base}:live"
+        self.lingering = f"{base}:lingering"  # turns whose working keys still exist
 
     @property
     def lasting(self) -> list[str]:
-        return [self.meta, self.messages, self.order, self.turns, self.idempotency, self.live]
+        return [self.meta, self.messages, self.order, self.turns, self.idempotency, self.lingering]
 
     def log(self, turn_id: str) -> str:
         return f"{self.meta}:log:{turn_id}"

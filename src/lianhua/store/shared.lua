@@ -15,6 +15,12 @@ local function splice(json, fields)
   return string.sub(json, 1, -2) .. ',' .. fields .. '}'
 end
 
+-- No turn runs any more.
+local function free(meta)
+  redis.call('HDEL', meta, 't.id', 't.hash', 't.user', 't.reply', 't.epoch', 't.seq', 't.worker', 't.lease', 't.stop',
+    't.started', 't.first')
+end
+
 -- Moves the expiry of all of a conversation's keys together; without a limit, or pinned, they stay.
 local function keep(meta, keys, retention_s, at)
   local expires = ''
