@@ -1,0 +1,1 @@
+"""The page in the system's Chromium, before a real server."""

@@ -1,0 +1,112 @@
+"""A browser, servers and people. All of them are gone when this folder's tests are over: the browser's event loop would
+be in the way of the others.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+
+from tests.browser.talk import Talk
+from tests.browser.told_model import ToldModel
+from tests.server_process import ServerProcess
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SHOWN_WITHIN_MS = 15_000
+SCRIPT = Path(__file__).with_name("script.toml")
+WINDOW_MESSAGES = 6
+
+NewTalk = Callable[..., Talk]
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium. A missing one fails the tests: `tests/need_browser.sh` says what to install."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found, f"no browser: none of {', '.join(BROWSERS)} is on the PATH"
+    expect.set_options(timeout=SHOWN_WITHIN_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def scripted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server whose model plays `script.toml` and echoes everything else."""
+    server = ServerProcess(
+        tmp_path_factory.mktemp("scripted"), LIANHUA_SCRIPT=str(SCRIPT), LIANHUA_CONTEXT_MESSAGES=str(WINDOW_MESSAGES)
+    )
+    yield server.url
+    server.stop()
+    server.kill()
+
+
+@pytest.fixture(scope="package")
+def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ToldModel]]:
+    with ToldModel() as model:
+        server = ServerProcess(
+            tmp_path_factory.mktemp("told"), OPENAI_API_KEY="key", OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="told"
+        )
+        yield server.url, model
+        server.stop()
+        server.kill()
+
+
+@pytest.fixture
+def model(told_server: tuple[str, ToldModel]) -> Iterator[ToldModel]:
+    """The model behind `told_url`, not asked for anything yet."""
+    _, model = told_server
+    yield model
+    model.forget()
+
+
+@pytest.fixture
+def told_url(told_server: tuple[str, ToldModel], model: ToldModel) -> str:
+    """A server whose model says what the test tells it."""
+    return told_server[0]
+
+
+@pytest.fixture
+def new_talk(browser: Browser) -> Iterator[NewTalk]:
+    """Opens the page at an address for a person whom the server has not met; keywords as for a browser context. Fails
+    the test where the page logged an error, broke its own policy or asked another host for anything.
+    """
+    contexts: list[BrowserContext] = []
+    talks: list[Talk] = []
+
+    def new(url: str, **options: Any) -> Talk:
+        context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        talks.append(Talk(context, url).open())
+        return talks[-1]
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert [trouble for talk in talks for trouble in talk.troubles] == []
+
+
+@pytest.fixture
+def talk(new_talk: NewTalk, scripted_url: str) -> Talk:
+    """A person before the scripted model."""
+    return new_talk(scripted_url)
+
+
+@pytest.fixture
+def told(new_talk: NewTalk, told_url: str) -> Talk:
+    """A person before the model that a test speaks for."""
+    return new_talk(told_url)

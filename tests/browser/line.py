@@ -1,0 +1,73 @@
+"""The line between the page and a server: it can be cut and mended, and lead to another server, under one address."""
+
+import contextlib
+import socket
+import threading
+from typing import Self
+from urllib.parse import urlsplit
+
+
+class Line:
+    """Passes bytes between a free port of 127.0.0.1 and the server at `target`, from entering to leaving."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends: list[socket.socket] = []
+        self._is_cut = False
+        self._thread = threading.Thread(target=self._accept, name="line")
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, as close() alone would not
+        self._thread.join()
+        self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Ends every connection and every new one at once."""
+        self._is_cut = True
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def _accept(self) -> None:
+        pumps: list[threading.Thread] = []
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                break
+            address = urlsplit(self.target)
+            try:
+                if self._is_cut:
+                    raise ConnectionError
+                far = socket.create_connection((address.hostname, address.port))
+            except OSError:
+                near.close()
+                continue
+            self._ends += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                pumps.append(threading.Thread(target=_pump, args=(source, sink), name="line: one way"))
+                pumps[-1].start()
+        self.cut()
+        for pump in pumps:
+            pump.join()
+        for end in self._ends:
+            end.close()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while received := source.recv(65_536):
+            sink.sendall(received)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

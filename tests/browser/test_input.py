@@ -1,0 +1,76 @@
+"""The input: what sends and what does not, and what is kept."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import NewTalk
+from tests.browser.talk import Talk
+
+ENTER = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+
+
+def test_enter_while_composing_never_sends(talk: Talk) -> None:
+    keyboard = talk.context.new_cdp_session(talk.page)
+    talk.input.focus()
+    # An input method at work: the text is not settled, and Enter only settles it.
+    keyboard.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
+    expect(talk.input).to_have_value("ni hao")
+    keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **ENTER})
+    keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **ENTER})
+    keyboard.send("Input.insertText", {"text": "你好"})
+    expect(talk.input).to_have_value("你好")
+    # Safari's order: the composition is over, and its Enter comes afterwards as a key without a name.
+    unnamed = {**ENTER, "windowsVirtualKeyCode": 229}
+    keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **unnamed})
+    keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **unnamed})
+    expect(talk.input).to_have_value("你好")
+    expect(talk.own).to_have_count(0)
+
+    talk.input.press("Enter")
+    expect(talk.own).to_have_text("你好")
+
+
+def test_shift_enter_begins_a_line(talk: Talk) -> None:
+    talk.write("first")
+    talk.input.press("Shift+Enter")
+    talk.input.press_sequentially("second")
+    expect(talk.input).to_have_value("first\nsecond")
+    talk.input.press("Enter")
+    expect(talk.own.locator(".own-text")).to_have_text("first\nsecond")
+    talk.wait_for_end()
+    assert talk.stored()[0]["content"] == "first\nsecond"
+
+
+def test_enter_begins_a_line_where_there_is_no_keyboard(new_talk: NewTalk, scripted_url: str) -> None:
+    phone = new_talk(scripted_url, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    phone.write("first")
+    phone.input.press("End")
+    phone.input.press("Enter")
+    phone.input.press_sequentially("second")
+    expect(phone.input).to_have_value("first\nsecond")
+    phone.page.get_by_role("button", name="Send").tap()
+    expect(phone.own).to_have_text("first\nsecond")
+
+
+def test_nothing_is_sent_from_an_empty_input(talk: Talk) -> None:
+    talk.send("   ")
+    expect(talk.page.get_by_role("button", name="Send")).to_be_disabled()
+    assert talk.say("something") == "echo: something (turn 1: 2 messages)"
+    expect(talk.own).to_have_text(["something"])
+
+
+def test_each_conversation_keeps_its_draft_through_a_reload(talk: Talk) -> None:
+    talk.say("first")
+    talk.write("half a thought")
+    talk.click("New conversation")
+    expect(talk.input).to_have_value("")
+    talk.write("another thought")
+    talk.reload()
+    expect(talk.input).to_have_value("another thought")
+    talk.items.filter(has_text="first").click()
+    expect(talk.input).to_have_value("half a thought")
+    expect(talk.own).to_have_text(["first"])
+    talk.input.press("Enter")
+    expect(talk.own).to_have_text(["first", "half a thought"])
+    talk.wait_for_end()
+    talk.reload()
+    expect(talk.input).to_have_value("")

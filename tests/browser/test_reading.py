@@ -1,0 +1,58 @@
+"""The page does not move under a reader."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import NewTalk
+from tests.browser.talk import Talk
+from tests.browser.told_model import ToldModel
+
+PARAGRAPH = "A paragraph that takes its place on the page.\n\n"
+
+
+def test_the_newest_text_stays_in_sight(told: Talk, model: ToldModel) -> None:
+    told.send("a long answer, please")
+    reply = model.next_reply()
+    for number in range(40):
+        reply.say(f"({number}) {PARAGRAPH}")
+    expect(told.texts).to_contain_text("(39)")
+    expect(told.texts.locator("p").last).to_be_in_viewport()
+    reply.end()
+    told.wait_for_end()
+    expect(told.page.get_by_role("button", name="What was sent")).to_be_in_viewport(ratio=1)
+
+
+def test_a_reader_who_scrolled_up_is_left_there(told: Talk, model: ToldModel) -> None:
+    told.send("a long answer, please")
+    reply = model.next_reply()
+    reply.say(PARAGRAPH * 40)
+    expect(told.texts.locator("p")).to_have_count(40)
+    told.page.locator(".scroller").evaluate("(scroller) => scroller.scrollBy(0, -600)")
+    newest = told.page.get_by_role("button", name="To the newest message")
+    expect(newest).to_be_visible()
+    place = scroll_top(told)
+    reply.say(PARAGRAPH * 10)
+    expect(told.texts.locator("p")).to_have_count(50)
+    expect(newest).to_have_accessible_name("To the newest message, there is new text")
+    reply.end()
+    told.wait_for_end()
+    assert scroll_top(told) == place
+    newest.click()
+    expect(newest).to_have_count(0)
+    expect(told.texts.locator("p").last).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("height", [900, 560])
+def test_what_is_opened_comes_into_sight_from_its_beginning(new_talk: NewTalk, scripted_url: str, height: int) -> None:
+    talk = new_talk(scripted_url, viewport={"width": 900, "height": height})
+    for number in range(4):
+        talk.say(f"question {number}\n" * 3)
+    opener = talk.replies.last.get_by_role("button", name="What was sent")
+    opener.click()
+    expect(talk.page.locator(".sent-sum")).to_be_in_viewport(ratio=1)
+    expect(opener).to_be_in_viewport(ratio=1)
+
+
+def scroll_top(talk: Talk) -> float:
+    top: float = talk.page.locator(".scroller").evaluate("(scroller) => scroller.scrollTop")
+    return top

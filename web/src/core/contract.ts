@@ -1,0 +1,115 @@
+import type { EndStatus, Usage } from "./turn.ts";
+
+export interface Role {
+  readonly name: string;
+  readonly icon: string;
+  readonly description: string;
+  readonly prompt: string;
+  readonly welcome: string;
+  readonly suggestions: readonly string[];
+}
+
+export interface Roles {
+  readonly roles: Readonly<Record<string, Role>>;
+  readonly default_role: string;
+}
+
+export interface Model {
+  readonly id: string;
+  readonly name: string;
+  readonly images: boolean;
+  readonly context_tokens: number;
+  readonly kind: "openai" | "local" | "demo" | "scripted";
+  readonly note?: string | null;
+}
+
+export interface Download {
+  readonly state: "waiting" | "running" | "done" | "stopped" | "skipped" | "failed";
+  readonly received_bytes: number;
+  readonly total_bytes: number | null;
+  readonly reason?: string | null;
+}
+
+export interface Models {
+  readonly models: readonly Model[];
+  readonly default_model: string;
+  readonly download: Download | null;
+}
+
+export interface Conversation {
+  readonly id: string;
+  readonly title: string;
+  readonly role: string;
+  readonly model: string | null;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly expires_at: number | null;
+  readonly pinned: boolean;
+  readonly message_count: number;
+  readonly running_turn_id: string | null;
+}
+
+export interface Message {
+  readonly id: string;
+  readonly parent_id: string | null;
+  readonly role: "user" | "assistant";
+  readonly content: string;
+  readonly timestamp: number;
+  readonly status: EndStatus;
+  readonly code?: string | null;
+  readonly reasoning?: string | null;
+  readonly model?: string | null;
+  readonly usage?: Usage | null;
+  readonly persona?: string | null;
+  readonly turn_id?: string | null;
+}
+
+export interface StartedTurn {
+  readonly turn_id: string;
+  readonly user_message_id: string;
+  readonly reply_message_id: string;
+  readonly events_url: string;
+}
+
+export interface ContextRow {
+  readonly id: string;
+  readonly role: string;
+  readonly tokens: number;
+  readonly included: boolean;
+  readonly reason: string;
+}
+
+/** The account of one turn: what the model was sent, and what was left out and why. */
+export interface TurnAccount {
+  readonly status: string;
+  readonly model: string;
+  readonly usage: Usage | null;
+  readonly started_at: number | null;
+  readonly first_token_at: number | null;
+  readonly ended_at: number | null;
+  readonly attempts: number;
+  readonly context: {
+    readonly budget_tokens: number;
+    readonly used_tokens: number;
+    readonly older_left_out: number;
+    readonly messages: readonly ContextRow[];
+  } | null;
+}
+
+export interface ConversationPage {
+  readonly conversations: readonly Conversation[];
+  readonly next: string | null;
+}
+
+export interface MessagePage {
+  readonly messages: readonly Message[];
+  readonly total: number;
+  readonly next: string | null;
+}
+
+export interface ConversationChange {
+  readonly title?: string;
+  readonly role?: string;
+  readonly model?: string;
+  readonly pinned?: boolean;
+}

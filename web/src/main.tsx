@@ -1,0 +1,30 @@
+import { effect } from "@preact/signals";
+import { render } from "preact";
+
+import "./style/page.css";
+import { loadConversations } from "./state/conversations.ts";
+import { language } from "./state/language.ts";
+import { loadModels } from "./state/models.ts";
+import { place } from "./state/place.ts";
+import { loadRoles } from "./state/roles.ts";
+import { catchUp, visit } from "./state/visit.ts";
+import { App } from "./view/App.tsx";
+
+const root = document.getElementById("app");
+if (root !== null) render(<App />, root);
+
+void loadConversations();
+void loadModels();
+
+// The personas are told in the reader's language.
+effect(() => {
+  if (language.value) void loadRoles();
+});
+
+effect(() => {
+  void visit(place.value);
+});
+
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") void catchUp();
+});

@@ -1,0 +1,67 @@
+import { computed, signal } from "@preact/signals";
+
+import type { Conversation, ConversationChange } from "../core/contract.ts";
+import { report } from "./status.ts";
+import { api } from "./server.ts";
+
+/** The side list, newest activity first. */
+export const conversations = signal<readonly Conversation[]>([]);
+export const listState = signal<"loading" | "ready" | "failed">("loading");
+const next = signal<string | null>(null);
+export const hasMore = computed(() => next.value !== null);
+
+export async function loadConversations(): Promise<void> {
+  try {
+    const page = await api.conversations();
+    conversations.value = page.conversations;
+    next.value = page.next;
+    listState.value = "ready";
+  } catch {
+    // What was listed before is still worth showing.
+    if (listState.peek() === "loading") listState.value = "failed";
+  }
+}
+
+export async function loadMore(): Promise<void> {
+  try {
+    const page = await api.conversations(next.peek());
+    const known = new Set(conversations.peek().map(({ id }) => id));
+    conversations.value = [...conversations.peek(), ...page.conversations.filter(({ id }) => !known.has(id))];
+    next.value = page.next;
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** Puts `conversation` into the list where its last activity belongs. */
+export function list(conversation: Conversation): void {
+  const others = conversations.peek().filter(({ id }) => id !== conversation.id);
+  conversations.value = [...others, conversation].sort((a, b) => b.updated_at - a.updated_at);
+}
+
+export function unlist(id: string): void {
+  conversations.value = conversations.peek().filter((conversation) => conversation.id !== id);
+}
+
+/** Changes a conversation at the server and in the list; null, and the trouble told, where that failed. */
+export async function change(id: string, fields: ConversationChange): Promise<Conversation | null> {
+  try {
+    const conversation = await api.changeConversation(id, fields);
+    list(conversation);
+    return conversation;
+  } catch (error) {
+    report(error);
+    return null;
+  }
+}
+
+export async function remove(id: string): Promise<boolean> {
+  try {
+    await api.deleteConversation(id);
+    unlist(id);
+    return true;
+  } catch (error) {
+    report(error);
+    return false;
+  }
+}

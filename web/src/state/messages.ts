@@ -1,0 +1,66 @@
+import type { Message } from "../core/contract.ts";
+import { randomKey } from "../core/key.ts";
+import type { EndStatus, Reply, TurnEnd } from "../core/turn.ts";
+
+/** A message as the page shows it: one from the store, or one that is on its way there. */
+export interface ShownMessage {
+  /** Stays the same while a message gets its id and its text, so that its nodes stay too. */
+  readonly key: string;
+  readonly id: string | null;
+  readonly turnId: string | null;
+  readonly role: "user" | "assistant";
+  readonly content: string;
+  readonly reasoning: string;
+  readonly status: EndStatus | "running";
+  readonly code: string | null;
+  readonly model: string | null;
+  readonly persona: string | null;
+  readonly timestamp: number;
+}
+
+export function fromStore(message: Message): ShownMessage {
+  return {
+    key: message.id,
+    id: message.id,
+    turnId: message.turn_id ?? null,
+    role: message.role,
+    content: message.content,
+    reasoning: message.reasoning ?? "",
+    status: message.status,
+    code: message.code ?? null,
+    model: message.model ?? null,
+    persona: message.persona ?? null,
+    timestamp: message.timestamp,
+  };
+}
+
+const ON_ITS_WAY = { id: null, turnId: null, content: "", reasoning: "", code: null, model: null, persona: null };
+
+/** The reader's own message, shown before the server has it. */
+export function ownMessage(content: string): ShownMessage {
+  return { ...ON_ITS_WAY, key: randomKey(), role: "user", content, status: "done", timestamp: nowS() };
+}
+
+/** The place of a reply that is being made by `persona`. */
+export function runningReply(turnId: string | null, persona: string): ShownMessage {
+  return { ...ON_ITS_WAY, key: randomKey(), turnId, persona, role: "assistant", status: "running", timestamp: nowS() };
+}
+
+/** A running reply once its turn has ended. */
+export function endedReply(message: ShownMessage, reply: Reply, end: TurnEnd): ShownMessage {
+  return {
+    ...message,
+    id: reply.names?.reply_message_id ?? message.id,
+    turnId: reply.names?.turn_id ?? message.turnId,
+    model: reply.names?.model ?? message.model,
+    content: reply.content,
+    reasoning: reply.reasoning,
+    status: end.status,
+    code: end.code ?? null,
+    timestamp: nowS(),
+  };
+}
+
+function nowS(): number {
+  return Date.now() / 1000;
+}

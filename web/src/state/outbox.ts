@@ -1,0 +1,81 @@
+import { randomKey } from "../core/key.ts";
+import { giveBack, takeBack } from "./drafts.ts";
+import { keep, recall } from "./memory.ts";
+import type { ShownMessage } from "./messages.ts";
+
+/** A message between Enter and the server's word that it has it. Kept through reloads. */
+interface Unsent {
+  /** The `Idempotency-Key`: however often the text is sent with it, the server takes it once. */
+  readonly key: string;
+  readonly text: string;
+  /** The newest stored message at the time: a text that the server took after all stands behind that one. */
+  readonly after: string | null;
+  /** Whether the text is back in the input. */
+  readonly isBack: boolean;
+}
+
+/** The keys that this very page is sending with: their texts are on their way, not left behind. */
+const underWay = new Set<string>();
+
+const nameOf = (id: string | null) => `unsent.${id ?? "new"}`;
+
+/** Keeps `text` of conversation `id` (null: a new one); returns the key to send it with, for the same text the same. */
+export function takeOut(id: string | null, text: string, shown: readonly ShownMessage[]): string {
+  const before = read(id);
+  const newest = shown.findLast((message) => message.id !== null)?.id ?? null;
+  const unsent = before?.text === text ? before : { key: randomKey(), text, after: newest };
+  underWay.add(unsent.key);
+  write(id, { ...unsent, isBack: false });
+  return unsent.key;
+}
+
+/** The new conversation that `key` is for has got its id. */
+export function moveOut(id: string, key: string): void {
+  const unsent = read(null);
+  if (unsent?.key !== key) return;
+  write(null, null);
+  write(id, unsent);
+}
+
+/** The server has what was sent with `key`. */
+export function settleSent(id: string, key: string): void {
+  underWay.delete(key);
+  const unsent = read(id);
+  if (unsent?.key === key) forget(id, unsent);
+}
+
+/** What was to be sent with `key` goes back into the input, from where it is sent with the same key. */
+export function settleUnsent(id: string | null, key: string): void {
+  underWay.delete(key);
+  const unsent = read(id);
+  if (unsent?.key !== key) return;
+  write(id, { ...unsent, isBack: true });
+  giveBack(id, unsent.text);
+}
+
+/** Settles what an earlier load of the page left on its way in conversation `id`, whose messages are `shown`. */
+export function settleLeft(id: string | null, shown: readonly ShownMessage[]): void {
+  const unsent = read(id);
+  if (unsent === null || underWay.has(unsent.key)) return;
+  if (wasTaken(unsent, shown)) forget(id, unsent);
+  else if (!unsent.isBack) settleUnsent(id, unsent.key);
+}
+
+function wasTaken({ after, text }: Unsent, shown: readonly ShownMessage[]): boolean {
+  // Not found: everything that is shown is newer.
+  const from = shown.findIndex(({ id }) => id !== null && id === after);
+  return shown.slice(from + 1).some(({ role, content }) => role === "user" && content === text);
+}
+
+function forget(id: string | null, { text, isBack }: Unsent): void {
+  write(id, null);
+  if (isBack) takeBack(id, text);
+}
+
+function read(id: string | null): Unsent | null {
+  return JSON.parse(recall(nameOf(id)) ?? "null");
+}
+
+function write(id: string | null, unsent: Unsent | null): void {
+  keep(nameOf(id), unsent === null ? "" : JSON.stringify(unsent));
+}

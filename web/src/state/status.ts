@@ -1,0 +1,33 @@
+import { signal } from "@preact/signals";
+
+import { isKey } from "../core/i18n/index.ts";
+import { Problem, Unreachable } from "../core/problem.ts";
+import { t } from "./language.ts";
+
+/** The one line that a screen reader is told: start, end and failure of a reply, never its text. */
+export const announcement = signal("");
+
+/** What did not work, in words for the line above the input; null while all is well. */
+export const trouble = signal<string | null>(null);
+
+export function announce(text: string): void {
+  announcement.value = text;
+}
+
+export function report(error: unknown): void {
+  trouble.value = describe(error);
+}
+
+function describe(error: unknown): string {
+  if (error instanceof Unreachable) return t("trouble.unreachable");
+  if (!(error instanceof Problem)) throw error;
+  const key = `trouble.${error.code}`;
+  if (isKey(key)) return t(key);
+  return error.detail || t("trouble.other", { code: error.code });
+}
+
+/** Why a reply failed, by the code that is kept with it. */
+export function describeFailure(code: string | null | undefined): string {
+  const key = `failure.${code}`;
+  return isKey(key) ? t(key) : "";
+}

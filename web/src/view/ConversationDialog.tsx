@@ -1,0 +1,67 @@
+import { useState } from "preact/hooks";
+
+import type { Conversation, ConversationChange } from "../core/contract.ts";
+import { change } from "../state/conversations.ts";
+import { t } from "../state/language.ts";
+import { isComposing } from "./composing.ts";
+import { Dialog } from "./Dialog.tsx";
+import { expiry } from "./expiry.ts";
+
+interface ConversationDialogProps {
+  readonly conversation: Conversation;
+  readonly onChanged: (conversation: Conversation) => void;
+  readonly onDelete: () => void;
+  readonly onClose: () => void;
+}
+
+/** Everything that can be done with one conversation: its title, its pin, its end. */
+export function ConversationDialog({ conversation, onChanged, onDelete, onClose }: ConversationDialogProps) {
+  const [title, setTitle] = useState(conversation.title);
+  const [pinned, setPinned] = useState(conversation.pinned);
+
+  const save = async () => {
+    onClose();
+    const wanted = title.trim();
+    const fields: ConversationChange = {
+      ...(wanted !== "" && wanted !== conversation.title ? { title: wanted } : {}),
+      ...(pinned !== conversation.pinned ? { pinned } : {}),
+    };
+    if (Object.keys(fields).length === 0) return;
+    const changed = await change(conversation.id, fields);
+    if (changed !== null) onChanged(changed);
+  };
+
+  return (
+    <Dialog title={t("conversation.options")} onClose={onClose}>
+      <label class="field">
+        <span>{t("conversation.title")}</span>
+        <input
+          type="text"
+          value={title}
+          maxLength={200}
+          onInput={(event) => setTitle(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && !isComposing(event)) void save();
+          }}
+        />
+      </label>
+      <label class="check">
+        <input type="checkbox" checked={pinned} onChange={(event) => setPinned(event.currentTarget.checked)} />
+        <span>{t("conversation.pin")}</span>
+      </label>
+      <p class="muted">{expiry(conversation)}</p>
+      <div class="dialog-actions">
+        <button type="button" class="button danger quiet" onClick={onDelete}>
+          {t("conversation.delete")}
+        </button>
+        <span class="spring" />
+        <button type="button" class="button" onClick={onClose}>
+          {t("dialog.cancel")}
+        </button>
+        <button type="button" class="button primary" onClick={save}>
+          {t("conversation.save")}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

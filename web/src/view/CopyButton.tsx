@@ -1,0 +1,23 @@
+import { useState } from "preact/hooks";
+
+import { t } from "../state/language.ts";
+import { announce } from "../state/status.ts";
+import { CopyIcon } from "./icons.tsx";
+
+/** Copies what `text` says at the time. */
+export function CopyButton({ text }: { text: () => string }) {
+  const [isCopied, setIsCopied] = useState(false);
+  // Missing on plain http outside this machine.
+  if (navigator.clipboard === undefined) return null;
+  const copy = async () => {
+    await navigator.clipboard.writeText(text());
+    setIsCopied(true);
+    announce(t("message.copied"));
+  };
+  return (
+    <button type="button" class="button quiet small" onClick={copy} onBlur={() => setIsCopied(false)}>
+      <CopyIcon />
+      {t(isCopied ? "message.copied" : "message.copy")}
+    </button>
+  );
+}

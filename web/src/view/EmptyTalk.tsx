@@ -1,0 +1,30 @@
+import { t } from "../state/language.ts";
+import { roleCalled, roleForNew } from "../state/roles.ts";
+import { send } from "../state/sending.ts";
+import { conversation } from "../state/talk.ts";
+import { Lotus } from "./icons.tsx";
+
+/** What stands where nothing has been said yet: what this is, who answers, and three ways to begin. */
+export function EmptyTalk() {
+  const role = roleCalled(conversation.value?.role ?? roleForNew());
+  return (
+    <div class="empty">
+      <div class="empty-icon" aria-hidden="true">
+        {role?.icon || <Lotus />}
+      </div>
+      <p class="empty-welcome">{role?.welcome ?? ""}</p>
+      <p class="empty-about">{t("app.about")}</p>
+      {role !== null && role.suggestions.length > 0 && (
+        <ul class="suggestions" aria-label={t("suggestions.label")}>
+          {role.suggestions.map((suggestion) => (
+            <li key={suggestion}>
+              <button type="button" class="suggestion" onClick={() => void send(suggestion)}>
+                {suggestion}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}

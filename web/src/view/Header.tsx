@@ -1,0 +1,122 @@
+import { useState } from "preact/hooks";
+
+import { clear } from "../state/visit.ts";
+import { change } from "../state/conversations.ts";
+import { t } from "../state/language.ts";
+import { chooseModel, modelFor, models } from "../state/models.ts";
+import { goTo } from "../state/place.ts";
+import { chooseRole, roleForNew, roles } from "../state/roles.ts";
+import { conversation, messages } from "../state/talk.ts";
+import { Choice } from "./Choice.tsx";
+import { ConfirmDialog } from "./ConfirmDialog.tsx";
+import { isDrawerOpen, isNarrow } from "./drawer.ts";
+import { ClearIcon, MenuIcon, PlusIcon } from "./icons.tsx";
+
+export function Header() {
+  const title = conversation.value === null ? t("app.name") : conversation.value.title || t("conversation.untitled");
+  return (
+    <header class="head">
+      {isNarrow.value && (
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={t("side.open")}
+          aria-expanded={isDrawerOpen.value}
+          onClick={() => (isDrawerOpen.value = true)}
+        >
+          <MenuIcon />
+        </button>
+      )}
+      <h1 class="head-title" title={title}>
+        {title}
+      </h1>
+      <div class="head-choices">
+        <RoleChoice />
+        <ModelChoice />
+      </div>
+      <Tools />
+    </header>
+  );
+}
+
+function Tools() {
+  const [isAsking, setIsAsking] = useState(false);
+  return (
+    <div class="head-tools">
+      {isNarrow.value && (
+        <button type="button" class="icon-button" aria-label={t("conversation.new")} onClick={() => goTo(null)}>
+          <PlusIcon />
+        </button>
+      )}
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={t("conversation.clear")}
+        title={t("conversation.clear")}
+        aria-haspopup="dialog"
+        disabled={messages.value.length === 0}
+        onClick={() => setIsAsking(true)}
+      >
+        <ClearIcon />
+      </button>
+      {isAsking && (
+        <ConfirmDialog
+          title={t("conversation.clear.title")}
+          text={t("conversation.clear.text")}
+          confirm={t("conversation.clear.confirm")}
+          onConfirm={clear}
+          onClose={() => setIsAsking(false)}
+        />
+      )}
+    </div>
+  );
+}
+
+function RoleChoice() {
+  if (roles.value.length === 0) return null;
+  const choose = async (role: string) => {
+    chooseRole(role);
+    await changeShown({ role });
+  };
+  return (
+    <Choice
+      label={t("role.label")}
+      value={conversation.value?.role ?? roleForNew()}
+      options={roles.value.map(([value, role]) => ({ value, text: `${role.icon} ${role.name}` }))}
+      onChoose={choose}
+    />
+  );
+}
+
+function ModelChoice() {
+  const model = modelFor(conversation.value?.model);
+  if (model === null) return null;
+  if (models.value.length === 1) {
+    return (
+      <span class="model-label" title={model.note ?? t("model.label")}>
+        {model.name}
+      </span>
+    );
+  }
+  const choose = async (id: string) => {
+    chooseModel(id);
+    await changeShown({ model: id });
+  };
+  return (
+    <Choice
+      label={t("model.label")}
+      value={model.id}
+      options={models.value.map(({ id, name }) => ({ value: id, text: name }))}
+      onChoose={choose}
+    />
+  );
+}
+
+/** A choice holds for the conversation on the page from its next reply on. */
+async function changeShown(fields: { role: string } | { model: string }): Promise<void> {
+  const shown = conversation.peek();
+  if (shown === null) return;
+  const changed = await change(shown.id, fields);
+  // Where it failed, this draws the choice as it still is.
+  if (conversation.peek()?.id === shown.id) conversation.value = changed ?? { ...shown };
+}

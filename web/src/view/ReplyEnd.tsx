@@ -1,0 +1,34 @@
+import { sentences, t } from "../state/language.ts";
+import type { ShownMessage } from "../state/messages.ts";
+import { sendAgain } from "../state/sending.ts";
+import { describeFailure } from "../state/status.ts";
+import { RetryIcon } from "./icons.tsx";
+
+/** How a reply ended where it did not end well, and what can be done; nothing where all is well. */
+export function ReplyEnd({ message, isLast }: { message: ShownMessage; isLast: boolean }) {
+  const text = describeEnd(message);
+  if (text === "") return null;
+  return (
+    <div class={message.status === "failed" ? "end bad" : "end"}>
+      <p>{text}</p>
+      {isLast && (
+        <button type="button" class="button" onClick={() => void sendAgain(message)}>
+          <RetryIcon />
+          {t("reply.retry")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function describeEnd({ status, content, code }: ShownMessage): string {
+  switch (status) {
+    case "stopped":
+      return t(content === "" ? "reply.stopped.empty" : "reply.stopped");
+    case "interrupted":
+    case "failed":
+      return sentences(t(content === "" ? "reply.failed" : "reply.interrupted"), describeFailure(code));
+    default:
+      return status === "done" && content.trim() === "" ? t("reply.empty") : "";
+  }
+}

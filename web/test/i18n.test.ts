@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+
+import { CATALOGUES, isKey, preferredLanguage, translate, type Key } from "../src/core/i18n/index.ts";
+import { ahead, moment } from "../src/core/when.ts";
+
+const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+
+describe("the catalogues", () => {
+  test("have the same keys in the same order", () => {
+    expect(Object.keys(CATALOGUES.en)).toEqual(Object.keys(CATALOGUES.zh));
+  });
+
+  test.each(Object.keys(CATALOGUES.zh) as Key[])("%s says something in both, with the same holes", (key) => {
+    expect(CATALOGUES.zh[key].trim()).not.toBe("");
+    expect(holes(CATALOGUES.en[key])).toEqual(holes(CATALOGUES.zh[key]));
+  });
+});
+
+test("a value fills its hole, and a hole without a value is seen", () => {
+  expect(translate("en", "expiry.in", { when: "tomorrow" })).toBe("Expires tomorrow");
+  expect(translate("en", "expiry.in")).toBe("Expires {when}");
+});
+
+test("a code of a later server is no key", () => {
+  expect(isKey("failure.model_timeout")).toBe(true);
+  expect(isKey("failure.toString")).toBe(false);
+});
+
+test.each([
+  [["zh-CN", "en"], "zh"],
+  [["ZH-Hant-TW"], "zh"],
+  [["en-GB", "zh"], "en"],
+  [["fr"], "en"],
+  [[], "en"],
+])("%j is read in %s", (tags, language) => {
+  expect(preferredLanguage(tags)).toBe(language);
+});
+
+test("times are said in the largest unit that fits", () => {
+  expect(ahead(6.9 * 86_400, 0, "en")).toBe("in 7 days");
+  expect(ahead(7_300, 0, "zh-CN")).toBe("2小时后");
+  expect(ahead(5, 0, "en")).toBe("in 1 minute");
+});
+
+test("the date is left away on the same day only", () => {
+  const noon = new Date(2026, 2, 5, 12, 0);
+  expect(moment(noon.getTime() / 1000, noon, "en-GB")).toBe("12:00");
+  expect(moment(noon.getTime() / 1000 - 86_400, noon, "en-GB")).toContain("4 Mar");
+});
