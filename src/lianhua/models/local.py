@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 
 # What fits in memory beside the weights: 28 KB a token for the small model, so 230 MB.
 CONTEXT_TOKENS = 8192
-# Cool, so that a model of this size keeps to what was said: a name four turns ago, 16 of 16 in zh and in en.
-SMALL_MODEL_SAMPLING = Sampling(temperature=0.3, top_p=0.8, top_k=20)
+# Cool, so that a model of this size keeps to what was said. The penalty is the one of the model's own
+# generation_config.json; without it, 2 of 15 conversations ended in one sentence for ever. With both, a name said three
+# turns ago was known in 10 of 10.
+SMALL_MODEL_SAMPLING = Sampling(temperature=0.3, top_p=0.8, top_k=20, repeat_penalty=1.1)
 
 
 def local_info(file: Path, context_tokens: int = CONTEXT_TOKENS) -> ModelInfo:

@@ -24,6 +24,7 @@ class Sampling(Struct, frozen=True):
     temperature: float
     top_p: float
     top_k: int
+    repeat_penalty: float
 
 
 class Order(Struct, frozen=True):
@@ -109,6 +110,7 @@ def _parameters(xllamacpp: Any, order: Order) -> Any:
         params.sampling.temp = order.sampling.temperature
         params.sampling.top_p = order.sampling.top_p
         params.sampling.top_k = order.sampling.top_k
+        params.sampling.penalty_repeat = order.sampling.repeat_penalty
 
     params.hostnames = ["127.0.0.1"]
     params.port = 0
