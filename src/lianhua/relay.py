@@ -162,9 +162,7 @@ class Relay:
             done.set_result(fate)
 
     async def _append_patiently(self, batch: list[Append]) -> list[Fate | Exception]:
-        """Sends the batch until the store takes it: a resend is harmless, what was written is refused as a
-        repetition.
-        """
+        """Sends the batch until the store takes it: what a resend finds written already stays as it is."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + STORE_PATIENCE_S
         while True:

@@ -1,13 +1,14 @@
 """The chat service: starts turns, follows them, stops them. It owns every task that runs one."""
 
 import asyncio
+import contextlib
 import secrets
 import uuid
 from typing import Final
 
 from msgspec import Struct
 
-from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress
+from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, TurnNotFound
 from lianhua.events import Cursor
 from lianhua.messages import Conversation, TurnStatus
 from lianhua.personas import DEFAULT_ROLE
@@ -35,9 +36,7 @@ class TurnView(Struct, frozen=True):
 
 
 class ChatService:
-    """Every call names the user it is for, and meets only what is that user's. Raises the errors of
-    `lianhua.errors`.
-    """
+    """Every call names the user it is for, and meets only what is that user's. Raises what `errors` lists."""
 
     def __init__(
         self,
@@ -125,7 +124,8 @@ class ChatService:
         """Stops a running reply and removes every text; unless `keep_conversation`, the conversation too."""
         conversation = await self._conversations.get(conversation_id, user)
         if conversation.running_turn_id:
-            await self.stop(user, TurnRef(conversation_id, conversation.running_turn_id))
+            with contextlib.suppress(TurnNotFound):  # somebody else erases it too
+                await self.stop(user, TurnRef(conversation_id, conversation.running_turn_id))
         await self._conversations.erase(conversation_id, user, keep_conversation=keep_conversation)
 
     # Turns

@@ -56,9 +56,7 @@ def has(key: str) -> bool:
 
 
 def preferred_language(accept_language: str | None) -> Language:
-    """The better of zh and en for an `Accept-Language` header (RFC 9110, 12.5.4); Chinese where it says nothing of
-    both.
-    """
+    """The better of zh and en for an `Accept-Language` header (RFC 9110, 12.5.4); Chinese where it names neither."""
     best: tuple[float, Language] = (0.0, "zh")
     for part in (accept_language or "").split(","):
         tag, _, parameter = part.strip().partition(";")

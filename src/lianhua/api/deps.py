@@ -69,9 +69,7 @@ def get_language(accept_language: Annotated[str | None, Header(include_in_schema
 
 
 def known_form(conversation_id: str) -> str:
-    """An id that cannot be one of ours names nothing, like any other that does not exist. Raises
-    `ConversationNotFound`.
-    """
+    """An id that cannot be one of ours is like any other that does not exist: `ConversationNotFound`."""
     if not _CONVERSATION_ID.fullmatch(conversation_id):
         raise ConversationNotFound(f"{len(conversation_id)} characters")
     return conversation_id

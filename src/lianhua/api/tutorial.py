@@ -63,9 +63,7 @@ async def viewer_of_stream(
 
 
 async def _resumed(service: ChatService, user: str, session_id: str, last_event_id: str) -> Viewer | None:
-    """Goes on where the id says. An id that is not one of ours follows what runs, from a snapshot; it starts
-    nothing.
-    """
+    """Goes on where the id says. One that is not ours follows what runs, from a snapshot, and starts nothing."""
     if ours := parse_event_id(last_event_id):
         turn_id, cursor = ours
         return await service.view(user, TurnRef(session_id, turn_id), cursor)
