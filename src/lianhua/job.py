@@ -14,7 +14,10 @@ StopReason = Literal["stopped", "server_stopping", "gone"]
 
 
 class Job:
-    """`stop` may be called at any time from the same event loop. `shrink` makes a smaller prompt of a refused one."""
+    """`stop` may be called at any time from the same event loop. `shrink` makes a smaller prompt of a refused one.
+
+    `chosen_role` is the persona that came with the message, if one did: the conversation takes it over.
+    """
 
     def __init__(
         self,
@@ -26,6 +29,7 @@ class Job:
         options: GenerationOptions,
         count: CountTokens,
         shrink: Callable[[Prompt], Prompt],
+        chosen_role: str | None = None,
     ) -> None:
         self.user = user
         self.turn = turn
@@ -35,6 +39,7 @@ class Job:
         self.options = options
         self.count = count
         self.shrink = shrink
+        self.chosen_role = chosen_role
         self.stop_reason: StopReason | None = None
         self._limit: asyncio.Timeout | None = None
 
@@ -48,7 +53,8 @@ class Job:
             self.stop_reason = reason
         if self._limit:
             limit, self._limit = self._limit, None  # it can be moved only once
-            limit.reschedule(0)  # a time in the past: the deadline that a reply has anyway comes now
+            if not limit.expired():  # else the reply's own time has just run out, and it is ending already
+                limit.reschedule(0)  # a time in the past: the deadline that a reply has anyway comes now
 
     def within(self, limit: asyncio.Timeout) -> None:
         """Called as the model's part begins: a stop that came before takes effect now."""

@@ -99,7 +99,7 @@ class TurnPlanner:
         )
         started = turn.start(question.id, record.reply_message_id, model.info.id)
         options = GenerationOptions(temperature=persona.temperature, max_tokens=self._limits.reply_tokens)
-        job = Job(conversation.owner, turn, record, prompt, model, options, count, shrink)
+        job = Job(conversation.owner, turn, record, prompt, model, options, count, shrink, ask.role)
         body_hash = _body_hash(ask)
         title = title_of(ask.message)
         return job, NewTurn(turn.ref, conversation.owner, body_hash, question, record, started, title)

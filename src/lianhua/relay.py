@@ -24,7 +24,7 @@ COMMIT_EVENTS: Final = 512  # a larger pipeline keeps other calls of the store w
 STORE_PATIENCE_S: Final = LEASE_S - 2  # after that the lease may be another worker's
 _RETRY_S: Final = 0.2
 
-Waiting = tuple[Append, "asyncio.Future[Fate]"]
+Waiting = tuple[Append, Numbered, "asyncio.Future[Fate]"]
 
 
 class LiveTurn:
@@ -128,7 +128,7 @@ class Relay:
         if self._stopped:
             done.set_exception(StoreUnavailable("the server has stopped"))
             return done
-        self._pending.append((Append(ref, event), done))
+        self._pending.append((Append.of(ref, event), event, done))
         self._wake.set()
         return done
 
@@ -142,22 +142,23 @@ class Relay:
 
     async def _commit(self, batch: list[Waiting]) -> None:
         try:
-            fates = await self._append_patiently([append for append, _ in batch])
-            for (append, done), fate in zip(batch, fates, strict=True):
-                self._tell_fate(append, done, fate)
+            fates = await self._append_patiently([append for append, _, _ in batch])
+            for waiting, fate in zip(batch, fates, strict=True):
+                self._tell_fate(waiting, fate)
         except asyncio.CancelledError:
             _fail(batch, StoreUnavailable("the server has stopped"))
             raise
         except Exception as exc:  # each turn decides for itself what to do without the store
             _fail(batch, exc)
 
-    def _tell_fate(self, append: Append, done: "asyncio.Future[Fate]", fate: Fate | Exception) -> None:
+    def _tell_fate(self, waiting: Waiting, fate: Fate | Exception) -> None:
         if isinstance(fate, Exception):
-            _fail([(append, done)], fate)
+            _fail([waiting], fate)
             return
+        append, event, done = waiting
         live = self._live.get(append.ref.turn_id)
         if live and fate in ("ok", "stop"):
-            live.publish(append.event)
+            live.publish(event)
         if not done.done():
             done.set_result(fate)
 
@@ -175,9 +176,10 @@ class Relay:
 
 
 def _fail(batch: list[Waiting], error: Exception) -> None:
-    for _, done in batch:
+    for _, _, done in batch:
         if not done.done():
             done.set_exception(error)
+            done.exception()  # heard, even where the turn that waited has been cancelled meanwhile
 
 
 def _tell(task: asyncio.Task[None]) -> None:

@@ -34,6 +34,7 @@ class TurnTasks:
         self._running_turns = running_turns
         self._opening: set[asyncio.Task[Any]] = set()
         self._running: dict[str, tuple[Job, asyncio.Task[None]]] = {}
+        self._ending = False
 
     @property
     def jobs(self) -> list[Job]:
@@ -69,6 +70,8 @@ class TurnTasks:
     def run(self, job: Job) -> None:
         """Begins the reply."""
         ref = job.turn.ref
+        if self._ending:
+            job.stop("server_stopping")
         self._relay.open(ref)
         task = asyncio.create_task(self._run(job), name=f"turn {ref.turn_id}")
         self._running[ref.turn_id] = (job, task)
@@ -82,6 +85,7 @@ class TurnTasks:
     async def close(self, grace_s: float, hurry: asyncio.Event) -> None:
         """Gives turns `grace_s`, less when `hurry` is set, then ends them as `interrupted` with their text kept."""
         await self._empty(grace_s, hurry)
+        self._ending = True  # what is still being opened ends as soon as it begins
         for job in self.jobs:
             job.stop("server_stopping")
         await self._empty(END_WAIT_S, asyncio.Event())
@@ -118,7 +122,10 @@ class TurnTasks:
         ref = job.turn.ref
         try:
             await self._running_turns.add(ref)
-            await self._conversations.update(ref.conversation_id, job.user, {"role": job.record.persona})
+            if job.chosen_role:
+                await self._conversations.update(ref.conversation_id, job.user, {"role": job.chosen_role})
+            else:
+                await self._conversations.touch(ref.conversation_id, job.user)
         except (ConversationNotFound, Unavailable):
             logger.info("turn %s: the lists are not level with it", ref.turn_id)
 

@@ -162,6 +162,14 @@ async def test_many_stops_at_once_are_one(client: Redis) -> None:
         assert await reply_of(service, ref) == ("on and on", "stopped")
 
 
+async def test_a_stop_in_the_moment_of_the_time_limit_is_harmless(client: Redis) -> None:
+    async with open_service(client, model=Stubborn("slow to close"), reply=ReplyLimits(0.2, 20_000)) as service:
+        ref = await start(service, "go")
+        await asyncio.sleep(0.3)  # the limit has passed, and the model takes its time to close
+        assert (await service.stop("ann", ref)).status == "stopped"
+        assert await reply_of(service, ref) == ("on and on", "stopped")
+
+
 async def test_a_stop_before_the_first_piece(client: Redis) -> None:
     async with open_service(client, Rule(pieces=("a",), first_s=30)) as service:
         ref = await start(service, "go")
@@ -440,6 +448,25 @@ async def test_a_turn_whose_acceptance_was_answered_late_is_run(client: Redis, m
         ref = await start(service, "go")
         assert text_of(await follow(service, ref)) == "here"
         assert (await service.messages("ann", ref.conversation_id, None, 10)).total == 2
+
+
+async def test_a_turn_that_opens_after_the_grace_ends_at_once(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = TurnJournal.accept
+
+    async def slow(journal: TurnJournal, turn: NewTurn) -> Accepted | Busy | Moved:
+        answer = await accept(journal, turn)
+        await asyncio.sleep(0.3)
+        return answer
+
+    monkeypatch.setattr(TurnJournal, "accept", slow)
+    async with open_service(client, Rule(pieces=("a",), repeat=100, pace_s=0.1)) as service:
+        conversation = (await service.create("ann", None, None)).id
+        starting = asyncio.create_task(service.start("ann", conversation, ask("go")))
+        await asyncio.sleep(0.1)
+    assert isinstance(await starting, Accepted)
+    async with open_service(client, worker="next") as following:
+        assert (await following.get("ann", conversation)).running_turn_id is None
+        assert (await following.messages("ann", conversation, None, 1)).messages[0].code == "server_stopping"
 
 
 async def test_a_caller_that_goes_away_leaves_its_turn_running(client: Redis) -> None:

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound
 from lianhua.events import Cursor, End, TextPiece, TurnStarted
-from lianhua.messages import ContextAccount, Message
+from lianhua.messages import ContextAccount, Conversation, Message
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal import (
     FROM_SNAPSHOT,
@@ -53,7 +53,7 @@ class House:
 
     async def write(self, turn: Turn, *texts: str) -> None:
         for text in texts:
-            assert await self.journal.append([Append(turn.ref, turn.text_piece(text))]) == ["ok"]
+            assert await self.journal.append([Append.of(turn.ref, turn.text_piece(text))]) == ["ok"]
 
     async def finish(self, turn: Turn, number: int) -> Numbered:
         end = turn.end("done", "stop")
@@ -115,9 +115,9 @@ async def test_a_resend_is_harmless_and_a_gap_in_time_too(house: House) -> None:
     turn = await house.open(1)
     piece = turn.text_piece("once")
     for _ in range(3):
-        assert await house.journal.append([Append(turn.ref, piece)]) == ["ok"]
+        assert await house.journal.append([Append.of(turn.ref, piece)]) == ["ok"]
     await house.write(turn, " more")
-    assert await house.journal.append([Append(turn.ref, piece)]) == ["ok"]
+    assert await house.journal.append([Append.of(turn.ref, piece)]) == ["ok"]
     end = turn.end("done", "stop")
     assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ok"
     assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ended"
@@ -132,7 +132,7 @@ async def test_nothing_is_written_after_the_end(house: House) -> None:
     await house.write(turn, "a")
     late = Numbered(Cursor(1, 9), TextPiece("late"))
     await house.finish(turn, 1)
-    assert await house.journal.append([Append(turn.ref, late)]) == ["ended"]
+    assert await house.journal.append([Append.of(turn.ref, late)]) == ["ended"]
     assert await house.journal.renew([(turn.ref, 1)]) == ["ended"]
     assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
 
@@ -189,7 +189,7 @@ async def test_a_prompt_made_from_an_old_head_is_not_accepted(house: House) -> N
 async def test_a_stop_comes_back_with_every_append_and_renewal(house: House) -> None:
     turn = await house.open(1)
     assert await house.journal.stop(turn.ref, OWNER) == "running"
-    assert await house.journal.append([Append(turn.ref, turn.text_piece("a"))]) == ["stop"]
+    assert await house.journal.append([Append.of(turn.ref, turn.text_piece("a"))]) == ["stop"]
     assert await house.journal.renew([(turn.ref, 1)]) == ["stop"]
     await house.finish(turn, 1)
     assert await house.journal.stop(turn.ref, OWNER) == "ended"
@@ -203,7 +203,7 @@ async def test_a_turn_taken_over_is_closed_to_its_former_worker(house: House) ->
     claim = await house.journal.claim(turn.ref)
     assert isinstance(claim, Claim)
     assert (claim.epoch, claim.text) == (2, "shown ")
-    zombie = [Append(turn.ref, turn.text_piece("from the grave"))]
+    zombie = [Append.of(turn.ref, turn.text_piece("from the grave"))]
     assert await house.journal.append(zombie) == ["fenced"]
     assert await house.journal.renew([(turn.ref, 1)]) == ["fenced"]
     assert await house.journal.finish(turn.ref, turn.end("done", "stop"), reply(turn, 1), record(1)) == "fenced"
@@ -274,7 +274,7 @@ async def test_a_foreign_turn_is_a_missing_one(house: House) -> None:
 async def test_everything_temporary_has_an_expiry_from_its_creation(house: House) -> None:
     turn = await house.open(1)
     await house.write(turn, "a")
-    await house.journal.append([Append(turn.ref, turn.reasoning_piece("b"))])
+    await house.journal.append([Append.of(turn.ref, turn.reasoning_piece("b"))])
     keys = [key async for key in house.client.scan_iter("*")]
     assert len(keys) == 10
     assert [key for key in keys if await house.client.ttl(key) < 0] == []
@@ -291,7 +291,7 @@ async def test_a_batch_holds_many_turns_and_tells_the_fate_of_each(client: Redis
         turns.append(turn)
     await house.finish(turns[1], 2)
     await house.journal.stop(turns[2].ref, OWNER)
-    appends = [Append(turn.ref, Numbered(Cursor(1, 1), TextPiece("x"))) for turn in turns]
+    appends = [Append.of(turn.ref, Numbered(Cursor(1, 1), TextPiece("x"))) for turn in turns]
     assert await house.journal.append(appends) == ["ok", "ended", "stop", "ok"]
 
 
@@ -365,7 +365,7 @@ async def test_erased_means_erased(house: House, keep: bool) -> None:
     left = {key async for key in house.client.scan_iter("*")}
     expected = {f"lianhua:{{{CONVERSATION}}}".encode(), b"lianhua:{user:ann}:conversations"} if keep else set()
     assert left == expected
-    assert await house.journal.append([Append(turn.ref, turn.text_piece("more"))]) == ["ended"]
+    assert await house.journal.append([Append.of(turn.ref, turn.text_piece("more"))]) == ["ended"]
     assert {key async for key in house.client.scan_iter("*")} == expected
     if keep:
         empty = await house.conversations.get(CONVERSATION, OWNER)
@@ -422,6 +422,26 @@ async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redi
     page = await conversations.page(OWNER, None, 5)
     assert [conversation.id for conversation in page.conversations] == [names[i] for i in (10, 9, 2, 1, 0)]
     assert page.next is None
+
+
+async def test_a_change_while_a_page_is_read_doubles_nothing(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversations = ConversationStore(client, Retention(WEEK_S, 50))
+    names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(8)]
+    for name in names:
+        await conversations.create(name, OWNER, "assistant", None, "")
+    await client.delete(*(f"lianhua:{{{name}}}" for name in names[5:7]))
+    read = ConversationStore._read
+
+    async def read_and_change(store: ConversationStore, owner: str, ids: list[str]) -> list[Conversation | None]:
+        found = await read(store, owner, ids)
+        await client.zadd("lianhua:{user:ann}:conversations", {names[0]: 9e9})
+        return found
+
+    monkeypatch.setattr(ConversationStore, "_read", read_and_change)
+    page = await conversations.page(OWNER, None, 5)
+    ids = [conversation.id for conversation in page.conversations]
+    assert len(set(ids)) == len(ids)
+    assert ids == [names[i] for i in (7, 4, 3, 2, 1)]
 
 
 async def test_a_list_forgets_what_has_long_expired_without_being_read(client: Redis) -> None:

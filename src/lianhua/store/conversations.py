@@ -95,29 +95,31 @@ class ConversationStore:
     async def page(self, owner: str, before: str | None, limit: int) -> ConversationPage:
         """At most `limit` conversations older than the cursor `before`. Raises `InvalidRequest` for a bad cursor."""
         listed, _ = list_keys(owner)
-        score, skip_id = _list_cursor(before)
-        found: list[Conversation] = []
+        score, passed_id = _list_cursor(before)
+        found: dict[str, Conversation] = {}
         cursor: str | None = None
-        start = 0
+        ties = 0  # rows of the same moment as the cursor that have been passed: nearly always none or one
         while True:
             with driver_errors():
                 rows: Any = await self._client.zrevrangebyscore(
-                    listed, score, "-inf", start=start, num=limit + 1, withscores=True
+                    listed, score, "-inf", start=ties, num=limit + 1, withscores=True
                 )
             ids = [(member.decode(), updated) for member, updated in rows]
-            # Ties of the same microsecond are ordered by id, downwards like the scores.
-            ids = [(name, at) for name, at in ids if skip_id is None or at < float(score) or name < skip_id]
+            # Rows of the same moment are ordered by id, downwards like the scores.
+            ids = [(name, at) for name, at in ids if passed_id is None or at < float(score) or name < passed_id]
             conversations = await self._read(owner, [name for name, _ in ids])
-            start += len(rows) - conversations.count(None)  # those have just left the list
             for (name, at), conversation in zip(ids, conversations, strict=True):
-                if conversation is None:
+                if conversation is None or name in found:
                     continue
                 if len(found) == limit:
-                    return ConversationPage(tuple(found), cursor)
-                found.append(conversation)
+                    return ConversationPage(tuple(found.values()), cursor)
+                found[name] = conversation
                 cursor = f"{at!r}_{name}"
             if len(rows) <= limit:
-                return ConversationPage(tuple(found), None)
+                return ConversationPage(tuple(found.values()), None)
+            last, at = rows[-1]
+            ties = ties + len(rows) - conversations.count(None) if repr(at) == score else 0
+            score, passed_id = repr(at), last.decode()
 
     async def _read(self, owner: str, ids: Sequence[str]) -> list[Conversation | None]:
         """The conversations of `ids`; those that have expired are None and leave the list."""

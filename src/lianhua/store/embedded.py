@@ -136,7 +136,10 @@ class EmbeddedServer:
         raise StoreUnavailable(f"the embedded store did not answer within {START_TIMEOUT_S:.0f} s")
 
     def _likely_reason(self) -> str:
-        free = shutil.disk_usage(self._dir).free
+        try:
+            free = shutil.disk_usage(self._dir).free
+        except OSError as exc:
+            return f"{self._dir} cannot be read ({exc.strerror})"
         return f"the disk of {self._dir} is full" if free < ROOM_BYTES else f"see {self._dir / 'server.log'}"
 
     async def _watch(self, binary: Path) -> None:
@@ -161,6 +164,8 @@ class EmbeddedServer:
                 await self._wait_until_ready()
             except StoreUnavailable as exc:
                 logger.error("%s; the next try comes in %.0f s", exc, pause_s)
+            except Exception:  # whatever it is, without this task the store would never come back
+                logger.exception("the embedded store cannot be started; the next try comes in %.0f s", pause_s)
 
     async def _rewrite(self) -> None:
         """Lets the server write its append-only file anew, without what was erased or has expired."""

@@ -67,8 +67,16 @@ class Moved(Struct, frozen=True):
 
 
 class Append(Struct, frozen=True):
+    """One event on its way into the log, encoded: what cannot be encoded fails its own turn and no other."""
+
     ref: TurnRef
-    event: Numbered
+    cursor: Cursor
+    kind: bytes
+    value: bytes
+
+    @classmethod
+    def of(cls, ref: TurnRef, event: Numbered) -> "Append":
+        return cls(ref, event.cursor, *to_log(event.event))
 
 
 class EventPage(Struct, frozen=True):
@@ -171,8 +179,7 @@ class TurnJournal:
 
     def _append_call(self, append: Append) -> tuple[list[str], list[Argument]]:
         keys = ConversationKeys(append.ref.conversation_id)
-        cursor = append.event.cursor
-        kind, value = to_log(append.event.event)
+        cursor, kind, value = append.cursor, append.kind, append.value
         turn_id = append.ref.turn_id
         piece = keys.reasoning(turn_id) if kind == b"r" else keys.text(turn_id)
         args: list[Argument] = [
