@@ -18,13 +18,17 @@ from msgspec import Struct
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+# Shorter runs are names and phrases that a good answer repeats.
+DRY_ALLOWED_TOKENS = 8
+
+
 class Sampling(Struct, frozen=True):
     """How the next token is drawn where a turn does not say."""
 
     temperature: float
     top_p: float
     top_k: int
-    repeat_penalty: float
+    dry_multiplier: float
 
 
 class Order(Struct, frozen=True):
@@ -110,7 +114,8 @@ def _parameters(xllamacpp: Any, order: Order) -> Any:
         params.sampling.temp = order.sampling.temperature
         params.sampling.top_p = order.sampling.top_p
         params.sampling.top_k = order.sampling.top_k
-        params.sampling.penalty_repeat = order.sampling.repeat_penalty
+        params.sampling.dry_multiplier = order.sampling.dry_multiplier
+        params.sampling.dry_allowed_length = DRY_ALLOWED_TOKENS
 
     params.hostnames = ["127.0.0.1"]
     params.port = 0
