@@ -47,6 +47,7 @@ OPENAI_URL: Final = "https://api.openai.com/v1"
 # Ollama and LM Studio give a model this window unless told otherwise, and drop what is beyond without a word.
 FOUND_CONTEXT_TOKENS: Final = 4_096
 WORKING_TTL_MARGIN_S: Final = 3_600
+NO_LIMIT_S: Final = 365 * DAY_S  # of a turn that was lost, where conversations never expire
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ async def open_chat(settings: Settings, *, pull: bool = False) -> AsyncIterator[
 
         retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
         conversations = ConversationStore(store.client, retention, store.erased)
-        # As long as the conversation: a turn whose worker was lost may first be read on its last day.
-        working_ttl_s = int(max(settings.reply_timeout_s + WORKING_TTL_MARGIN_S, retention.seconds))
+        # As long as the conversation: a turn whose worker was lost may first be met on its last day.
+        kept_s = retention.seconds or NO_LIMIT_S
+        working_ttl_s = int(max(settings.reply_timeout_s + WORKING_TTL_MARGIN_S, kept_s))
         journal = TurnJournal(store.client, retention, f"{os.getpid()}-{secrets.token_hex(4)}", working_ttl_s)
         relay = Relay(journal)
         runner = TurnRunner(journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars))

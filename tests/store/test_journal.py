@@ -280,6 +280,16 @@ async def test_everything_temporary_has_an_expiry_from_its_creation(house: House
     assert [key for key in keys if await house.client.ttl(key) < 0] == []
 
 
+async def test_what_a_lost_turn_has_shown_is_kept_as_long_as_a_pinned_conversation(house: House) -> None:
+    await house.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
+    turn = await house.open(1)
+    await house.write(turn, "shown")
+    kept = [await house.client.ttl(f"lianhua:{{{CONVERSATION}}}:{kind}:1") for kind in ("log", "text")]
+    assert min(kept) > 300 * 86_400
+    await house.finish(turn, 1)
+    assert await house.client.ttl(f"lianhua:{{{CONVERSATION}}}:text:1") <= 600
+
+
 async def test_a_batch_holds_many_turns_and_tells_the_fate_of_each(client: Redis) -> None:
     house = House(client)
     turns = []

@@ -35,9 +35,10 @@ redis.call('HSET', meta, 'head', ARGV[6], 'depth', depth, 'updated_at', stamp(at
 if redis.call('HGET', meta, 'title') == '' then redis.call('HSET', meta, 'title', ARGV[13]) end
 
 redis.call('XADD', log, '1-0', 't', ARGV[11])
-redis.call('EXPIRE', log, ARGV[16])
+local ttl_s = working_ttl(meta, ARGV[16])
+redis.call('EXPIRE', log, ttl_s)
 redis.call('ZREMRANGEBYSCORE', lingering, '-inf', at)
-redis.call('ZADD', lingering, at + tonumber(ARGV[16]), turn_id)
+redis.call('ZADD', lingering, at + ttl_s, turn_id)
 trim(meta, messages, order, turns, idempotency, tonumber(ARGV[15]))
 keep(meta, {meta, messages, order, turns, idempotency, lingering}, tonumber(ARGV[14]), at)
 return {'accepted', turn_id, ARGV[6], ARGV[8]}

@@ -14,7 +14,9 @@ if not redis.call('XADD', log, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[8], ARGV[2] .. 
 end
 redis.call('HSET', meta, 't.seq', ARGV[3], 't.lease', stamp(at + tonumber(ARGV[6])))
 if ARGV[4] == 'd' or ARGV[4] == 'r' then
-  if redis.call('APPEND', piece, ARGV[5]) == #ARGV[5] then redis.call('EXPIRE', piece, ARGV[7]) end
+  if redis.call('APPEND', piece, ARGV[5]) == #ARGV[5] then
+    redis.call('EXPIRE', piece, working_ttl(meta, ARGV[7]))
+  end
   if not turn[5] and ARGV[4] == 'd' then redis.call('HSET', meta, 't.first', stamp(at)) end
 end
 return {'ok', turn[4]}

@@ -37,6 +37,13 @@ local function keep(meta, keys, retention_s, at)
   end
 end
 
+-- How long a running turn's working keys are kept: as long as its conversation, so that what a lost turn has shown can still
+-- be sealed on the last day. A pinned conversation has no last day; a year stands for it.
+local function working_ttl(meta, ttl_s)
+  if redis.call('HGET', meta, 'pinned') == '1' then return math.max(tonumber(ttl_s), 31536000) end
+  return tonumber(ttl_s)
+end
+
 -- A message's value is one line, `parent_id turn_id` with `-` for none, and then its JSON.
 local function header(value)
   local parent, turn_id = string.match(value, '^(%S+) (%S+)\n')
