@@ -32,6 +32,7 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt
 
 test: $(VENV)/tested web/node_modules/.installed
 	sh tests/need_browser.sh
+	sh tests/need_servers.sh
 	cd web && $(NPM) test
 	$(BIN)/python -m pytest
 

@@ -1,0 +1,32 @@
+"""Free TCP ports of 127.0.0.1 that stay free while their server is away."""
+
+import random
+import socket
+from typing import Final
+
+# Not what binding to port 0 gives: those ports are also the source ports of outgoing connections (32768 and up on
+# Linux), so that somebody could hold a killed server's port, or a client that tries again reach itself.
+LOWEST: Final = 11_000
+HIGHEST: Final = 21_999
+BUS_OFFSET: Final = 10_000  # a cluster node listens there as well (redis.conf, cluster-port)
+TRIES: Final = 200
+
+
+def free_port() -> int:
+    """A port on which, and on whose cluster bus port, nobody listens right now."""
+    for _ in range(TRIES):
+        port = random.randint(LOWEST, HIGHEST)
+        if _is_free(port) and _is_free(port + BUS_OFFSET):
+            return port
+    raise RuntimeError(f"no free port between {LOWEST} and {HIGHEST}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind(("127.0.0.1", port))
+            candidate.listen()  # a bind alone succeeds beside another that does not listen yet
+        except OSError:
+            return False
+        return True
