@@ -1,33 +1,67 @@
-"""Real parts for the tests: a Valkey server, a server process."""
+"""Real parts for the tests: stores of every kind, a server process."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
+from lianhua.address import parse_address
+from lianhua.store.connect import open_nodes
 from lianhua.store.embedded import EmbeddedServer
+from lianhua.store.nodes import Nodes
 from tests.server_process import ServerProcess
+from tests.servers.cluster import Cluster
+from tests.servers.redis_server import RedisServer
+from tests.servers.sentinel import SentinelSet
 
 StartServer = Callable[..., ServerProcess]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServer]:
-    """One embedded server for the whole run; tests get it empty through `client`."""
-    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"))
-    await server.start()
-    yield server
-    await server.close()
+@pytest_asyncio.fixture(
+    scope="session", loop_scope="session", params=["embedded", "redis 7", "sentinel of redis 7", "cluster of valkey 9"]
+)
+async def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a store of each kind; tests get it empty through `client`."""
+    folder = tmp_path_factory.mktemp("store")
+    async with AsyncExitStack() as stack:
+        match request.param:
+            case "embedded":
+                server = EmbeddedServer(folder)
+                await server.start()
+                stack.push_async_callback(server.close)
+                yield f"unix://{server.socket}"
+            case "redis 7":
+                yield stack.enter_context(RedisServer(folder, flavour="redis")).url
+            case "sentinel of redis 7":
+                yield (await stack.enter_async_context(SentinelSet(folder, flavour="redis"))).url
+            case "cluster of valkey 9":
+                yield (await stack.enter_async_context(Cluster(folder))).url
 
 
 @pytest.fixture
-async def client(valkey: EmbeddedServer) -> AsyncIterator[Redis]:
-    """A connection to the embedded server, whose data set is empty."""
-    async with Redis(unix_socket_path=str(valkey.socket)) as redis:
-        await redis.flushall()
-        yield redis
+async def nodes(store_url: str) -> AsyncIterator[Nodes]:
+    """The store as the server reaches it."""
+    nodes = await open_nodes(parse_address(store_url))
+    yield nodes
+    await nodes.close()
+
+
+@pytest.fixture
+async def client(store_url: str, nodes: Nodes) -> AsyncIterator[Redis]:
+    """The store as a test looks into it, empty. For a Cluster it is the driver's own client, which knows the same
+    commands.
+    """
+    for node in nodes.all():
+        await node.client.flushall()
+    if not store_url.startswith("redis+cluster"):
+        yield nodes.all()[0].client
+        return
+    host, port = parse_address(store_url).hosts[0]
+    async with RedisCluster(host=host, port=port) as cluster:
+        yield cluster  # type: ignore[misc]
 
 
 @pytest.fixture

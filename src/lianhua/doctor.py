@@ -10,7 +10,7 @@ from lianhua.messages import ContextAccount
 from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
 from lianhua.prompt import Prompt, PromptMessage
 from lianhua.settings import Settings
-from lianhua.store.connect import is_exposed, is_served, open_store
+from lianhua.store.connect import is_served, open_store
 from lianhua.texts import say
 from lianhua.wiring import describe, load_personas, pick_models
 
@@ -26,10 +26,6 @@ async def examine(settings: Settings) -> list[Finding]:
     """What was looked at, in order. Raises only `WrongSettings`: then there is nothing to look at yet."""
     findings = [Finding(True, f"personas: {', '.join(persona.id for persona in load_personas(settings))}")]
     findings.append(await _store(settings))
-    if settings.store_url and is_exposed(settings.store_url):
-        findings.append(
-            Finding(False, "store: it is on the network without a password; set one (requirepass or an ACL)")
-        )
     models = await pick_models(settings)
     try:
         findings += [await _model(model) for model in models]

@@ -4,19 +4,33 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal
 
+from msgspec import Struct
+
+from lianhua.events import Notice
 from lianhua.messages import Language
 from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.prompt import CountTokens, Prompt
-from lianhua.turn import Turn, TurnRecord
+from lianhua.seam import Seam
+from lianhua.turn import Numbered, Turn, TurnRecord
 
 # `gone`: the turn is another worker's or was erased, and nothing more may be written.
-StopReason = Literal["stopped", "server_stopping", "gone"]
+# `handed_over`: nothing was shown yet, and another worker is to run it.
+StopReason = Literal["stopped", "server_stopping", "handed_over", "gone"]
+
+
+class Acknowledged(Struct, frozen=True):
+    """The latest event that the journal has taken, and how much of the texts it had then."""
+
+    event: Numbered
+    text_chars: int
+    reasoning_chars: int
 
 
 class Job:
     """`stop` may be called at any time from the same event loop. `shrink` makes a smaller prompt of a refused one.
 
-    `chosen_role` is the persona that came with the message, if one did: the conversation takes it over.
+    `chosen_role` is the persona that came with the message, if one did: the conversation takes it over. `opening` is
+    what viewers are told before anything else, and `seam` where the reply goes on after a cut.
     """
 
     def __init__(
@@ -30,6 +44,8 @@ class Job:
         count: CountTokens,
         shrink: Callable[[Prompt], Prompt],
         chosen_role: str | None = None,
+        opening: Notice | None = None,
+        seam: Seam | None = None,
     ) -> None:
         self.user = user
         self.turn = turn
@@ -40,8 +56,23 @@ class Job:
         self.count = count
         self.shrink = shrink
         self.chosen_role = chosen_role
+        self.opening = opening
+        self.seam = seam
+        self.acknowledged: Acknowledged | None = None
+        self.renewed_at_s = asyncio.get_running_loop().time()
         self.stop_reason: StopReason | None = None
         self._limit: asyncio.Timeout | None = None
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nothing of the reply has been shown."""
+        return not self.turn.length and not self.turn.reasoning_length
+
+    def acknowledge(self, event: Numbered) -> None:
+        """The journal has the turn as it stands, `event` being its latest; its lease runs from now."""
+        turn = self.turn
+        self.acknowledged = Acknowledged(event, turn.length, turn.reasoning_length)
+        self.renewed_at_s = asyncio.get_running_loop().time()
 
     @property
     def language(self) -> Language:

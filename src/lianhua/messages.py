@@ -62,8 +62,9 @@ class Conversation(Struct, frozen=True):
 class ContextEntry(Struct, frozen=True, omit_defaults=True):
     """One line of the account: a message that was sent to the model or left out, and why.
 
-    `id` is "persona" for the system prompt. `reason` is one of: persona, last_message, fits (all sent);
-    message_count, token_budget, empty, retry_smaller (all left out).
+    `id` is "persona" for the system prompt. `reason` is one of: persona, last_message, fits, and where a cut reply
+    goes on kept (the reply so far) and go_on (the request for the rest) (all sent); message_count, token_budget, empty,
+    retry_smaller (all left out).
     """
 
     id: str

@@ -9,14 +9,17 @@ import msgspec
 from msgspec import Struct
 
 from lianhua.errors import InvalidRequest, MessageTooLong
+from lianhua.events import Notice
 from lianhua.job import Job
 from lianhua.messages import Conversation, Language, Message
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.personas import Persona, Personas
-from lianhua.prompt import CountTokens, Prompt, select, smaller_budget, token_budget
+from lianhua.prompt import CountTokens, Prompt, going_on, going_on_tokens, select, smaller_budget, token_budget
+from lianhua.seam import Seam
 from lianhua.store.conversations import MessagePage
-from lianhua.store.journal import NewTurn
+from lianhua.store.journal import Claim, NewTurn
+from lianhua.texts import say
 from lianhua.turn import Turn, TurnRecord, TurnRef
 
 TITLE_CHARS: Final = 40
@@ -63,8 +66,9 @@ class TurnPlanner:
         """How many of the newest messages a plan wants to see. One of them falls out, and the account can name it."""
         return self._limits.messages
 
-    def begin(self, ask: Ask, conversation: Conversation) -> Plan:
-        """Refuses what cannot be asked at all: `InvalidRequest`, `MessageTooLong`, `UnknownRole`, `UnknownModel`.
+    def begin(self, ask: Ask, conversation: Conversation, ref: TurnRef) -> Plan:
+        """The plan of the turn `ref`. Refuses what cannot be asked at all: `InvalidRequest`, `MessageTooLong`,
+        `UnknownRole`, `UnknownModel`.
 
         The plan that comes back raises `MessageTooLong` when the question cannot fit the model's window.
         """
@@ -74,10 +78,47 @@ class TurnPlanner:
             raise MessageTooLong(self._limits.message_chars, len(ask.message), "characters")
         persona = self.personas.get(ask.role) if ask.role else self.personas.get_or_default(conversation.role)
         model = self.catalog.get(ask.model) if ask.model else self.catalog.get_or_default(conversation.model)
-        return lambda page: self._plan(ask, conversation, persona, model, page)
+        return lambda page: self._plan(ask, conversation, ref, persona, model, page)
+
+    def again(self, ref: TurnRef, claim: Claim, question: Message, before: MessagePage) -> Job:
+        """The job of a turn that was taken over: from the beginning, or going on after the text that was kept.
+
+        `before` are the messages that precede the question. Raises `UnknownModel`, `MessageTooLong`.
+        """
+        record = claim.record
+        persona = self.personas.get_or_default(record.persona)
+        model = self.catalog.get(record.model)
+        count = self._counter_for(model.info.name)
+        ask = Ask(question.content, record.language, record.key)
+        prompt_within = self._prompts(ask, persona, question, before, count)
+        kept = claim.text
+        reserve = going_on_tokens(kept, record.language, count) if kept else 0
+        budget = token_budget(model.info.context_tokens, self._limits.reply_tokens) - reserve
+
+        def prompt(budget_tokens: int, refused: Prompt | None) -> Prompt:
+            found = prompt_within(budget_tokens, refused)
+            return going_on(found, record.reply_message_id, kept, count) if kept else found
+
+        def shrink(refused: Prompt) -> Prompt:
+            return prompt(smaller_budget(refused.context) - reserve, refused)
+
+        first = prompt(max(budget, 1), None)
+        turn = Turn(ref, claim.epoch, next_seq=1, text=kept, reasoning=claim.reasoning)
+        record = msgspec.structs.replace(record, context=first.context, attempts=record.attempts + 1)
+        options = GenerationOptions(temperature=persona.temperature, max_tokens=self._limits.reply_tokens)
+        code = "continued" if kept else "restarted"
+        opening = Notice(code, say(code, record.language))
+        seam = Seam(kept) if kept else None
+        return Job(claim.owner, turn, record, first, model, options, count, shrink, None, opening, seam)
 
     def _plan(
-        self, ask: Ask, conversation: Conversation, persona: Persona, model: ChatModel, page: MessagePage
+        self,
+        ask: Ask,
+        conversation: Conversation,
+        ref: TurnRef,
+        persona: Persona,
+        model: ChatModel,
+        page: MessagePage,
     ) -> tuple[Job, NewTurn]:
         question = Message(new_id(), "user", ask.message, parent_id=page.head or None)
         count = self._counter_for(model.info.name)
@@ -87,7 +128,7 @@ class TurnPlanner:
         def shrink(refused: Prompt) -> Prompt:
             return prompt_within(smaller_budget(refused.context), refused)
 
-        turn = Turn(TurnRef(conversation.id, new_id()))
+        turn = Turn(ref)
         record = TurnRecord(
             user_message_id=question.id,
             reply_message_id=new_id(),

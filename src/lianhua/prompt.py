@@ -21,6 +21,12 @@ TOKENS_PER_MESSAGE = 5
 # A reply keeps a quarter of the context window, at most this much: more only starves the conversation's memory.
 REPLY_RESERVE_TOKENS = 4096
 
+# What a model is told after the part of a reply that was kept when its worker was lost.
+GO_ON: dict[Language, str] = {
+    "zh": "你的上一条回复在这里中断了。请从中断的地方直接接着写，不要重复已经写过的内容，也不要解释。",
+    "en": "Your reply was cut off here. Go on from exactly this point: repeat nothing of it and do not comment.",
+}
+
 
 class PromptMessage(Struct, frozen=True):
     """One message as a model receives it."""
@@ -61,6 +67,28 @@ def smaller_budget(refused: ContextAccount) -> int:
 def message_tokens(text: str, count: CountTokens) -> int:
     """What one message costs in the window, its markers included."""
     return count(text) + TOKENS_PER_MESSAGE
+
+
+def going_on_tokens(kept: str, language: Language, count: CountTokens) -> int:
+    """What `going_on` adds to a prompt."""
+    return message_tokens(kept, count) + message_tokens(GO_ON[language], count)
+
+
+def going_on(prompt: Prompt, reply_id: str, kept: str, count: CountTokens) -> Prompt:
+    """The prompt with the reply as far as it came, and the request to go on from there."""
+    added = (PromptMessage("assistant", kept), PromptMessage("user", GO_ON[prompt.language]))
+    entries = (
+        ContextEntry(reply_id, "assistant", message_tokens(kept, count), included=True, reason="kept"),
+        ContextEntry("go_on", "user", message_tokens(GO_ON[prompt.language], count), included=True, reason="go_on"),
+    )
+    account = prompt.context
+    account = ContextAccount(
+        account.budget_tokens + sum(entry.tokens for entry in entries),
+        account.used_tokens + sum(entry.tokens for entry in entries),
+        account.older_left_out,
+        account.messages + entries,
+    )
+    return Prompt(prompt.messages + added, account, prompt.language, prompt.persona_name)
 
 
 def select(

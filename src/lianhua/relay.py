@@ -1,113 +1,68 @@
 """Group commit and fan-out: many turns' events go to the journal in one round trip, and only then to the viewers here.
 
 The appends that arrive while one commit is on its way form the next one, so the busier the server, the larger the
-batches; there is no timer, and an idle server commits at once.
+batches; there is no timer, and an idle server commits at once. Each server of the store has commits of its own: while
+one of a Cluster's is away, the turns of the others go on.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from typing import Final
 
 from lianhua.errors import StoreUnavailable, Unavailable
-from lianhua.events import Cursor, End, to_frame
+from lianhua.events import Cursor
+from lianhua.live import LiveTurn
 from lianhua.store.journal import LEASE_S, Append, Fate, TurnJournal
 from lianhua.turn import Numbered, TurnRef
 
 logger = logging.getLogger(__name__)
 
-VIEWER_BACKLOG_EVENTS: Final = (
-    256  # a viewer further behind reads the journal; past this a snapshot is cheaper than the backlog
-)
 COMMIT_EVENTS: Final = 512  # a larger pipeline keeps other calls of the store waiting for over 5 ms
 STORE_PATIENCE_S: Final = LEASE_S - 2  # after that the lease may be another worker's
-_RETRY_S: Final = 0.2
-
-Waiting = tuple[Append, Numbered, "asyncio.Future[Fate]"]
+RETRY_S: Final = 0.2
 
 
-class LiveTurn:
-    """A turn that runs in this process, as its viewers see it: its latest frames and a bell."""
+class Waiting:
+    """An event on its way into the journal, and who waits for its fate."""
 
-    def __init__(self, ref: TurnRef) -> None:
-        self.ref = ref
-        self.over = False
-        self.end: Cursor | None = None  # of the last event, once it is there
-        self._last = Cursor(1, 0)  # the start, which `accept` has logged
-        self._frames: deque[tuple[Cursor, bytes]] = deque(maxlen=VIEWER_BACKLOG_EVENTS)
-        self._bell: asyncio.Future[None] | None = None
+    __slots__ = ("append", "deadline", "done", "event")
 
-    def publish(self, event: Numbered) -> None:
-        """Shows an event that the journal holds to everybody who waits."""
-        self._last = event.cursor
-        self._frames.append((event.cursor, to_frame(self.ref.turn_id, event.cursor, event.event)))
-        if isinstance(event.event, End):
-            self.end = event.cursor
-            self.over = True
-        self.ring()
+    def __init__(self, append: Append, event: Numbered, deadline: float, done: "asyncio.Future[Fate]") -> None:
+        self.append = append
+        self.event = event
+        self.deadline = deadline
+        self.done = done
 
-    def close(self) -> None:
-        """Nothing more comes from here, with or without an end: viewers look into the journal."""
-        self.over = True
-        self.ring()
-
-    def ring(self) -> None:
-        if self._bell and not self._bell.done():
-            self._bell.set_result(None)
-        self._bell = None
-
-    def after(self, cursor: Cursor) -> tuple[Cursor, bytes] | None:
-        """The frames after `cursor` joined, and the new cursor; None when the backlog does not reach back to it."""
-        if cursor == self._last:
-            return cursor, b""
-        if not self._frames:
-            return None
-        first = self._frames[0][0]
-        skip = cursor.seq - first.seq + 1 if cursor.epoch == first.epoch else -1
-        if not 0 <= skip < len(self._frames):
-            return None
-        # Nearly always one or two frames at the end: indexing a deque there is cheap.
-        frames = [self._frames[i][1] for i in range(skip, len(self._frames))]
-        return self._last, b"".join(frames)
-
-    async def wait(self, timeout_s: float) -> None:
-        """Returns when there may be something new, at the latest after `timeout_s`."""
-        if self.over:
-            return
-        if self._bell is None:
-            self._bell = asyncio.get_running_loop().create_future()
-        await asyncio.wait([self._bell], timeout=timeout_s)  # one future for all viewers; `wait` does not cancel it
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # heard, even where the turn that waited has been cancelled meanwhile
 
 
 class Relay:
-    """Owns the one task that commits. `open` a turn before its first append, `close` it after its last."""
+    """Owns the tasks that commit. `open` a turn before its first append, `close` it after its last."""
 
     def __init__(self, journal: TurnJournal) -> None:
         self._journal = journal
         self._live: dict[str, LiveTurn] = {}
-        self._pending: list[Waiting] = []
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._lanes: dict[str, _Lane] = {}
+        self._later: dict[Waiting, asyncio.TimerHandle] = {}
         self._stopped = False
 
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._commit_forever(), name="relay")
-        self._task.add_done_callback(_tell)
-
     async def stop(self) -> None:
-        """Ends the committing task. Appends that still wait, and later ones, fail with `StoreUnavailable`."""
+        """Ends the committing. Appends that still wait, and later ones, fail with `StoreUnavailable`."""
         self._stopped = True
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        _fail(self._pending, StoreUnavailable("the server has stopped"))
-        self._pending.clear()
+        for lane in self._lanes.values():
+            await lane.stop()
+        for waiting, timer in self._later.items():
+            timer.cancel()
+            waiting.fail(_stopped())
+        self._later.clear()
 
-    def open(self, ref: TurnRef) -> LiveTurn:
-        """Makes the turn live in this process."""
-        live = self._live[ref.turn_id] = LiveTurn(ref)
+    def open(self, ref: TurnRef, epoch: int = 1) -> LiveTurn:
+        """Makes the turn live in this process; its next event is the first of `epoch` after its number 0."""
+        live = self._live[ref.turn_id] = LiveTurn(ref, Cursor(epoch, 0))
         return live
 
     def live(self, turn_id: str) -> LiveTurn | None:
@@ -124,13 +79,79 @@ class Relay:
 
         The future fails with `StoreUnavailable` or `Overloaded` when the store did not take it for `STORE_PATIENCE_S`.
         """
-        done: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(Append.of(ref, event), event, loop.time() + STORE_PATIENCE_S, loop.create_future())
+        self._enqueue(waiting)
+        return waiting.done
+
+    async def restore(self, ref: TurnRef, event: Numbered, text: str, reasoning: str) -> Fate:
+        """Puts back what the store has lost of a turn, `event` being its latest. Raises `StoreUnavailable`,
+        `Overloaded`.
+        """
+        fate = await self._journal.restore(Append.of(ref, event), text, reasoning)
+        if fate in ("ok", "stop"):
+            self._show(ref, event)
+        return fate
+
+    def _enqueue(self, waiting: Waiting) -> None:
+        self._later.pop(waiting, None)
         if self._stopped:
-            done.set_exception(StoreUnavailable("the server has stopped"))
-            return done
-        self._pending.append((Append.of(ref, event), event, done))
+            waiting.fail(_stopped())
+            return
+        name = self._journal.lane(waiting.append.ref)  # each time anew: the slot may have moved
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane(self, name)
+        lane.add(waiting)
+
+    async def commit(self, batch: list[Waiting]) -> None:
+        """One round trip. What the store did not take now is sent again a little later, until its time is up."""
+        try:
+            fates = await self._journal.append([waiting.append for waiting in batch])
+        except Exception as exc:  # each turn decides for itself what to do
+            for waiting in batch:
+                waiting.fail(exc)
+            return
+        loop = asyncio.get_running_loop()
+        for waiting, fate in zip(batch, fates, strict=True):
+            if isinstance(fate, Unavailable) and loop.time() < waiting.deadline and not self._stopped:
+                # What a resend finds written already stays as it is.
+                self._later[waiting] = loop.call_later(RETRY_S, self._enqueue, waiting)
+            elif isinstance(fate, Exception):
+                waiting.fail(fate)
+            else:
+                if fate in ("ok", "stop"):
+                    self._show(waiting.append.ref, waiting.event)
+                if not waiting.done.done():
+                    waiting.done.set_result(fate)
+
+    def _show(self, ref: TurnRef, event: Numbered) -> None:
+        live = self._live.get(ref.turn_id)
+        if live and live.last < event.cursor:
+            live.publish(event)
+
+
+class _Lane:
+    """The commits to one server of the store, one at a time."""
+
+    def __init__(self, relay: Relay, name: str) -> None:
+        self._relay = relay
+        self._pending: list[Waiting] = []
+        self._wake = asyncio.Event()
+        self._task = asyncio.create_task(self._commit_forever(), name=f"relay {name}")
+        self._task.add_done_callback(_tell)
+
+    def add(self, waiting: Waiting) -> None:
+        self._pending.append(waiting)
         self._wake.set()
-        return done
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        for waiting in self._pending:
+            waiting.fail(_stopped())
+        self._pending.clear()
 
     async def _commit_forever(self) -> None:
         while True:
@@ -138,50 +159,18 @@ class Relay:
             self._wake.clear()
             while self._pending:
                 batch, self._pending = self._pending[:COMMIT_EVENTS], self._pending[COMMIT_EVENTS:]
-                await self._commit(batch)
-
-    async def _commit(self, batch: list[Waiting]) -> None:
-        try:
-            fates = await self._append_patiently([append for append, _, _ in batch])
-            for waiting, fate in zip(batch, fates, strict=True):
-                self._tell_fate(waiting, fate)
-        except asyncio.CancelledError:
-            _fail(batch, StoreUnavailable("the server has stopped"))
-            raise
-        except Exception as exc:  # each turn decides for itself what to do without the store
-            _fail(batch, exc)
-
-    def _tell_fate(self, waiting: Waiting, fate: Fate | Exception) -> None:
-        if isinstance(fate, Exception):
-            _fail([waiting], fate)
-            return
-        append, event, done = waiting
-        live = self._live.get(append.ref.turn_id)
-        if live and fate in ("ok", "stop"):
-            live.publish(event)
-        if not done.done():
-            done.set_result(fate)
-
-    async def _append_patiently(self, batch: list[Append]) -> list[Fate | Exception]:
-        """Sends the batch until the store takes it: what a resend finds written already stays as it is."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + STORE_PATIENCE_S
-        while True:
-            try:
-                return await self._journal.append(batch)
-            except Unavailable:
-                if loop.time() > deadline:
+                try:
+                    await self._relay.commit(batch)
+                except asyncio.CancelledError:
+                    for waiting in batch:
+                        waiting.fail(_stopped())
                     raise
-                await asyncio.sleep(_RETRY_S)
 
 
-def _fail(batch: list[Waiting], error: Exception) -> None:
-    for _, _, done in batch:
-        if not done.done():
-            done.set_exception(error)
-            done.exception()  # heard, even where the turn that waited has been cancelled meanwhile
+def _stopped() -> StoreUnavailable:
+    return StoreUnavailable("the server has stopped")
 
 
 def _tell(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("the relay has died, no turn can go on", exc_info=error)
+        logger.critical("the relay has died, its turns cannot go on", exc_info=error)

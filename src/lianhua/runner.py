@@ -46,6 +46,10 @@ class TurnGone(Exception):
     """The turn is no longer this worker's: it was erased, sealed, or taken over. Nothing more may be written."""
 
 
+class HandOver(Exception):
+    """The server stops, and nothing of the reply was shown: another worker begins anew."""
+
+
 class TurnRunner:
     """Knows how a turn runs; keeps nothing of any."""
 
@@ -62,8 +66,11 @@ class TurnRunner:
         try:
             try:
                 outcome = await self._model_part(job)
-            except TurnGone:
-                logger.info("turn %s: no longer ours", ref.turn_id)
+            except TurnGone as gone:
+                logger.info("turn %s: no longer ours: %s", ref.turn_id, gone)
+                return
+            except HandOver:
+                await self._hand_over(job)
                 return
             except asyncio.CancelledError:
                 raise
@@ -74,18 +81,24 @@ class TurnRunner:
         finally:
             self._relay.close(ref)
 
-    async def seal(self, ref: TurnRef) -> bool:
-        """Ends a turn whose worker was lost, what its viewers saw kept as the reply. False while a worker holds it."""
-        claim = await self._journal.claim(ref)
-        if not isinstance(claim, Claim):
-            return claim == "ended"
+    async def seal(self, ref: TurnRef, claim: Claim) -> None:
+        """Ends a turn that was taken over, what its viewers saw kept as the reply."""
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
-        outcome = _failure(turn, "worker_lost")
-        text = say("worker_lost", claim.record.language)
+        outcome = Outcome("stopped", "stopped") if claim.stopped else _failure(turn, "worker_lost")
+        text = say(outcome.code, claim.record.language) if outcome.code else None
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text)
         await self._journal.finish(ref, end, _reply(turn, claim.record, outcome), claim.record)
-        logger.warning("turn %s: sealed, its worker was lost", ref.turn_id)
-        return True
+        logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
+
+    async def put_back(self, job: Job) -> None:
+        """The store has lost the latest events of a running turn: gives it what it had acknowledged."""
+        if not (had := job.acknowledged):
+            return
+        text, reasoning = job.turn.text[: had.text_chars], job.turn.reasoning[: had.reasoning_chars]
+        fate = await self._relay.restore(job.turn.ref, had.event, text, reasoning)
+        logger.warning(
+            "turn %s: the store had lost its latest events, they are put back: %s", job.turn.ref.turn_id, fate
+        )
 
     async def _model_part(self, job: Job) -> Outcome:
         try:
@@ -98,8 +111,12 @@ class TurnRunner:
                     return Outcome("stopped", "stopped")
                 case "server_stopping":
                     return Outcome("interrupted", "interrupted", "server_stopping")
+                case "handed_over" if job.unseen:
+                    raise HandOver from None
+                case "handed_over":  # its first piece was on its way
+                    return Outcome("interrupted", "interrupted", "server_stopping")
                 case "gone":
-                    raise TurnGone("taken over or erased") from None
+                    raise TurnGone("taken over, erased, or its lease has run out") from None
             return _failure(job.turn, "model_timeout")
         except ModelError as exc:
             logger.warning("turn %s: %s: %s", job.turn.ref.turn_id, exc.code, exc)
@@ -108,10 +125,15 @@ class TurnRunner:
             job.outside()
 
     async def _ask_twice_if_too_long(self, job: Job) -> Outcome:
+        if job.opening:
+            _check(await self._journal.replace_record(job.turn.ref, job.turn.epoch, job.record), job)
+            await self._log(job, job.turn.notice(job.opening))
+            if job.turn.reasoning_length:  # of the try before: it was seen, so it stays
+                await self._log(job, job.turn.reasoning_piece("\n\n"))
         try:
             return await self._ask(job)
         except ContextTooLong:
-            if job.turn.length or job.turn.reasoning_length:
+            if not job.unseen:
                 raise
         job.prompt = job.shrink(job.prompt)
         job.record = msgspec.structs.replace(job.record, context=job.prompt.context, attempts=job.record.attempts + 1)
@@ -127,14 +149,18 @@ class TurnRunner:
             async for batch in batches:
                 # Whatever arrives while an append is on its way waits in the socket and is the next batch: no timer.
                 for delta in _joined(batch):
-                    if event := _event(job, delta):
+                    if (new := _past_seam(job, delta)) and (event := _event(job, new)):
                         await self._log(job, event)
                 finish = next((delta for delta in batch if isinstance(delta, Finish)), finish)
                 if turn.length + turn.reasoning_length >= self._limits.chars:
                     return Outcome("stopped", "length", text="reply_too_long")
+        if job.seam and (rest := job.seam.close()):
+            await self._log(job, turn.text_piece(rest))
         if finish is None:
-            if not turn.length:
+            if job.unseen:
                 raise ModelBadResponse("the answer ended before it began")
+            if not turn.length:
+                raise ModelUnavailable("the answer broke off in its reasoning")
             return Outcome("interrupted", "interrupted", ModelUnavailable.code, "reply_cut")
         return Outcome("done", finish.reason, usage=_usage(job, finish.usage))
 
@@ -153,7 +179,26 @@ class TurnRunner:
         if fate.exception() is not None:
             # Our lease has run out with the store away. Whoever reads the turn next seals it with what the journal has.
             raise TurnGone("the store is away")
-        _check(fate.result(), job)
+        met = fate.result()
+        if met == "behind":
+            met = await self._put_back_with(job, event)
+        if met in ("ok", "stop"):
+            job.acknowledge(event)
+        _check(met, job)
+
+    async def _put_back_with(self, job: Job, event: Numbered) -> Fate:
+        logger.warning("turn %s: the store had lost its latest events, they are put back", job.turn.ref.turn_id)
+        try:
+            return await self._relay.restore(job.turn.ref, event, job.turn.text, job.turn.reasoning)
+        except Unavailable:
+            raise TurnGone("the store is away") from None
+
+    async def _hand_over(self, job: Job) -> None:
+        try:
+            await self._journal.release(job.turn.ref, job.turn.epoch)
+            logger.info("turn %s: handed over, nothing of it was shown", job.turn.ref.turn_id)
+        except Unavailable:
+            logger.info("turn %s: its lease runs out by itself", job.turn.ref.turn_id)
 
     async def _end(self, job: Job, outcome: Outcome) -> None:
         turn = job.turn
@@ -172,9 +217,15 @@ class TurnRunner:
         """Repeats the last step until the store takes it. Past our lease another worker seals what the journal has."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + STORE_PATIENCE_S
+        put_back = False
         while True:
             try:
-                return await self._journal.finish(job.turn.ref, end, reply, job.record)
+                fate = await self._journal.finish(job.turn.ref, end, reply, job.record)
+                if fate != "behind":
+                    return fate
+                assert not put_back, f"turn {job.turn.ref.turn_id}: the reply is not what was shown"  # noqa: S101
+                put_back = True
+                await self.put_back(job)
             except Unavailable:
                 if loop.time() > deadline:
                     logger.error("turn %s: its end could not be written", job.turn.ref.turn_id)
@@ -198,6 +249,14 @@ def _joined(batch: Sequence[Delta]) -> Iterator[Delta]:
             yield kind("".join(delta.text for delta in deltas))  # type: ignore[union-attr]  # of the kind just asked for
         else:
             yield from deltas
+
+
+def _past_seam(job: Job, delta: Delta) -> Delta | None:
+    """The delta without what only repeats the end of a reply that goes on after a cut."""
+    if job.seam and isinstance(delta, TextDelta):
+        new = job.seam.feed(delta.text)
+        return TextDelta(new) if new else None
+    return delta
 
 
 def _event(job: Job, delta: Delta) -> Numbered | None:

@@ -8,22 +8,25 @@ from typing import Final
 
 from msgspec import Struct
 
-from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, TurnNotFound
+from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, TurnNotFound, Unavailable
 from lianhua.events import Cursor
 from lianhua.messages import Conversation, TurnStatus
+from lianhua.mirror import Mirrors
 from lianhua.personas import DEFAULT_ROLE
-from lianhua.planner import Ask, TurnPlanner
-from lianhua.relay import STORE_PATIENCE_S, Relay
-from lianhua.runner import TurnRunner
+from lianhua.planner import Ask, TurnPlanner, new_id
+from lianhua.recovery import Recovery
+from lianhua.relay import RETRY_S, STORE_PATIENCE_S, Relay
 from lianhua.store.conversations import ConversationPage, ConversationStore, MessagePage
 from lianhua.store.journal import FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
+from lianhua.store.keys import worker_channel
+from lianhua.store.running import RunningTurns
+from lianhua.store.wakeups import Wakeups
 from lianhua.tasks import TurnTasks
 from lianhua.turn import TurnRecord, TurnRef
 from lianhua.upkeep import Upkeep
 from lianhua.viewer import Viewer
 
 ACCEPT_TRIES: Final = 5
-RETRY_S: Final = 0.2
 STOP_WAIT_S: Final = 2.0
 STOP_LOOK_S: Final = 0.05
 
@@ -43,9 +46,12 @@ class ChatService:
         conversations: ConversationStore,
         journal: TurnJournal,
         relay: Relay,
-        runner: TurnRunner,
         planner: TurnPlanner,
         tasks: TurnTasks,
+        running_turns: RunningTurns,
+        recovery: Recovery,
+        mirrors: Mirrors,
+        wakeups: Wakeups,
         upkeep: Upkeep,
     ) -> None:
         self.catalog = planner.catalog
@@ -53,16 +59,19 @@ class ChatService:
         self._conversations = conversations
         self._journal = journal
         self._relay = relay
-        self._runner = runner
         self._planner = planner
         self._tasks = tasks
+        self._running_turns = running_turns
+        self._recovery = recovery
+        self._mirrors = mirrors
+        self._wakeups = wakeups
         self._upkeep = upkeep
         self._draining = False
 
     # Its own life
 
     def start_up(self) -> None:
-        self._relay.start()
+        self._wakeups.start()
         self._upkeep.start()
 
     @property
@@ -72,12 +81,16 @@ class ChatService:
     def drain(self) -> None:
         """From now on new turns are refused with `Draining`; running ones go on."""
         self._draining = True
+        self._recovery.drain()
 
     async def close(self, grace_s: float, hurry: asyncio.Event) -> None:
         """Gives turns `grace_s`, less when `hurry` is set, then ends them as `interrupted` with their text kept."""
         self.drain()
+        await self._recovery.close()
         await self._tasks.close(grace_s, hurry)
         await self._upkeep.stop()
+        await self._mirrors.stop()
+        await self._wakeups.stop()
         await self._relay.stop()
 
     # Conversations
@@ -160,9 +173,15 @@ class ChatService:
 
     async def _open(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
         conversation = await self._conversations.get(conversation_id, user)
-        plan = self._planner.begin(ask, conversation)
-        for _ in range(ACCEPT_TRIES):
-            page = await self._conversations.messages(conversation_id, user, None, self._planner.window_messages)
+        ref = TurnRef(conversation_id, new_id())
+        plan = self._planner.begin(ask, conversation, ref)
+        for attempt in range(ACCEPT_TRIES):
+            reading = self._conversations.messages(conversation_id, user, None, self._planner.window_messages)
+            if attempt == 0:
+                # Listed before it is accepted: should this process die in between, another one finds the turn.
+                page, _ = await asyncio.gather(reading, self._list(ref))
+            else:
+                page = await reading
             job, new_turn = plan(page)
             self._refuse_while_draining()
             answer = await self._accept_patiently(new_turn)
@@ -173,10 +192,14 @@ class ChatService:
                 case Accepted():
                     return answer
                 case Busy(lost=True):
-                    await self._runner.seal(TurnRef(conversation_id, answer.turn_id))
+                    await self._recovery.recover(TurnRef(conversation_id, answer.turn_id))
                 case Busy():
                     return answer
         raise Overloaded("the conversation changes faster than a prompt can be made")
+
+    async def _list(self, ref: TurnRef) -> None:
+        with contextlib.suppress(Unavailable):  # in a Cluster another node may be away than the one that counts
+            await self._running_turns.add(ref)
 
     async def _accept_patiently(self, new_turn: NewTurn) -> Accepted | Busy | Moved:
         """Asks again while the store does not answer: it may have taken the turn, and somebody has to run it then."""
@@ -201,17 +224,16 @@ class ChatService:
             user,
             after,
             journal=self._journal,
-            relay=self._relay,
+            mirrors=self._mirrors,
             conversations=self._conversations,
-            seal=self._runner.seal,
+            recover=self._recovery.recover,
         )
         return viewer if await viewer.open() else None
 
     async def turn(self, user: str, ref: TurnRef) -> TurnView:
         """The turn as it stands now."""
         page = await self._journal.read(ref, user, FROM_START)
-        if page.state == "lost":
-            await self._runner.seal(ref)
+        if page.state == "lost" and await self._recovery.recover(ref):
             page = await self._journal.read(ref, user, FROM_START)
         end = page.record.end
         return TurnView(end.status if end else "running", page.record)
@@ -221,8 +243,12 @@ class ChatService:
         if job := self._tasks.job(ref, user):
             job.stop("stopped")  # at once, whether or not the store answers
             await self._tasks.ended(ref, STOP_WAIT_S)
-        elif await self._journal.stop(ref, user) == "lost":
-            await self._runner.seal(ref)
+        else:
+            asked = await self._journal.stop(ref, user)
+            if asked.state == "running":
+                await self._wakeups.tell(worker_channel(asked.worker), ref.turn_id)
+            elif asked.state == "lost":
+                await self._recovery.recover(ref)
         deadline = asyncio.get_running_loop().time() + STOP_WAIT_S
         while (view := await self.turn(user, ref)).status == "running":
             if asyncio.get_running_loop().time() > deadline:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from lianhua.address import parse_address
 from lianhua.errors import WrongSettings
 
 PREFIX = "LIANHUA_"
@@ -36,6 +37,9 @@ class Settings:
     workers: int
     auth: str
     allow_open: bool
+    allow_open_store: bool
+    durability: Literal["normal", "strict"]
+    on_worker_loss: Literal["interrupt", "continue"]
     allowed_origins: tuple[str, ...]
     trusted_proxies: str
     personas: Path | None
@@ -146,12 +150,8 @@ def _web_url(value: str) -> str:
 
 
 def _store_url(value: str) -> str:
-    """an address like redis://:password@host:6379/0, rediss://… or unix://path, with / and @ in a password escaped"""
-    parts = urlsplit(value)
-    if parts.scheme not in ("redis", "rediss", "unix") or parts.port == 0:
-        raise ValueError
-    if "@" in parts.path or bool(parts.hostname) == (parts.scheme == "unix"):
-        raise ValueError
+    """redis://, rediss:// or unix://…, redis+sentinel://host,host/name or redis+cluster://host,host (see the docs)"""
+    parse_address(value)
     return value
 
 
@@ -197,9 +197,12 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_DATA_DIR", _folder, _default_data_dir),
     _row("LIANHUA_HOST", _text, "127.0.0.1"),
     _row("LIANHUA_PORT", _whole(0, 65_535), 8000),
-    _row("LIANHUA_WORKERS", _whole(1, 1), 1),
+    _row("LIANHUA_WORKERS", _whole(1, 64), 1),
     _row("LIANHUA_AUTH", _one_of("open"), "open"),
     _row("LIANHUA_ALLOW_OPEN", _yes_or_no, False),
+    _row("LIANHUA_ALLOW_OPEN_STORE", _yes_or_no, False),
+    _row("LIANHUA_DURABILITY", _one_of("normal", "strict"), "normal"),
+    _row("LIANHUA_ON_WORKER_LOSS", _one_of("interrupt", "continue"), "interrupt"),
     _row("LIANHUA_ALLOWED_ORIGINS", _origins, ()),
     _row("LIANHUA_TRUSTED_PROXIES", _text, ""),
     _row("LIANHUA_PERSONAS", _file),
@@ -222,7 +225,7 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 # Part of the contract, not of this version: a setting that would do nothing is refused rather than ignored.
-NOT_YET = {"LIANHUA_RATE_LIMIT": "rate limits", "LIANHUA_DURABILITY": "a choice of durability"}
+NOT_YET = {"LIANHUA_RATE_LIMIT": "rate limits"}
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:

@@ -46,6 +46,10 @@ class TurnTasks:
         job, _ = self._running.get(ref.turn_id, (None, None))
         return job if job and job.user == user and job.turn.ref == ref else None
 
+    def runs(self, ref: TurnRef) -> bool:
+        """Whether the turn runs in this process."""
+        return ref.turn_id in self._running
+
     async def open(self, work: Coroutine[Any, Any, T]) -> T:
         """Lets `work`, which opens a turn, come to its end even if the caller goes away meanwhile.
 
@@ -71,11 +75,17 @@ class TurnTasks:
         """Begins the reply."""
         ref = job.turn.ref
         if self._ending:
-            job.stop("server_stopping")
-        self._relay.open(ref)
+            job.stop("handed_over")
+        self._relay.open(ref, job.turn.epoch)
         task = asyncio.create_task(self._run(job), name=f"turn {ref.turn_id}")
         self._running[ref.turn_id] = (job, task)
         task.add_done_callback(lambda _: self._running.pop(ref.turn_id, None))
+
+    def stop(self, turn_id: str) -> None:
+        """Somebody has asked, here or on another worker, that a turn be stopped."""
+        job, _ = self._running.get(turn_id, (None, None))
+        if job:
+            job.stop("stopped")
 
     async def ended(self, ref: TurnRef, timeout_s: float) -> None:
         """Waits until a turn no longer runs here, at most `timeout_s`."""
@@ -87,7 +97,7 @@ class TurnTasks:
         await self._empty(grace_s, hurry)
         self._ending = True  # what is still being opened ends as soon as it begins
         for job in self.jobs:
-            job.stop("server_stopping")
+            job.stop("handed_over" if job.unseen else "server_stopping")
         await self._empty(END_WAIT_S, asyncio.Event())
         left = [*self._opening, *(task for _, task in self._running.values())]
         for task in left:
@@ -115,13 +125,13 @@ class TurnTasks:
             logger.exception("turn %s: ended by a bug of ours", job.turn.ref.turn_id)
         finally:
             await noted
-        await self._note_end(job)
+        if job.stop_reason not in ("handed_over", "gone"):
+            await self.note_end(job.turn.ref, job.user)
 
     async def _note_start(self, job: Job) -> None:
         """What lies beside the journal is brought level with it; where that fails, later readers mend it."""
         ref = job.turn.ref
         try:
-            await self._running_turns.add(ref)
             if job.chosen_role:
                 await self._conversations.update(ref.conversation_id, job.user, {"role": job.chosen_role})
             else:
@@ -129,10 +139,10 @@ class TurnTasks:
         except (ConversationNotFound, Unavailable):
             logger.info("turn %s: the lists are not level with it", ref.turn_id)
 
-    async def _note_end(self, job: Job) -> None:
-        ref = job.turn.ref
+    async def note_end(self, ref: TurnRef, user: str) -> None:
+        """Brings the lists level with a turn that has ended."""
         try:
             await self._running_turns.remove(ref)
-            await self._conversations.touch(ref.conversation_id, job.user)
+            await self._conversations.touch(ref.conversation_id, user)
         except (ConversationNotFound, Unavailable):
             logger.info("turn %s: the lists are not level with it", ref.turn_id)

@@ -40,6 +40,8 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     # Notices while a turn runs.
     "retrying": ("模型暂时没有回应，正在重试", "The model did not answer; trying again"),
     "queued": ("正在排队，前面还有 {ahead} 个回复", "Waiting in the queue, {ahead} before this one"),
+    "restarted": ("生成进程中断，正在重新生成", "The process making this reply was lost; it is being made again"),
+    "continued": ("生成进程中断，正在接着写", "The process making this reply was lost; it goes on from here"),
     "window_shrunk": ("对话太长，已用更少的历史消息重试", "The conversation was too long; trying with fewer messages"),
 }  # fmt: skip
 

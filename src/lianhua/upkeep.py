@@ -1,67 +1,145 @@
-"""What is done every so often: leases are renewed, and lost turns are sealed although nobody looks at them."""
+"""What is done every so often: leases are renewed, and lost turns are taken care of although nobody looks at them."""
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from typing import Final
 
 from lianhua.errors import Unavailable
-from lianhua.relay import COMMIT_EVENTS
+from lianhua.job import Job
+from lianhua.recovery import Recovery
+from lianhua.relay import COMMIT_EVENTS, STORE_PATIENCE_S
 from lianhua.runner import TurnRunner
-from lianhua.store.journal import TurnJournal
+from lianhua.store.journal import LEASE_S, Renewed, TurnJournal
+from lianhua.store.keys import worker_channel
 from lianhua.store.running import RunningTurns
+from lianhua.store.wakeups import Wakeups
 from lianhua.tasks import TurnTasks
+from lianhua.turn import TurnRef
 
 logger = logging.getLogger(__name__)
 
-RENEW_S: Final = 1.0  # how late a stop from another worker is heard of; far below the lease of 15 s
-SWEEP_S: Final = 5.0  # a lost turn is sealed at the latest so long after its lease
+RENEW_S: Final = (
+    1.0  # how late a stop from another worker is heard of when its hint is lost; far below the lease of 15 s
+)
+SWEEP_S: Final = 1.0  # a lost turn is met at the latest so long after its lease
+# A turn is listed a moment before it is accepted. One that is still not there after so long never was, or has ended.
+FORGET_S: Final = LEASE_S
 
 
 class Upkeep:
-    """Two tasks from `start` to `stop`."""
+    """Tasks from `start` to `stop`."""
 
-    def __init__(self, journal: TurnJournal, runner: TurnRunner, tasks: TurnTasks, running_turns: RunningTurns) -> None:
+    def __init__(
+        self,
+        journal: TurnJournal,
+        runner: TurnRunner,
+        tasks: TurnTasks,
+        running_turns: RunningTurns,
+        recovery: Recovery,
+        wakeups: Wakeups,
+    ) -> None:
         self._journal = journal
         self._runner = runner
         self._tasks = tasks
         self._running_turns = running_turns
+        self._recovery = recovery
+        self._wakeups = wakeups
+        self._listening = ExitStack()
         self._chores: list[asyncio.Task[None]] = []
+        self._renewing: dict[str, asyncio.Task[None]] = {}
+        self._due_s: dict[TurnRef, float] = {}  # when to look at a listed turn again, by the loop's clock
+        self._missing: set[TurnRef] = set()  # listed, but not there when last looked at
 
     def start(self) -> None:
+        channel = worker_channel(self._journal.worker)
+        self._listening.enter_context(self._wakeups.listen(channel, self._hear))
         self._chores = [
             asyncio.create_task(_every(RENEW_S, self._renew), name="renew leases"),
-            asyncio.create_task(_every(SWEEP_S, self._sweep), name="seal lost turns"),
+            asyncio.create_task(_every(SWEEP_S, self._sweep), name="look for lost turns"),
         ]
 
     async def stop(self) -> None:
-        for chore in self._chores:
+        self._listening.close()
+        chores = [*self._chores, *self._renewing.values()]
+        for chore in chores:
             chore.cancel()
-        if self._chores:
-            await asyncio.wait(self._chores)
+        if chores:
+            await asyncio.wait(chores)
+
+    def _hear(self, hint: bytes) -> None:
+        """A hint names a turn that is to stop. One that was lost is made good by the next renewal."""
+        self._tasks.stop(hint.decode())
 
     async def _renew(self) -> None:
-        jobs = self._tasks.jobs
+        """Each server of the store by itself: one that is away keeps only its own turns waiting."""
+        lanes: defaultdict[str, list[Job]] = defaultdict(list)
+        now = asyncio.get_running_loop().time()
+        for job in self._tasks.jobs:
+            if now - job.renewed_at_s > STORE_PATIENCE_S:
+                job.stop("gone")  # its lease may be another worker's by now
+            else:
+                lanes[self._journal.lane(job.turn.ref)].append(job)
+        for lane, jobs in lanes.items():
+            if lane not in self._renewing:
+                task = asyncio.create_task(self._renew_lane(jobs), name=f"renew leases {lane}")
+                self._renewing[lane] = task
+                task.add_done_callback(lambda task, lane=lane: self._renewed(lane, task))  # type: ignore[misc]
+
+    def _renewed(self, lane: str, task: "asyncio.Task[None]") -> None:
+        del self._renewing[lane]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("leases could not be renewed", exc_info=error)
+
+    async def _renew_lane(self, jobs: list[Job]) -> None:
         for some in (jobs[start : start + COMMIT_EVENTS] for start in range(0, len(jobs), COMMIT_EVENTS)):
-            fates = await self._journal.renew([(job.turn.ref, job.turn.epoch) for job in some])
-            for job, fate in zip(some, fates, strict=True):
-                if fate == "stop":
-                    job.stop("stopped")
-                elif fate in ("ended", "fenced"):
-                    job.stop("gone")
+            began = asyncio.get_running_loop().time()
+            had = [job.acknowledged for job in some]
+            answers = await self._journal.renew([(job.turn.ref, job.turn.epoch) for job in some])
+            for job, acknowledged, answer in zip(some, had, answers, strict=True):
+                if isinstance(answer, Renewed):
+                    expected = acknowledged.event.cursor.seq if acknowledged else 0
+                    await self._act(job, answer, expected, began)
+
+    async def _act(self, job: Job, renewed: Renewed, expected_seq: int, began_s: float) -> None:
+        if renewed.fate in ("ended", "fenced"):
+            job.stop("gone")
+            return
+        job.renewed_at_s = max(job.renewed_at_s, began_s)
+        if renewed.fate == "stop":
+            job.stop("stopped")
+        if renewed.seq is not None and renewed.seq < expected_seq:
+            try:
+                await self._runner.put_back(job)
+            except Unavailable as exc:
+                logger.info("turn %s: put back later: %s", job.turn.ref.turn_id, exc)
 
     async def _sweep(self) -> None:
-        here = {job.turn.ref for job in self._tasks.jobs}
-        for ref in await self._running_turns.all():
-            if ref in here:
+        listed = set(await self._running_turns.all())
+        self._due_s = {ref: due for ref, due in self._due_s.items() if ref in listed}
+        self._missing &= listed
+        now = asyncio.get_running_loop().time()
+        for ref in listed:
+            if self._tasks.runs(ref) or self._due_s.get(ref, 0) > now:
                 continue
             try:
-                if await self._runner.seal(ref):
-                    await self._running_turns.remove(ref)
+                held = await self._recovery.look(ref)
             except Unavailable:
                 raise
             except Exception:
-                logger.exception("turn %s cannot be sealed", ref.turn_id)  # the ones after it can
+                logger.exception("turn %s cannot be recovered", ref.turn_id)  # the ones after it can
+                self._due_s[ref] = now + LEASE_S
+                continue
+            if held:
+                self._missing.discard(ref)
+                self._due_s[ref] = now + held.seconds
+            elif ref in self._missing:
+                await self._running_turns.remove(ref)
+            else:
+                self._missing.add(ref)
+                self._due_s[ref] = now + FORGET_S
 
 
 async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:

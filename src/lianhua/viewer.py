@@ -3,18 +3,23 @@ behind memory.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator
 from typing import Final
 
+from lianhua.errors import Unavailable
 from lianhua.events import Cursor, Event, Snapshot, TurnStarted, to_frame
-from lianhua.relay import LiveTurn, Relay
+from lianhua.live import LiveTurn
+from lianhua.mirror import AHEAD_PATIENCE_S, RETRY_S, Mirrors, Recover, read_patiently
 from lianhua.sse import comment
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal import FROM_SNAPSHOT, FROM_START, EventPage, SnapshotPage, TurnJournal
 from lianhua.turn import TurnRecord, TurnRef
 
+logger = logging.getLogger(__name__)
+
 HEARTBEAT_S: Final = 15.0  # below the idle limits of common proxies (nginx: 60 s)
-REREAD_S: Final = 2.0  # how late a viewer is at most of a turn that runs elsewhere
+OWNER_CHECK_S: Final = 30.0  # whose conversation it is may have been settled anew since the stream was opened
 FIRST: Final = Cursor(1, 0)
 _HEARTBEAT: Final = comment("")
 
@@ -29,65 +34,93 @@ class Viewer:
         cursor: Cursor,
         *,
         journal: TurnJournal,
-        relay: Relay,
+        mirrors: Mirrors,
         conversations: ConversationStore,
-        seal: Callable[[TurnRef], Awaitable[bool]],
+        recover: Recover,
     ) -> None:
         self._ref = ref
         self._owner = owner
         self._cursor = cursor
         self._journal = journal
-        self._relay = relay
+        self._mirrors = mirrors
         self._conversations = conversations
-        self._seal = seal
+        self._recover = recover
         self._first: EventPage | SnapshotPage | None = None
         self._over = False
+        self._clock = asyncio.get_running_loop().time
+        self._last_byte = self._owner_checked = self._clock()
 
     async def open(self) -> bool:
         """Reads the first page; False when the turn is over and nothing of it is missing.
 
         Raises `ConversationNotFound`, `TurnNotFound`, `StoreUnavailable`.
         """
-        page = await self._read()
+        page = await self._journal.read(self._ref, self._owner, self._cursor)
+        if page.state == "lost" and await self._recover(self._ref):
+            page = await self._journal.read(self._ref, self._owner, self._cursor)
         self._first = page
         return not (isinstance(page, EventPage) and not page.events and page.state == "ended")
 
     async def frames(self) -> AsyncIterator[bytes]:
         """SSE bytes as they come, whole events only, a comment line after `HEARTBEAT_S` of silence.
 
-        Ends after the turn's last event. Raises `StoreUnavailable` when the journal cannot be read: the viewer comes
-        back.
+        Ends after the turn's last event. Raises `StoreUnavailable` when the journal cannot be read for a while, and
+        `ConversationNotFound` when the conversation is no longer the owner's: the viewer may come back.
         """
-        live = self._relay.live(self._ref.turn_id)
         if self._first is not None:
-            yield await self._advance(self._first)
-        clock = asyncio.get_running_loop().time
-        last_byte = clock()
-        while not self._over:
-            found = live.after(self._cursor) if live else None
-            if live and found and (found[1] or not live.over):
-                self._cursor, frames = found
-                self._over = self._cursor == live.end
-                patience_s = HEARTBEAT_S
-            else:  # not here, too far behind, or over without its end having been seen: the journal knows
-                frames = await self._advance(await self._read())
-                patience_s = REREAD_S
-                live = self._relay.live(self._ref.turn_id)
-            if frames:
+            first, self._first = self._first, None
+            if frames := await self._advance(await self._read() if _ahead(first) else first):
                 yield frames
-                last_byte = clock()
-            elif clock() - last_byte >= HEARTBEAT_S:
-                yield _HEARTBEAT
-                last_byte = clock()
-            elif not self._over:
-                await _silence(live, min(patience_s, last_byte + HEARTBEAT_S - clock()))
+        while not self._over:
+            with self._mirrors.watch(self._ref, self._owner, self._cursor) as live:
+                while not self._over and not (live.over and live.after(self._cursor) in (None, (self._cursor, b""))):
+                    if frames := await self._step(live):
+                        self._last_byte = self._clock()
+                        yield frames
+                if not self._over and live.error:
+                    raise live.error
+            if not self._over:  # no longer to be had from there: the journal knows how it goes on
+                frames = await self._advance(await self._read())
+                if frames:
+                    yield frames
+                elif not self._over:
+                    await asyncio.sleep(RETRY_S)
+
+    async def _step(self, live: LiveTurn) -> bytes:
+        """The next bytes; none when there was only time to wait."""
+        found = live.after(self._cursor)
+        if found is None:  # too far behind
+            frames = await self._advance(await self._read())
+        else:
+            self._cursor, frames = found
+            self._over = self._cursor == live.end
+        if self._over or frames:
+            return frames
+        if self._clock() - self._owner_checked >= OWNER_CHECK_S:
+            await self._check_owner()
+        quiet_s = self._clock() - self._last_byte
+        if quiet_s >= HEARTBEAT_S:
+            return _HEARTBEAT
+        await live.wait(min(HEARTBEAT_S - quiet_s, RETRY_S if found is None else HEARTBEAT_S))
+        return b""
 
     async def _read(self) -> EventPage | SnapshotPage:
-        page = await self._journal.read(self._ref, self._owner, self._cursor)
-        if page.state == "lost":
-            await self._seal(self._ref)
-            page = await self._journal.read(self._ref, self._owner, self._cursor)
-        return page
+        deadline = self._clock() + AHEAD_PATIENCE_S
+        while True:
+            page = await read_patiently(self._journal, self._ref, self._owner, self._cursor)
+            if page.state == "lost" and await self._recover(self._ref):
+                continue
+            # What this viewer has seen and the store has lost is put back, unless it never was.
+            if not _ahead(page) or self._clock() > deadline or self._mirrors.never_gave(self._ref, self._cursor):
+                return page
+            await asyncio.sleep(RETRY_S)
+
+    async def _check_owner(self) -> None:
+        self._owner_checked = self._clock()
+        try:
+            await self._conversations.get(self._ref.conversation_id, self._owner)
+        except Unavailable:
+            logger.info("turn %s: its owner is checked later", self._ref.turn_id)
 
     async def _advance(self, page: EventPage | SnapshotPage) -> bytes:
         """The page as bytes; moves the cursor behind it."""
@@ -120,6 +153,10 @@ class Viewer:
         return Snapshot(reply.content, reply.reasoning) if reply else Snapshot("", "")
 
 
+def _ahead(page: EventPage | SnapshotPage) -> bool:
+    return isinstance(page, SnapshotPage) and page.ahead
+
+
 def _started(ref: TurnRef, record: TurnRecord) -> TurnStarted:
     ids = (record.user_message_id, record.reply_message_id)
     return TurnStarted(ref.turn_id, ref.conversation_id, *ids, record.model)
@@ -128,10 +165,3 @@ def _started(ref: TurnRef, record: TurnRecord) -> TurnStarted:
 def _before(end: Cursor) -> Cursor:
     """A place right before the end: seq 0 of a turn's first epoch is its start, of later ones it is kept free."""
     return Cursor(end.epoch, end.seq - 1)
-
-
-async def _silence(live: LiveTurn | None, timeout_s: float) -> None:
-    if live:
-        await live.wait(timeout_s)
-    else:
-        await asyncio.sleep(timeout_s)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lianhua.errors import WrongSettings
+from lianhua.mirror import Mirrors
 from lianhua.models.catalog import Catalog
 from lianhua.models.demo import DemoModel
 from lianhua.models.discover import FoundServer, find_local_server
@@ -30,6 +31,7 @@ from lianhua.models.tokens import token_counter
 from lianhua.personas import Personas, parse_personas
 from lianhua.planner import ContextLimits, TurnPlanner
 from lianhua.prompt import CountTokens
+from lianhua.recovery import Recovery
 from lianhua.relay import Relay
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
@@ -38,6 +40,7 @@ from lianhua.store.connect import Store, open_store
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal import TurnJournal
 from lianhua.store.running import RunningTurns
+from lianhua.store.wakeups import Wakeups
 from lianhua.tasks import TurnTasks
 from lianhua.upkeep import Upkeep
 
@@ -60,8 +63,13 @@ class Chat:
 
 
 @asynccontextmanager
-async def open_chat(settings: Settings, *, pull: bool = False) -> AsyncIterator[Chat]:
-    """The whole house for as long as the block runs. Raises `WrongSettings` or `StoreUnavailable`."""
+async def open_chat(
+    settings: Settings, *, pull: bool = False, erased: Callable[[], None] | None = None
+) -> AsyncIterator[Chat]:
+    """The whole house for as long as the block runs. Raises `WrongSettings` or `StoreUnavailable`.
+
+    `erased` is called when a text was erased, where the embedded store is another process's to look after.
+    """
     personas = load_personas(settings)
     async with AsyncExitStack() as stack:
         catalog = Catalog(await pick_models(settings))
@@ -71,19 +79,26 @@ async def open_chat(settings: Settings, *, pull: bool = False) -> AsyncIterator[
         logger.info("store: %s", store.where)
 
         retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
-        conversations = ConversationStore(store.client, retention, store.erased)
+        database = store.database
+        conversations = ConversationStore(database, retention, erased or store.erased)
         # As long as the conversation: a turn whose worker was lost may first be met on its last day.
         kept_s = retention.seconds or NO_LIMIT_S
         working_ttl_s = int(max(settings.reply_timeout_s + WORKING_TTL_MARGIN_S, kept_s))
-        journal = TurnJournal(store.client, retention, f"{os.getpid()}-{secrets.token_hex(4)}", working_ttl_s)
+        journal = TurnJournal(database, retention, f"{os.getpid()}-{secrets.token_hex(4)}", working_ttl_s)
         relay = Relay(journal)
+        wakeups = Wakeups(database)
         runner = TurnRunner(journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars))
         limits = ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars)
         planner = TurnPlanner(catalog, personas, limits, _counter_for)
-        running_turns = RunningTurns(store.client)
+        running_turns = RunningTurns(database, working_ttl_s)
         tasks = TurnTasks(relay, runner, conversations, running_turns)
-        upkeep = Upkeep(journal, runner, tasks, running_turns)
-        service = ChatService(conversations, journal, relay, runner, planner, tasks, upkeep)
+        on_loss, reply_s = settings.on_worker_loss, settings.reply_timeout_s
+        recovery = Recovery(journal, conversations, planner, runner, tasks, on_loss, reply_s)
+        mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
+        upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
+        service = ChatService(
+            conversations, journal, relay, planner, tasks, running_turns, recovery, mirrors, wakeups, upkeep
+        )
         download = _download(settings, catalog) if pull and _is_demo(catalog) else None
         if download:
             stack.push_async_callback(download.close)

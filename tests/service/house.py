@@ -1,27 +1,32 @@
 """A whole chat service over a scripted model and a real store, without HTTP."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
 from msgspec import Struct
-from redis.asyncio import Redis
 
 from lianhua import sse
 from lianhua.events import Cursor, parse_event_id
+from lianhua.mirror import Mirrors
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel
 from lianhua.models.scripted import Rule, Script, ScriptedModel
 from lianhua.models.tokens import estimate_tokens
 from lianhua.personas import Personas, parse_personas
 from lianhua.planner import Ask, ContextLimits, TurnPlanner
+from lianhua.recovery import OnLoss, Recovery
 from lianhua.relay import Relay
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
 from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.database import Database
 from lianhua.store.journal import FROM_START, TurnJournal
+from lianhua.store.nodes import Nodes
 from lianhua.store.running import RunningTurns
+from lianhua.store.wakeups import Wakeups
 from lianhua.tasks import TurnTasks
 from lianhua.turn import TurnRef
 from lianhua.upkeep import Upkeep
@@ -39,34 +44,47 @@ class Seen(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_service(
-    client: Redis,
+    nodes: Nodes,
     *rules: Rule,
     model: ChatModel | None = None,
     worker: str = "one",
     reply: ReplyLimits = ReplyLimits(60, 100_000),  # noqa: B008  frozen
     context_messages: int = 20,
     context_tokens: int = 8_192,
+    on_loss: OnLoss = "interrupt",
 ) -> AsyncIterator[ChatService]:
     """The service, started; closed at the end without waiting for running turns."""
     retention = Retention(86_400, 0)
-    journal = TurnJournal(client, retention, worker, 600)
+    database = Database(nodes)
+    journal = TurnJournal(database, retention, worker, 600)
     relay = Relay(journal)
+    wakeups = Wakeups(database)
     catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens))])
     limits = ContextLimits(context_messages, None, 32_000)
     planner = TurnPlanner(catalog, Personas(PERSONAS), limits, lambda _: estimate_tokens)
-    conversations = ConversationStore(client, retention)
+    conversations = ConversationStore(database, retention)
     runner = TurnRunner(journal, relay, reply)
-    running_turns = RunningTurns(client)
+    running_turns = RunningTurns(database, 600)
     tasks = TurnTasks(relay, runner, conversations, running_turns)
-    upkeep = Upkeep(journal, runner, tasks, running_turns)
-    service = ChatService(conversations, journal, relay, runner, planner, tasks, upkeep)
+    recovery = Recovery(journal, conversations, planner, runner, tasks, on_loss, reply.seconds)
+    mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
+    upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
+    service = ChatService(
+        conversations, journal, relay, planner, tasks, running_turns, recovery, mirrors, wakeups, upkeep
+    )
     service.start_up()
     try:
         yield service
     finally:
         hurry = asyncio.Event()
         hurry.set()
-        await service.close(0, hurry)
+        try:
+            async with asyncio.timeout(30):
+                await service.close(0, hurry)
+        except TimeoutError:
+            for task in asyncio.all_tasks():
+                task.print_stack()
+            raise
 
 
 def ask(message: str, key: str | None = None, role: str | None = None) -> Ask:
@@ -96,3 +114,19 @@ async def follow(service: ChatService, ref: TurnRef, after: Cursor = FROM_START,
             if len(seen.names) == limit:
                 return seen
     return seen
+
+
+def text_of(seen: Seen) -> str:
+    return "".join(json.loads(d)["content"] for n, d in zip(seen.names, seen.data, strict=True) if n == "piece")
+
+
+def end_of(seen: Seen) -> dict[str, object]:
+    assert seen.names.count("end") == 1
+    assert seen.names[-1] == "end"
+    end: dict[str, object] = json.loads(seen.data[-1])
+    return end
+
+
+async def reply_of(service: ChatService, ref: TurnRef) -> tuple[str, str]:
+    message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1]
+    return message.content, message.status

@@ -11,9 +11,11 @@ from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFou
 from lianhua.events import Cursor, End, TextPiece, TurnStarted
 from lianhua.messages import ContextAccount, Conversation, Message
 from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.database import Database
 from lianhua.store.journal import (
     FROM_SNAPSHOT,
     FROM_START,
+    LEASE_S,
     LOG_EVENTS,
     PAGE_EVENTS,
     Accepted,
@@ -21,11 +23,15 @@ from lianhua.store.journal import (
     Busy,
     Claim,
     EventPage,
+    Held,
     Moved,
     NewTurn,
+    Renewed,
     SnapshotPage,
+    StopAsked,
     TurnJournal,
 )
+from lianhua.store.nodes import Nodes
 from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
 
 OWNER = "ann"
@@ -39,11 +45,13 @@ class House:
     """Journal and conversations on one server, and a conversation to talk in."""
 
     client: Redis
+    nodes: Nodes
     retention: Retention = field(default_factory=lambda: Retention(WEEK_S, 50))
 
     def __post_init__(self) -> None:
-        self.journal = TurnJournal(self.client, self.retention, "worker", working_ttl_s=60)
-        self.conversations = ConversationStore(self.client, self.retention)
+        self.database = Database(self.nodes)
+        self.journal = TurnJournal(self.database, self.retention, "worker", working_ttl_s=60)
+        self.conversations = ConversationStore(self.database, self.retention)
 
     async def open(self, number: int, *, head: str | None = None, key: str | None = None, body: str = "body") -> Turn:
         turn = Turn(TurnRef(CONVERSATION, f"{number:x}"))
@@ -76,8 +84,8 @@ def new_turn(turn: Turn, number: int, head: str | None, key: str, body: str) -> 
 
 
 @pytest.fixture
-async def house(client: Redis) -> House:
-    house = House(client)
+async def house(client: Redis, nodes: Nodes) -> House:
+    house = House(client, nodes)
     await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
     return house
 
@@ -133,7 +141,7 @@ async def test_nothing_is_written_after_the_end(house: House) -> None:
     late = Numbered(Cursor(1, 9), TextPiece("late"))
     await house.finish(turn, 1)
     assert await house.journal.append([Append.of(turn.ref, late)]) == ["ended"]
-    assert await house.journal.renew([(turn.ref, 1)]) == ["ended"]
+    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("ended", None)]
     assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
 
 
@@ -142,8 +150,47 @@ async def test_a_reply_that_is_not_what_was_shown_is_refused(house: House) -> No
     await house.write(turn, "shown")
     turn.text_piece("never appended")
     end = turn.end("done", "stop")
-    with pytest.raises(AssertionError, match="not what was shown"):
-        await house.journal.finish(turn.ref, end, reply(turn, 1), record(1))
+    assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "behind"
+    assert (await house.conversations.get(CONVERSATION, OWNER)).running_turn_id == turn.ref.turn_id
+
+
+async def test_what_a_store_has_lost_is_put_back(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "a", "b", "c")
+    # As after a failover to a replica that had not received the last two events.
+    meta, log, text = (f"lianhua:{{{CONVERSATION}}}{part}" for part in ("", ":log:1", ":text:1"))
+    await house.client.hset(meta, "t.seq", "1")
+    await house.client.xdel(log, "1-2", "1-3")
+    await house.client.set(text, "a", keepttl=True)
+    ahead = await house.journal.read(turn.ref, OWNER, Cursor(1, 3))
+    assert isinstance(ahead, SnapshotPage)
+    assert (ahead.ahead, ahead.text) == (True, "a")
+    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("ok", 1)]
+
+    piece = turn.text_piece("d")
+    append = Append.of(turn.ref, piece)
+    assert await house.journal.append([append]) == ["behind"]
+    for _ in range(2):  # a repetition changes nothing
+        assert await house.journal.restore(append, turn.text, "") == "ok"
+    rest = await house.journal.read(turn.ref, OWNER, Cursor(1, 3))
+    assert isinstance(rest, EventPage)
+    assert rest.events == (piece,)
+    late = await house.journal.read(turn.ref, OWNER, Cursor(1, 1))
+    assert isinstance(late, SnapshotPage)
+    assert (late.text, late.cursor) == ("abcd", Cursor(1, 4))
+    await house.write(turn, "e")
+    await house.finish(turn, 1)
+    assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "abcde"
+
+
+async def test_a_turn_handed_over_has_lost_no_worker(house: House) -> None:
+    turn = await house.open(1)
+    await house.journal.release(turn.ref, epoch=2)  # not this worker's any more
+    assert isinstance(await house.journal.claim(turn.ref), Held)
+    await house.journal.release(turn.ref, turn.epoch)
+    claim = await house.journal.claim(turn.ref)
+    assert isinstance(claim, Claim)
+    assert (claim.epoch, claim.losses) == (2, 0)
 
 
 async def test_one_running_turn_however_many_ask_at_once(house: House) -> None:
@@ -188,24 +235,26 @@ async def test_a_prompt_made_from_an_old_head_is_not_accepted(house: House) -> N
 
 async def test_a_stop_comes_back_with_every_append_and_renewal(house: House) -> None:
     turn = await house.open(1)
-    assert await house.journal.stop(turn.ref, OWNER) == "running"
+    assert await house.journal.stop(turn.ref, OWNER) == StopAsked("running", "worker")
     assert await house.journal.append([Append.of(turn.ref, turn.text_piece("a"))]) == ["stop"]
-    assert await house.journal.renew([(turn.ref, 1)]) == ["stop"]
+    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("stop", 1)]
     await house.finish(turn, 1)
-    assert await house.journal.stop(turn.ref, OWNER) == "ended"
+    assert await house.journal.stop(turn.ref, OWNER) == StopAsked("ended", "")
 
 
 async def test_a_turn_taken_over_is_closed_to_its_former_worker(house: House) -> None:
     turn = await house.open(1)
     await house.write(turn, "shown ")
-    assert await house.journal.claim(turn.ref) == "held"
-    await house.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "0")
+    held = await house.journal.claim(turn.ref)
+    assert isinstance(held, Held)
+    assert LEASE_S - 2 < held.seconds <= LEASE_S
+    await house.journal.release(turn.ref)
     claim = await house.journal.claim(turn.ref)
     assert isinstance(claim, Claim)
-    assert (claim.epoch, claim.text) == (2, "shown ")
+    assert (claim.epoch, claim.losses, claim.text, claim.owner) == (2, 1, "shown ", OWNER)
     zombie = [Append.of(turn.ref, turn.text_piece("from the grave"))]
     assert await house.journal.append(zombie) == ["fenced"]
-    assert await house.journal.renew([(turn.ref, 1)]) == ["fenced"]
+    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("fenced", None)]
     assert await house.journal.finish(turn.ref, turn.end("done", "stop"), reply(turn, 1), record(1)) == "fenced"
     heir = Turn(turn.ref, claim.epoch, next_seq=1, text=claim.text)
     await house.write(heir, "and more")
@@ -290,8 +339,8 @@ async def test_what_a_lost_turn_has_shown_is_kept_as_long_as_a_pinned_conversati
     assert await house.client.ttl(f"lianhua:{{{CONVERSATION}}}:text:1") <= 600
 
 
-async def test_a_batch_holds_many_turns_and_tells_the_fate_of_each(client: Redis) -> None:
-    house = House(client)
+async def test_a_batch_holds_many_turns_and_tells_the_fate_of_each(client: Redis, nodes: Nodes) -> None:
+    house = House(client, nodes)
     turns = []
     for number in range(1, 5):
         conversation = f"5f0c5a0e-0000-4000-8000-{number:012x}"
@@ -314,8 +363,8 @@ async def test_scripts_are_loaded_again_after_the_server_forgot_them(house: Hous
     assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
 
 
-async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis) -> None:
-    house = House(client, Retention(WEEK_S, 4))
+async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis, nodes: Nodes) -> None:
+    house = House(client, nodes, Retention(WEEK_S, 4))
     await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
     head = None
     for number in range(1, 5):
@@ -330,8 +379,8 @@ async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis) -> No
     assert (sorted(turns), sorted(keys)) == ([b"3", b"4"], [b"key3", b"key4"])
 
 
-async def test_a_pinned_conversation_keeps_everything_for_ever(client: Redis) -> None:
-    house = House(client, Retention(WEEK_S, 2))
+async def test_a_pinned_conversation_keeps_everything_for_ever(client: Redis, nodes: Nodes) -> None:
+    house = House(client, nodes, Retention(WEEK_S, 2))
     await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
     pinned = await house.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
     assert (pinned.pinned, pinned.expires_at) == (True, None)
@@ -358,8 +407,8 @@ async def test_all_of_a_conversations_keys_expire_in_the_same_moment(house: Hous
     assert conversation.expires_at == pytest.approx(conversation.updated_at + WEEK_S, abs=0.01)
 
 
-async def test_no_limit_means_no_expiry(client: Redis) -> None:
-    house = House(client, Retention(0, 0))
+async def test_no_limit_means_no_expiry(client: Redis, nodes: Nodes) -> None:
+    house = House(client, nodes, Retention(0, 0))
     created = await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
     assert created.expires_at is None
     await house.finish(await house.open(1), 1)
@@ -401,8 +450,8 @@ async def test_pages_of_messages_join_without_gap_or_double(house: House) -> Non
     assert [m.depth for m in joined] == list(range(14))
 
 
-async def test_pages_of_the_list_join_without_gap_or_double(client: Redis) -> None:
-    conversations = ConversationStore(client, Retention(WEEK_S, 50))
+async def test_pages_of_the_list_join_without_gap_or_double(client: Redis, nodes: Nodes) -> None:
+    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
     for number in range(11):
         await conversations.create(f"5f0c5a0e-0000-4000-8000-{number:012x}", OWNER, "assistant", None, f"{number}")
     # Three of the same microsecond, and one that has expired.
@@ -422,8 +471,8 @@ async def test_pages_of_the_list_join_without_gap_or_double(client: Redis) -> No
     assert await client.zcard(listed) == 10
 
 
-async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redis) -> None:
-    conversations = ConversationStore(client, Retention(WEEK_S, 50))
+async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redis, nodes: Nodes) -> None:
+    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
     names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(11)]
     for name in names:
         await conversations.create(name, OWNER, "assistant", None, "")
@@ -434,12 +483,15 @@ async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redi
     assert page.next is None
 
 
-async def test_a_change_while_a_page_is_read_doubles_nothing(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    conversations = ConversationStore(client, Retention(WEEK_S, 50))
+async def test_a_change_while_a_page_is_read_doubles_nothing(
+    client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
     names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(8)]
     for name in names:
         await conversations.create(name, OWNER, "assistant", None, "")
-    await client.delete(*(f"lianhua:{{{name}}}" for name in names[5:7]))
+    for name in names[5:7]:
+        await client.delete(f"lianhua:{{{name}}}")
     read = ConversationStore._read
 
     async def read_and_change(store: ConversationStore, owner: str, ids: list[str]) -> list[Conversation | None]:
@@ -454,8 +506,8 @@ async def test_a_change_while_a_page_is_read_doubles_nothing(client: Redis, monk
     assert ids == [names[i] for i in (7, 4, 3, 2, 1)]
 
 
-async def test_a_list_forgets_what_has_long_expired_without_being_read(client: Redis) -> None:
-    conversations = ConversationStore(client, Retention(1, 50))
+async def test_a_list_forgets_what_has_long_expired_without_being_read(client: Redis, nodes: Nodes) -> None:
+    conversations = ConversationStore(Database(nodes), Retention(1, 50))
     listed = "lianhua:{user:ann}:conversations"
     await client.zadd(listed, {"old": 1_000.0})
     await conversations.create(CONVERSATION, OWNER, "assistant", None, "")

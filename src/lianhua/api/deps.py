@@ -1,5 +1,7 @@
 """What routes ask for by type: who is asking, in which language, of which conversation. A refusal here has a real
 status.
+
+All of them are coroutines, although none waits: the framework would run a plain function in a thread.
 """
 
 import re
@@ -39,12 +41,12 @@ Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
 Before = Annotated[str | None, Query(max_length=200, description="The `next` of the page before")]
 
 
-def get_service(request: Request) -> ChatService:
+async def get_service(request: Request) -> ChatService:
     service: ChatService = request.app.state.service
     return service
 
 
-def get_user(
+async def get_user(
     request: Request,
     user_id: Annotated[
         str | None,
@@ -64,7 +66,7 @@ def get_user(
     return f"~{lianhua_uid}"
 
 
-def get_language(accept_language: Annotated[str | None, Header(include_in_schema=False)] = None) -> Language:
+async def get_language(accept_language: Annotated[str | None, Header(include_in_schema=False)] = None) -> Language:
     return texts.preferred_language(accept_language)
 
 
@@ -75,15 +77,15 @@ def known_form(conversation_id: str) -> str:
     return conversation_id
 
 
-def get_conversation_id(conversation_id: Annotated[str, Path(description="A conversation's id")]) -> str:
+async def get_conversation_id(conversation_id: Annotated[str, Path(description="A conversation's id")]) -> str:
     return known_form(conversation_id)
 
 
-def get_session_id(session_id: Annotated[str, Query(description="The conversation's id")]) -> str:
+async def get_session_id(session_id: Annotated[str, Query(description="The conversation's id")]) -> str:
     return known_form(session_id)
 
 
-def get_turn_ref(
+async def get_turn_ref(
     conversation_id: Annotated[str, Depends(get_conversation_id)],
     turn_id: Annotated[str, Path(description="A turn's id")],
 ) -> TurnRef:
@@ -92,7 +94,7 @@ def get_turn_ref(
     return TurnRef(conversation_id, turn_id)
 
 
-def get_idempotency_key(
+async def get_idempotency_key(
     idempotency_key: Annotated[
         str | None, Header(max_length=200, description="The same key never starts a second turn")
     ] = None,

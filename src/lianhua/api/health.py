@@ -21,6 +21,6 @@ async def readyz(request: Request, service: Service) -> HealthOut:
     """503 while shutting down or while the store is away."""
     if service.draining:
         raise Draining("shutting down")
-    if not await request.app.state.store.answers():
-        raise StoreUnavailable("no answer")
+    if not await request.app.state.store.takes_writes():
+        raise StoreUnavailable("takes no writes")
     return HealthOut(status="ready")

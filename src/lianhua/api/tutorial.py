@@ -33,7 +33,7 @@ async def start_session(
     return SessionOut(session_id=conversation.id, welcome_message=welcome)
 
 
-def same_site(
+async def same_site(
     request: Request,
     sec_fetch_site: Annotated[str | None, Header(include_in_schema=False)] = None,
     origin: Annotated[str | None, Header(include_in_schema=False)] = None,

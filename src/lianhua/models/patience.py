@@ -43,7 +43,7 @@ def retry_after_s(header: str | None) -> float:
     except ValueError:
         try:
             date = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):  # no date, or one beyond any calendar
             return 0.0
         seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return 0.0 if math.isnan(seconds) else max(seconds, 0.0)

@@ -31,7 +31,8 @@ redis.call('HSET', turns, turn_id, splice(ARGV[12], '"started_at":' .. stamp(at)
 redis.call('HSET', idempotency, key, body_hash .. ' ' .. turn_id .. ' ' .. ARGV[6] .. ' ' .. ARGV[8])
 redis.call('HSET', meta, 'head', ARGV[6], 'depth', depth, 'updated_at', stamp(at),
   't.id', turn_id, 't.hash', body_hash, 't.user', ARGV[6], 't.reply', ARGV[8], 't.epoch', '1', 't.seq', '0',
-  't.worker', ARGV[9], 't.lease', stamp(at + tonumber(ARGV[10])), 't.stop', '0', 't.started', stamp(at))
+  't.worker', ARGV[9], 't.lease', stamp(at + tonumber(ARGV[10])), 't.stop', '0', 't.losses', '0',
+  't.started', stamp(at))
 if redis.call('HGET', meta, 'title') == '' then redis.call('HSET', meta, 'title', ARGV[13]) end
 
 redis.call('XADD', log, '1-0', 't', ARGV[11])

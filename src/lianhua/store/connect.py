@@ -10,40 +10,51 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
+from redis.asyncio import Redis, UnixDomainSocketConnection
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
-from lianhua.errors import StoreUnavailable, WrongSettings
+from lianhua.address import Address, parse_address
+from lianhua.errors import LianhuaError, StoreUnavailable, WrongSettings
 from lianhua.settings import Settings
+from lianhua.store.database import Database, Durability
 from lianhua.store.embedded import EmbeddedServer, answers
+from lianhua.store.keys import PREFIX
+from lianhua.store.nodes import READS_AT_ONCE, ClusterNodes, Nodes, OneNode
+from lianhua.store.running import RunningTurns
 
 logger = logging.getLogger(__name__)
 
-CONNECTIONS: Final = 64  # the appends of all turns share one; the rest serve reads
+CONNECTIONS: Final = READS_AT_ONCE + 16  # a node: the appends of all turns share one, leases another
 CONNECT_TIMEOUT_S: Final = 2.0
 CALL_TIMEOUT_S: Final = 3.0
-PING_TIMEOUT_S: Final = 1.5  # health probes give up after a few seconds
+PROBE_TIMEOUT_S: Final = 1.5  # health probes give up after a few seconds
+PROBE_TTL_S: Final = 60
 RETRIES: Final = 1  # every script may be repeated, see `scripts`
 MIN_VERSION: Final = {"redis": 7, "valkey": 8}
+WAITAOF_VERSION: Final = {"redis": (7, 2), "valkey": (7, 2)}
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open connection pool. `where` is for people: no password in it. `erased` is called when a text was erased."""
+    """An open store. `where` is for people: no password in it. `erased` is called when a text was erased."""
 
-    client: Redis
+    database: Database
     where: str
     erased: Callable[[], None] = lambda: None
 
-    async def answers(self) -> bool:
-        """Whether the store takes commands now."""
-        with contextlib.suppress(RedisError, OSError):
-            async with asyncio.timeout(PING_TIMEOUT_S):
-                return bool(await self.client.ping())
+    async def takes_writes(self) -> bool:
+        """Whether every server of the store answers, and one that it takes writes: a full one still answers a PING."""
+        with contextlib.suppress(LianhuaError, RedisError, OSError):
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                nodes = self.database.nodes.all()
+                writing = self.database.ask(("SET", f"{PREFIX}:{{ready}}", 1, "EX", PROBE_TTL_S))
+                await asyncio.gather(writing, *(node.client.ping() for node in nodes if len(nodes) > 1))
+                return True
         return False
 
 
@@ -51,69 +62,129 @@ class Store:
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """The store for as long as the block runs. Raises `WrongSettings` or `StoreUnavailable`."""
     async with contextlib.AsyncExitStack() as stack:
-        url = settings.store_url
-        if url is None:
-            server = EmbeddedServer(settings.data_dir)
-            await server.start()
-            stack.push_async_callback(server.close)
+        if settings.store_url is None:
+            server = await stack.enter_async_context(open_owned(settings))
+            nodes: Nodes = OneNode(_embedded_client(server.socket))
             where = f"embedded, files in {settings.data_dir / 'store'}"
-            store = Store(_embedded_client(server.socket), where, server.rewrite_soon)
+            erased: Callable[[], None] = server.rewrite_soon
         else:
-            store = Store(_client(url), _without_secrets(url))
-        stack.push_async_callback(store.client.aclose)
-        await _check_server(store, embedded=url is None)
-        yield store
+            address = parse_address(settings.store_url)
+            _refuse_exposed(address, settings)
+            nodes, where, erased = await open_nodes(address), address.shown, lambda: None
+        stack.push_async_callback(nodes.close)
+        durability = await _check_servers(nodes, where, settings)
+        yield Store(Database(nodes, durability), where, erased)
+
+
+@asynccontextmanager
+async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
+    """The embedded server for as long as the block runs, which owns it. Raises `WrongSettings` or
+    `StoreUnavailable`.
+    """
+    server = EmbeddedServer(settings.data_dir)
+    await server.start()
+    try:
+        client = _embedded_client(server.socket)
+        async with client:
+            # Whoever ran a turn over this store's socket has gone with the store's former owner.
+            await RunningTurns(Database(OneNode(client)), 0).expire_all()
+        yield server
+    finally:
+        await server.close()
 
 
 def _options() -> dict[str, Any]:
     return {
         "max_connections": CONNECTIONS,
-        "timeout": CALL_TIMEOUT_S,
         "socket_timeout": CALL_TIMEOUT_S,
         "retry": Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), RETRIES),
+        "protocol": 2,  # the hints of `wakeups` are read as plain answers
     }
 
 
 def _embedded_client(socket: Path) -> Redis:
     # Not by address: a path may hold what an address would have to escape.
-    return Redis.from_pool(
-        BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=str(socket), **_options())
-    )
+    return Redis.from_pool(ConnectionPool(connection_class=UnixDomainSocketConnection, path=str(socket), **_options()))
 
 
-def _client(url: str) -> Redis:
-    extra = {} if url.startswith("unix") else {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+async def open_nodes(address: Address) -> Nodes:
+    """The servers at an address, which the caller closes. Raises `StoreUnavailable`, `WrongSettings`."""
+    options = _options() | {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+    login: dict[str, Any] = {"username": address.username, "password": address.password}
+    match address.kind:
+        case "single":
+            return OneNode(_client(address, options))
+        case "sentinel":
+            # Sentinels that want a password of their own are rare; where they do, it is the same one.
+            asking = {**login, "ssl": address.tls, "socket_timeout": CONNECT_TIMEOUT_S, "protocol": 2}
+            sentinel = Sentinel(address.hosts, sentinel_kwargs=asking | {"socket_connect_timeout": CONNECT_TIMEOUT_S})  # type: ignore[no-untyped-call]
+            primary = sentinel.master_for(address.service, db=address.database, ssl=address.tls, **login, **options)
+            return OneNode(primary, *sentinel.sentinels)
+        case "cluster":
+            nodes = ClusterNodes(
+                address.hosts, lambda host, port: Redis(host=host, port=port, ssl=address.tls, **login, **options)
+            )
+            await nodes.open()
+            return nodes
+
+
+def _client(address: Address, options: dict[str, Any]) -> Redis:
+    if address.url.startswith("unix"):
+        options = {name: value for name, value in options.items() if name != "socket_connect_timeout"}
     try:
-        return Redis.from_pool(BlockingConnectionPool.from_url(url, **_options(), **extra))
+        return Redis.from_pool(ConnectionPool.from_url(address.url, **options))
     except (ValueError, TypeError) as exc:
         raise WrongSettings("REDIS_URL: has an option after `?` that is not understood") from exc
 
 
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or parts.path
-    return f"{parts.scheme}://{host}:{parts.port or 6379}" if parts.hostname else f"{parts.scheme}://{host}"
-
-
-async def _check_server(store: Store, *, embedded: bool) -> None:
-    try:
-        info = await store.client.info()
-    except (RedisError, OSError) as exc:
-        raise StoreUnavailable(f"the store at {store.where} does not answer ({type(exc).__name__})") from exc
-    name = "valkey" if "valkey_version" in info else "redis"
-    version = str(info.get(f"{name}_version", "0"))
-    if int(re.match(r"\d+", version)[0]) < MIN_VERSION[name]:  # type: ignore[index]  # a version starts with a digit
-        raise WrongSettings(f"REDIS_URL: {name} {version} is too old, {name} >= {MIN_VERSION[name]} is needed")
-    policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory") and policy != "noeviction":
+def _refuse_exposed(address: Address, settings: Settings) -> None:
+    if is_exposed(address) and not settings.allow_open_store:
         raise WrongSettings(
-            f"REDIS_URL: the server drops data when it is full (maxmemory-policy {policy}); use noeviction"
+            f"REDIS_URL: {address.shown} is on the network and asks for no password, so anybody there reads every "
+            "conversation; set one (requirepass or an ACL), or LIANHUA_ALLOW_OPEN_STORE=1 where the network is private"
         )
-    if not embedded and not info.get("aof_enabled"):
-        logger.warning(
-            "the store at %s keeps no append-only file: a crash of it loses what it had not saved",
-            store.where,
-        )
+
+
+async def _check_servers(nodes: Nodes, where: str, settings: Settings) -> Durability | None:
+    """What each server must be. What a durable write has to wait for, where it has to."""
+    strict = settings.durability == "strict"
+    waits_for_disk = True
+    for node in nodes.all():
+        try:
+            info: dict[str, Any] = await node.client.info()
+        except (RedisError, OSError) as exc:
+            raise StoreUnavailable(f"the store at {where} does not answer ({type(exc).__name__})") from exc
+        name = "valkey" if "valkey_version" in info else "redis"
+        version = str(info.get(f"{name}_version", "0"))
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+        if numbers[0] < MIN_VERSION[name]:
+            raise WrongSettings(f"REDIS_URL: {name} {version} is too old, {name} >= {MIN_VERSION[name]} is needed")
+        if info.get("redis_mode") == "cluster" and isinstance(nodes, OneNode):
+            raise WrongSettings("REDIS_URL: the server is a node of a Cluster; write redis+cluster://…")
+        policy = info.get("maxmemory_policy", "noeviction")
+        if info.get("maxmemory") and policy != "noeviction":
+            raise WrongSettings(
+                f"REDIS_URL: the server drops data when it is full (maxmemory-policy {policy}); use noeviction"
+            )
+        if not info.get("aof_enabled"):
+            if strict:
+                raise WrongSettings("LIANHUA_DURABILITY: strict needs a store with `appendonly yes`")
+            logger.warning(
+                "the store at %s keeps no append-only file: a crash of it loses what it had not saved", where
+            )
+        elif strict and numbers < WAITAOF_VERSION[name]:
+            waits_for_disk = False
+            await _refuse_late_disk(node.client, f"{name} {version}")
+    return Durability(local_fsync=waits_for_disk) if strict else None
+
+
+async def _refuse_late_disk(client: Redis, name: str) -> None:
+    try:
+        policy = (await client.config_get("appendfsync")).get("appendfsync")
+    except RedisError as exc:
+        raise WrongSettings(f"LIANHUA_DURABILITY: {name} does not tell its appendfsync; strict needs `always`") from exc
+    if policy != "always":
+        raise WrongSettings(f"LIANHUA_DURABILITY: strict needs `appendfsync always`: {name} cannot wait for its disk")
 
 
 async def is_served(settings: Settings) -> bool:
@@ -121,12 +192,15 @@ async def is_served(settings: Settings) -> bool:
     return settings.store_url is None and await answers(EmbeddedServer(settings.data_dir).socket) == "yes"
 
 
-def is_exposed(url: str) -> bool:
-    """Whether a store address without a password is on a network rather than on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix" or parts.password or parts.hostname in (None, "localhost"):
-        return False
-    try:
-        return not ip_address(parts.hostname or "").is_loopback
-    except ValueError:
+def is_exposed(address: Address) -> bool:
+    """Whether a store without a password is on a network rather than on this machine."""
+    return not address.password and any(not _on_this_machine(host) for host, _ in address.hosts)
+
+
+def _on_this_machine(host: str) -> bool:
+    if host == "localhost":
         return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from redis.asyncio import Redis
 
 from lianhua.errors import ConversationNotFound, InvalidRequest, Overloaded
 from lianhua.messages import Conversation, Message
+from lianhua.store.database import Database
 from lianhua.store.keys import ConversationKeys, list_keys
-from lianhua.store.scripts import Argument, Script, driver_errors
+from lianhua.store.scripts import Argument, Script
 
 _FIELDS = (
     "owner", "title", "role", "model", "created_at", "updated_at", "expires_at", "pinned", "count", "t.id",
@@ -53,9 +53,9 @@ class Retention(Struct, frozen=True):
 class ConversationStore:
     """Reads and writes conversations. Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, client: Redis, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, database: Database, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
         """`erased` is called after each erasure, so that the store can clean its files up as well."""
-        self._client = client
+        self._database = database
         self._retention = retention
         self._erased = erased
         self._create, self._update = Script("create"), Script("update")
@@ -65,12 +65,11 @@ class ConversationStore:
         """A new, empty conversation of `owner`."""
         meta = ConversationKeys(conversation_id).meta
         args: list[Argument] = [owner, role, model or "", title, self._retention.seconds]
-        await self._create.run(self._client, [meta], args)
+        await self._database.run(self._create, [meta], args)
         return await self.touch(conversation_id, owner)
 
     async def get(self, conversation_id: str, owner: str) -> Conversation:
-        with driver_errors():
-            values: Any = await self._client.hmget(ConversationKeys(conversation_id).meta, list(_FIELDS))
+        (values,) = await self._database.ask(("HMGET", ConversationKeys(conversation_id).meta, *_FIELDS))
         conversation = _conversation(conversation_id, values)
         if conversation is None or conversation.owner != owner:
             raise ConversationNotFound(conversation_id)
@@ -80,7 +79,7 @@ class ConversationStore:
         """Sets `fields`, of title, role, model ("" for the server's default) and pinned ("1" or "0")."""
         pairs = [part for pair in fields.items() for part in pair]
         keys = ConversationKeys(conversation_id).lasting
-        answer = await self._update.run(self._client, keys, [owner, self._retention.seconds, *pairs])
+        answer = await self._database.run(self._update, keys, [owner, self._retention.seconds, *pairs])
         _check(answer, conversation_id)
         return await self.touch(conversation_id, owner)
 
@@ -89,21 +88,21 @@ class ConversationStore:
         conversation = await self.get(conversation_id, owner)
         pinned = "1" if conversation.pinned else "0"
         args: list[Argument] = [conversation_id, conversation.updated_at, pinned, self._retention.seconds]
-        await self._index.run(self._client, list_keys(owner), args)
+        await self._database.run(self._index, list_keys(owner), args)
         return conversation
 
     async def page(self, owner: str, before: str | None, limit: int) -> ConversationPage:
         """At most `limit` conversations older than the cursor `before`. Raises `InvalidRequest` for a bad cursor."""
-        listed, _ = list_keys(owner)
+        listed, *_ = list_keys(owner)
         score, passed_id = _list_cursor(before)
         found: dict[str, Conversation] = {}
         cursor: str | None = None
         ties = 0  # rows of the same moment as the cursor that have been passed: nearly always none or one
         while True:
-            with driver_errors():
-                rows: Any = await self._client.zrevrangebyscore(
-                    listed, score, "-inf", start=ties, num=limit + 1, withscores=True
-                )
+            (flat,) = await self._database.ask(
+                ("ZREVRANGEBYSCORE", listed, score, "-inf", "WITHSCORES", "LIMIT", ties, limit + 1)
+            )
+            rows = [(member, float(at)) for member, at in zip(flat[::2], flat[1::2], strict=True)]
             ids = [(member.decode(), updated) for member, updated in rows]
             # Rows of the same moment are ordered by id, downwards like the scores.
             ids = [(name, at) for name, at in ids if passed_id is None or at < float(score) or name < passed_id]
@@ -125,19 +124,11 @@ class ConversationStore:
         """The conversations of `ids`; those that have expired are None and leave the list."""
         if not ids:
             return []
-        with driver_errors():
-            pipe = self._client.pipeline(transaction=False)
-            for conversation_id in ids:
-                pipe.hmget(ConversationKeys(conversation_id).meta, list(_FIELDS))
-            rows = await pipe.execute()
+        rows = await self._database.ask(*(("HMGET", ConversationKeys(name).meta, *_FIELDS) for name in ids))
         conversations = [_conversation(name, row) for name, row in zip(ids, rows, strict=True)]
         if gone := [name for name, conversation in zip(ids, conversations, strict=True) if conversation is None]:
-            listed, pinned = list_keys(owner)
-            with driver_errors():
-                pipe = self._client.pipeline(transaction=False)
-                pipe.zrem(listed, *gone)
-                pipe.srem(pinned, *gone)
-                await pipe.execute()
+            listed, pinned, _ = list_keys(owner)
+            await self._database.ask(("ZREM", listed, *gone), ("SREM", pinned, *gone))
         return conversations
 
     async def messages(self, conversation_id: str, owner: str, before: str | None, limit: int) -> MessagePage:
@@ -147,7 +138,7 @@ class ConversationStore:
         """
         keys = ConversationKeys(conversation_id)
         args: list[Argument] = [owner, before or "", limit + 1]
-        answer = await self._page.run(self._client, [keys.meta, keys.messages], args)
+        answer = await self._database.run(self._page, [keys.meta, keys.messages], args)
         if answer[0] == b"no_message":
             raise InvalidRequest("before", "no such message in this conversation")
         _check(answer, conversation_id)
@@ -156,14 +147,15 @@ class ConversationStore:
         page = tuple(reversed(found[:limit]))
         return MessagePage(page, answer[1].decode(), int(answer[2]), int(answer[3]), page[0].id if more else None)
 
+    async def messages_before(self, conversation_id: str, owner: str, message: Message, limit: int) -> MessagePage:
+        """At most `limit` messages that precede `message` in its branch, as it was when `message` was the next one."""
+        page = await self.messages(conversation_id, owner, message.id, limit)
+        return msgspec.structs.replace(page, head=message.parent_id or "", depth=message.depth - 1)
+
     async def message(self, conversation_id: str, owner: str, message_id: str) -> Message | None:
         """One message by its id; None when the conversation does not hold it."""
         keys = ConversationKeys(conversation_id)
-        with driver_errors():
-            pipe = self._client.pipeline(transaction=False)
-            pipe.hget(keys.meta, "owner")
-            pipe.hget(keys.messages, message_id)
-            holder, value = await pipe.execute()
+        holder, value = await self._database.ask(("HGET", keys.meta, "owner"), ("HGET", keys.messages, message_id))
         if holder is None or holder.decode() != owner:
             raise ConversationNotFound(conversation_id)
         return _stored_message(value) if value is not None else None
@@ -172,12 +164,11 @@ class ConversationStore:
         """Removes every text of the conversation, and unless `keep_conversation` the conversation itself."""
         keys = ConversationKeys(conversation_id)
         for _ in range(8):  # a turn accepted in between changes the set of keys; nobody wins that race eight times
-            with driver_errors():
-                names: Any = await self._client.zrange(keys.lingering, 0, -1)
+            (names,) = await self._database.ask(("ZRANGE", keys.lingering, 0, -1))
             turn_ids = [name.decode() for name in names]
             working = [key for turn_id in turn_ids for key in keys.working(turn_id)]
             args: list[Argument] = [owner, "1" if keep_conversation else "0", self._retention.seconds, *turn_ids]
-            answer = await self._erase.run(self._client, keys.lasting + working, args)
+            answer = await self._database.run(self._erase, keys.lasting + working, args)
             _check(answer, conversation_id)
             if answer[0] == b"ok":
                 break
@@ -185,7 +176,7 @@ class ConversationStore:
             raise Overloaded("the conversation changes faster than it can be erased")
         self._erased()
         if not keep_conversation:
-            await self._index.run(self._client, list_keys(owner), [conversation_id, "", "0", self._retention.seconds])
+            await self._database.run(self._index, list_keys(owner), [conversation_id, "", "0", self._retention.seconds])
 
 
 def _check(answer: list[Any], conversation_id: str) -> None:

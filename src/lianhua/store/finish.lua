@@ -1,5 +1,5 @@
--- Ends the running turn: the end event, the reply as a message, the record, the conversation free again. The first end wins.
--- KEYS meta, messages, order, turns, idempotency, lingering, log, text, reasoning
+-- Ends the running turn: the end event, the reply as a message, the record, the conversation free again. The first end
+-- wins. KEYS meta, messages, order, turns, idempotency, lingering, log, text, reasoning
 -- ARGV turn_id, epoch, seq, end_event, reply_message_id, reply, record, text_bytes, reasoning_bytes, retention_s,
 --      retention_messages, linger_s
 local meta, messages, order, turns, idempotency, lingering, log, text, reasoning = unpack(KEYS)
@@ -26,4 +26,5 @@ for _, key in ipairs({log, text, reasoning}) do redis.call('EXPIRE', key, ARGV[1
 redis.call('ZADD', lingering, at + tonumber(ARGV[12]), ARGV[1])
 trim(meta, messages, order, turns, idempotency, tonumber(ARGV[11]))
 keep(meta, {meta, messages, order, turns, idempotency, lingering}, tonumber(ARGV[10]), at)
+ring(meta)
 return {'ok'}

@@ -8,15 +8,14 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
 from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound
 from lianhua.events import Cursor, End, from_log, parse_cursor, to_log
 from lianhua.messages import Message
 from lianhua.store.conversations import Retention
+from lianhua.store.database import Database, Keyed
 from lianhua.store.keys import ConversationKeys
-from lianhua.store.scripts import Argument, Script, driver_errors, is_outage
+from lianhua.store.scripts import Argument, Script
 from lianhua.turn import Numbered, TurnRecord, TurnRef
 
 LEASE_S: Final = 15.0
@@ -27,8 +26,9 @@ LINGER_S: Final = 600  # how long the log of an ended turn can still be replayed
 _encode = msgspec.json.Encoder().encode
 _record = msgspec.json.Decoder(TurnRecord)
 
-# What an append or a renewal met: written, asked to stop, over (ended or erased), or taken by another worker.
-Fate = Literal["ok", "stop", "ended", "fenced"]
+# What an append or a renewal met: written, asked to stop, over (ended or erased), taken by another worker, or refused
+# because the store has lost events that came before.
+Fate = Literal["ok", "stop", "ended", "fenced", "behind"]
 
 
 class NewTurn(Struct, frozen=True):
@@ -90,7 +90,9 @@ class EventPage(Struct, frozen=True):
 class SnapshotPage(Struct, frozen=True):
     """The text so far, for a cursor that the log does not reach. `cursor` is the last event that it covers.
 
-    `end` where the turn is over. `text` and `reasoning` are None when only the stored reply still has them.
+    `end` where the turn is over. `text` and `reasoning` are None when only the stored reply still has them. `ahead`:
+    the cursor is beyond the latest event of a running turn; if it was ours, its worker will put back what the store
+    has lost.
     """
 
     state: "TurnState"
@@ -99,6 +101,7 @@ class SnapshotPage(Struct, frozen=True):
     text: str | None
     reasoning: str | None
     end: Numbered | None
+    ahead: bool = False
 
 
 TurnState = Literal["running", "lost", "ended"]
@@ -106,26 +109,57 @@ FROM_START: Final = Cursor(-1, 0)
 FROM_SNAPSHOT: Final = Cursor(-2, 0)
 
 
-class Claim(Struct, frozen=True):
-    """A turn taken over, with everything its viewers may have seen."""
+class Held(Struct, frozen=True):
+    """A worker holds the turn's lease, for `seconds` more unless it renews it."""
 
+    seconds: float
+
+
+class Claim(Struct, frozen=True):
+    """A turn taken over, with everything its viewers may have seen.
+
+    `losses` counts the workers that it has lost, `stopped` tells that somebody asked to stop it meanwhile.
+    """
+
+    owner: str
     epoch: int
+    losses: int
+    stopped: bool
     text: str
     reasoning: str
     record: TurnRecord
 
 
-class TurnJournal:
-    """Raises `StoreUnavailable` or `Overloaded` where the store does not take or give."""
+class StopAsked(Struct, frozen=True):
+    """Whether the turn runs, and the worker that is to hear of it."""
 
-    def __init__(self, client: Redis, retention: Retention, worker: str, working_ttl_s: int) -> None:
-        self._client = client
+    state: Literal["running", "lost", "ended"]
+    worker: str
+
+
+class Renewed(Struct, frozen=True):
+    """What a renewal met, and the last seq that the store has of this worker (None where that could not be learned)."""
+
+    fate: Fate
+    seq: int | None
+
+
+class TurnJournal:
+    """Raises `StoreUnavailable` or `Overloaded` where the store does not take or give. `worker` names this process."""
+
+    def __init__(self, database: Database, retention: Retention, worker: str, working_ttl_s: int) -> None:
+        self._database = database
         self._retention = retention
-        self._worker = worker
+        self.worker = worker
         self._working_ttl_s = working_ttl_s
         self._accept, self._append, self._finish = Script("accept"), Script("append"), Script("finish")
         self._renew, self._account, self._claim = Script("renew"), Script("account"), Script("claim")
         self._stop, self._read = Script("stop"), Script("read")
+        self._release, self._restore = Script("release"), Script("restore")
+
+    def lane(self, ref: TurnRef) -> str:
+        """Which server holds the turn: appends of one lane share their round trips."""
+        return self._database.lane(ConversationKeys(ref.conversation_id).meta)
 
     async def accept(self, turn: NewTurn) -> Accepted | Busy | Moved:
         """Stores the user's message and opens the turn, or changes nothing.
@@ -142,7 +176,7 @@ class TurnJournal:
             turn.message.id,
             _message_body(turn.message),
             turn.record.reply_message_id,
-            self._worker,
+            self.worker,
             LEASE_S,
             to_log(turn.first_event.event)[1],
             _encode(turn.record),
@@ -151,7 +185,8 @@ class TurnJournal:
             self._retention.messages,
             self._working_ttl_s,
         ]
-        answer = await self._accept.run(self._client, [*keys.lasting, keys.log(turn.ref.turn_id)], args)
+        names = [*keys.lasting, keys.log(turn.ref.turn_id)]
+        answer = await self._database.run(self._accept, names, args, durable=True)
         match answer[0]:
             case b"accepted" | b"same" as outcome:
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
@@ -170,14 +205,13 @@ class TurnJournal:
     async def append(self, batch: Sequence[Append]) -> list[Fate | Exception]:
         """Logs one event of each of many turns in one round trip; what became of each, in order.
 
-        An exception in the list is that event's alone. Raises `StoreUnavailable` or `Overloaded` for the whole batch.
+        An exception in the list is that event's alone; `StoreUnavailable` and `Overloaded` pass.
         """
         calls = [self._append_call(append) for append in batch]
-        with driver_errors():
-            answers = await self._pipeline(self._append, calls)
+        answers = await self._database.run_each(self._append, calls, durable=True)
         return [answer if isinstance(answer, Exception) else _fate(answer) for answer in answers]
 
-    def _append_call(self, append: Append) -> tuple[list[str], list[Argument]]:
+    def _append_call(self, append: Append) -> Keyed:
         keys = ConversationKeys(append.ref.conversation_id)
         cursor, kind, value = append.cursor, append.kind, append.value
         turn_id = append.ref.turn_id
@@ -194,40 +228,55 @@ class TurnJournal:
         ]
         return [keys.meta, keys.log(turn_id), piece], args
 
-    async def renew(self, turns: Sequence[tuple[TurnRef, int]]) -> list[Fate]:
-        """Keeps the leases of turns with their epochs, also of those that have nothing to append; the fate of each."""
-        calls: list[tuple[list[str], list[Argument]]] = [
+    async def restore(self, append: Append, text: str, reasoning: str) -> Fate:
+        """Puts back a turn of which the store has lost something. `append` is the latest event, the texts contain
+        it.
+        """
+        keys = ConversationKeys(append.ref.conversation_id)
+        args: list[Argument] = [
+            append.ref.turn_id,
+            append.cursor.epoch,
+            append.cursor.seq,
+            append.kind,
+            append.value,
+            text,
+            reasoning,
+            LEASE_S,
+            self._working_ttl_s,
+        ]
+        names = [keys.meta, *keys.working(append.ref.turn_id)]
+        return _fate(await self._database.run(self._restore, names, args, durable=True))
+
+    async def renew(self, turns: Sequence[tuple[TurnRef, int]]) -> list[Renewed | Exception]:
+        """Keeps the leases of turns with their epochs, also of those that have nothing to append; what each met."""
+        calls: list[Keyed] = [
             ([ConversationKeys(ref.conversation_id).meta], [ref.turn_id, epoch, LEASE_S]) for ref, epoch in turns
         ]
-        with driver_errors():
-            answers = await self._pipeline(self._renew, calls)
-        # What could not be learned is no reason to end a reply: its next append tells.
-        return ["ok" if isinstance(answer, Exception) else _fate(answer) for answer in answers]
+        answers = await self._database.run_each(self._renew, calls)
+        return [
+            answer
+            if isinstance(answer, Exception)
+            else Renewed(_fate(answer), int(answer[2]) if len(answer) > 2 else None)
+            for answer in answers
+        ]
 
-    async def _pipeline(self, script: Script, calls: Sequence[tuple[list[str], list[Argument]]]) -> list[Any]:
-        pipe = self._client.pipeline(transaction=False)
-        for keys, args in calls:
-            pipe.evalsha(script.sha, len(keys), *keys, *args)
-        answers: list[Any] = await pipe.execute(raise_on_error=False)
-        if any(isinstance(answer, NoScriptError) for answer in answers):
-            await self._client.script_load(script.source)
-            return await self._pipeline(script, calls)  # what was written already is refused as a repetition
-        for answer in answers:
-            if is_outage(answer):
-                raise answer
-        return answers
+    async def release(self, ref: TurnRef, epoch: int | None = None) -> None:
+        """Ends the lease of a turn now. With its `epoch` its worker hands it over; without, that worker is known to be
+        gone.
+        """
+        meta = ConversationKeys(ref.conversation_id).meta
+        args: list[Argument] = [ref.turn_id, "", 1] if epoch is None else [ref.turn_id, epoch, 0]
+        await self._database.run(self._release, [meta], args)
 
     async def replace_record(self, ref: TurnRef, epoch: int, record: TurnRecord) -> Fate:
         """Replaces what is kept of a running turn."""
         keys = ConversationKeys(ref.conversation_id)
         args: list[Argument] = [ref.turn_id, epoch, _encode(record)]
-        return _fate(await self._account.run(self._client, [keys.meta, keys.turns], args))
+        return _fate(await self._database.run(self._account, [keys.meta, keys.turns], args))
 
     async def finish(self, ref: TurnRef, end: Numbered, reply: Message, record: TurnRecord) -> Fate:
         """Ends the turn and stores its reply. "ended" when it had ended before, by this call's lost first try or
-        otherwise.
-
-        Raises `AssertionError` when the reply is not, byte for byte, what was appended.
+        otherwise; "behind", and no change, when what was appended is not, byte for byte, the reply.
         """
         assert isinstance(end.event, End)  # noqa: S101
         keys = ConversationKeys(ref.conversation_id)
@@ -246,27 +295,37 @@ class TurnJournal:
             self._retention.messages,
             LINGER_S,
         ]
-        answer = await self._finish.run(self._client, [*keys.lasting, *keys.working(ref.turn_id)], args)
-        assert answer[0] != b"mismatch", f"turn {ref.turn_id}: the reply is not what was shown"  # noqa: S101
-        return _fate(answer)
+        names = [*keys.lasting, *keys.working(ref.turn_id)]
+        return _fate(await self._database.run(self._finish, names, args, durable=True))
 
-    async def stop(self, ref: TurnRef, owner: str) -> Literal["running", "lost", "ended"]:
+    async def stop(self, ref: TurnRef, owner: str) -> StopAsked:
         """Raises the stop flag of a running turn. Raises `ConversationNotFound`, `TurnNotFound`."""
         keys = ConversationKeys(ref.conversation_id)
-        answer = await self._stop.run(self._client, [keys.meta, keys.turns], [owner, ref.turn_id])
+        answer = await self._database.run(self._stop, [keys.meta, keys.turns], [owner, ref.turn_id])
         _check(answer, ref)
         if answer[0] == b"ended":
-            return "ended"
-        return "lost" if answer[1] == b"1" else "running"
+            return StopAsked("ended", "")
+        return StopAsked("lost" if answer[1] == b"1" else "running", answer[2].decode())
 
-    async def claim(self, ref: TurnRef) -> Claim | Literal["held", "ended"]:
-        """Takes over a turn whose lease has run out, unless somebody holds it or it has ended (or was erased)."""
+    async def claim(self, ref: TurnRef) -> Claim | Held | None:
+        """Takes over a turn whose lease has run out, unless somebody holds it; None when it has ended or was erased."""
         keys = ConversationKeys(ref.conversation_id)
         names = [keys.meta, keys.text(ref.turn_id), keys.reasoning(ref.turn_id), keys.turns]
-        answer = await self._claim.run(self._client, names, [ref.turn_id, self._worker, LEASE_S])
+        answer = await self._database.run(self._claim, names, [ref.turn_id, self.worker, LEASE_S])
+        if answer[0] == b"held":
+            return Held(float(answer[1]))
         if answer[0] != b"claimed":
-            return "held" if answer[0] == b"held" else "ended"
-        return Claim(int(answer[1]), answer[2].decode(), answer[3].decode(), _record.decode(answer[4]))
+            return None
+        owner, epoch, losses, stop, text, reasoning, record = answer[1:]
+        return Claim(
+            owner.decode(),
+            int(epoch),
+            int(losses),
+            stop == b"1",
+            text.decode(),
+            reasoning.decode(),
+            _record.decode(record),
+        )
 
     async def read(self, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
         """What comes after a cursor: events, or a snapshot where the log does not reach back to it.
@@ -277,7 +336,7 @@ class TurnJournal:
         keys = ConversationKeys(ref.conversation_id)
         names = [keys.meta, keys.turns, *keys.working(ref.turn_id)]
         args: list[Argument] = [owner, ref.turn_id, after.epoch, after.seq, PAGE_EVENTS]
-        answer = await self._read.run(self._client, names, args)
+        answer = await self._database.run(self._read, names, args)
         _check(answer, ref)
         state: TurnState = answer[0].decode()
         record = _record.decode(answer[1])
@@ -287,7 +346,8 @@ class TurnJournal:
             case b"snapshot":
                 cursor = parse_cursor(answer[3].decode())
                 end = Numbered(cursor, from_log(b"e", answer[6])) if answer[6] else None
-                return SnapshotPage(state, record, cursor, answer[4].decode(), answer[5].decode(), end)
+                texts = answer[4].decode(), answer[5].decode()
+                return SnapshotPage(state, record, cursor, *texts, end, ahead=answer[7] == b"1")
         if (
             record.end is None or record.end_cursor is None
         ):  # a running turn without its log: nobody will write it again
@@ -311,6 +371,8 @@ def _numbered(entry: tuple[bytes, list[bytes]]) -> Numbered:
 def _fate(answer: list[Any]) -> Fate:
     if answer[0] == b"ok":
         return "stop" if len(answer) > 1 and answer[1] == b"1" else "ok"
+    if answer[0] in (b"behind", b"mismatch"):
+        return "behind"
     return "fenced" if answer[0] == b"fenced" else "ended"
 
 

@@ -35,6 +35,14 @@ class ConversationKeys:
 
 
 def list_keys(owner: str) -> list[str]:
-    """A user's conversations by last activity, and which of them are pinned."""
+    """A user's conversations by last activity, which of them are pinned, and what has lately happened to them.
+
+    The first one is also the channel on which the user's tabs are told to look.
+    """
     base = f"{PREFIX}:{{user:{owner}}}"
-    return [f"{base}:conversations", f"{base}:pinned"]
+    return [f"{base}:conversations", f"{base}:pinned", f"{base}:feed"]
+
+
+def worker_channel(worker: str) -> str:
+    """Where a worker hears which of its turns are to stop."""
+    return f"{PREFIX}:{{worker:{worker}}}"

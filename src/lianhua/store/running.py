@@ -1,38 +1,43 @@
 """Which turns run, over all conversations: so that one whose worker was lost is found although nobody looks at it.
 
-A hint in a slot of its own, beside the journal: a turn that is missing here is still sealed by its next reader, and
-one that has ended is taken out by the next sweep.
+A hint in a slot of its own, beside the journal: a turn that is missing here is still found by its next reader, and one
+that has ended is taken out by a later sweep.
 """
 
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import Redis
-
-from lianhua.store.keys import PREFIX
-from lianhua.store.scripts import driver_errors
+from lianhua.store.database import Database
+from lianhua.store.keys import PREFIX, ConversationKeys
+from lianhua.store.scripts import Script
 from lianhua.turn import TurnRef
 
 _KEY: Final = f"{PREFIX}:{{running}}"
 
 
 class RunningTurns:
-    """Raises `StoreUnavailable` or `Overloaded`."""
+    """Raises `StoreUnavailable` or `Overloaded`. `ttl_s`: after so many seconds without a turn the whole set
+    expires.
+    """
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
+    def __init__(self, database: Database, ttl_s: int) -> None:
+        self._database = database
+        self._ttl_s = ttl_s
+        self._release = Script("release")
 
     async def add(self, ref: TurnRef) -> None:
-        with driver_errors():
-            await self._client.sadd(_KEY, _member(ref))
+        await self._database.ask(("SADD", _KEY, _member(ref)), ("EXPIRE", _KEY, self._ttl_s))
 
     async def remove(self, ref: TurnRef) -> None:
-        with driver_errors():
-            await self._client.srem(_KEY, _member(ref))
+        await self._database.ask(("SREM", _KEY, _member(ref)))
+
+    async def expire_all(self) -> None:
+        """Ends the lease of every turn: no worker that held one can be alive."""
+        for ref in await self.all():
+            await self._database.run(self._release, [ConversationKeys(ref.conversation_id).meta], [ref.turn_id, "", 1])
 
     async def all(self) -> list[TurnRef]:
-        """Every turn that runs or ran until lately."""
-        with driver_errors():
-            members: Any = await self._client.smembers(_KEY)
+        """Every turn that runs, is about to, or ran until lately."""
+        (members,) = await self._database.ask(("SMEMBERS", _KEY))
         return [TurnRef(*member.decode().split(" ")) for member in members]
 
 

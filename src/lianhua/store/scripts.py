@@ -1,34 +1,50 @@
-"""The static Lua scripts, and the one place where they are run and where the driver's errors become ours.
+"""The static Lua scripts, and where the driver's errors become ours.
 
 Every script may be sent twice: repeating one changes nothing. So a call whose answer was lost is simply made again.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import Redis
+from msgspec import Struct
 from redis.exceptions import (
-    ConnectionError as DriverConnectionError,
-)
-from redis.exceptions import (
-    NoScriptError,
+    AskError,
+    ClusterDownError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import (
+    ConnectionError as DriverConnectionError,
 )
 from redis.exceptions import (
     TimeoutError as DriverTimeoutError,
 )
 
-from lianhua.errors import Overloaded, StoreUnavailable
+from lianhua.errors import LianhuaError, Overloaded, StoreUnavailable
 
 Argument = str | bytes | int | float
 _FOLDER = files(__package__)
 _SHARED: Final = (_FOLDER / "shared.lua").read_text("utf-8")
+
+
+class Request(Struct, frozen=True):
+    """One command for the server that holds `key`. `source` is there where it runs a script that may have to be
+    told.
+    """
+
+    key: str
+    words: tuple[Argument, ...]
+    source: str | None = None
+
+    def told(self) -> "Request":
+        """The same with the script's whole text in place of its hash."""
+        assert self.source is not None  # noqa: S101
+        return Request(self.key, ("EVAL", self.source, *self.words[2:]))
 
 
 class Script:
@@ -39,34 +55,41 @@ class Script:
         self.source = f"{_SHARED}\n{(_FOLDER / f'{name}.lua').read_text('utf-8')}"
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, client: "Redis", keys: Sequence[str], args: Sequence[Argument]) -> list[Any]:
-        """The script's answer. Raises `StoreUnavailable` or `Overloaded`."""
-        with driver_errors():
-            try:
-                return await client.evalsha(self.sha, len(keys), *keys, *args)  # type: ignore[no-any-return]
-            except NoScriptError:  # a restarted server, or one that never saw it
-                return await client.eval(self.source, len(keys), *keys, *args)  # type: ignore[no-any-return]
+    def request(self, keys: Sequence[str], args: Sequence[Argument]) -> Request:
+        """The call with these keys, which all live in one slot."""
+        return Request(keys[0], ("EVALSHA", self.sha, len(keys), *keys, *args), self.source)
 
 
-# A server that cannot write its append-only file answers MISCONF; one that loads, is down or moves says so too.
-_OUTAGES: Final = {"MISCONF", "LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS"}
+# A server that cannot write its append-only file answers MISCONF, one whose replicas are gone may answer NOREPLICAS,
+# one in a long script of somebody else's BUSY. The driver has classes for the others.
+_OUTAGES: Final = {"MISCONF", "NOREPLICAS", "BUSY", "LOADING", "MASTERDOWN"}
+_OUTAGE_CLASSES: Final = (
+    OutOfMemoryError,
+    DriverConnectionError,
+    DriverTimeoutError,
+    ReadOnlyError,
+    ClusterDownError,
+    AskError,  # and MovedError: a slot that has not come to rest
+    TryAgainError,
+    OSError,
+)
 
 
 def is_outage(answer: object) -> bool:
     """Whether an answer says that the server takes nothing at the moment, rather than that this call is wrong."""
-    if isinstance(answer, OutOfMemoryError | DriverConnectionError | DriverTimeoutError | ReadOnlyError | OSError):
+    if isinstance(answer, _OUTAGE_CLASSES):
         return True
     return isinstance(answer, ResponseError) and str(answer).split(" ", 1)[0] in _OUTAGES
 
 
-@contextmanager
-def driver_errors() -> Iterator[None]:
-    """Turns what the driver raises into `StoreUnavailable` or `Overloaded`; an error of a script's own stays a bug."""
-    try:
-        yield
-    except OutOfMemoryError as exc:
-        raise Overloaded("the store is full") from exc
-    except (RedisError, OSError) as exc:
-        if isinstance(exc, ResponseError) and not is_outage(exc):
-            raise
-        raise StoreUnavailable(type(exc).__name__) from exc
+def ours(error: Exception) -> Exception:
+    """The error as the layers above know it; an error of a script's own stays what it is, for it is a bug."""
+    if isinstance(error, LianhuaError):
+        return error
+    if isinstance(error, OutOfMemoryError):
+        return Overloaded("the store is full")
+    if isinstance(error, ResponseError) and not is_outage(error):
+        return error
+    if isinstance(error, RedisError | OSError):
+        return StoreUnavailable(type(error).__name__)
+    return error

@@ -15,10 +15,15 @@ local function splice(json, fields)
   return string.sub(json, 1, -2) .. ',' .. fields .. '}'
 end
 
+-- Tells whoever listens to the conversation to look. Only a hint, so it may fail: an ACL can forbid channels.
+local function ring(meta)
+  redis.pcall('SPUBLISH', meta, '1')
+end
+
 -- No turn runs any more.
 local function free(meta)
   redis.call('HDEL', meta, 't.id', 't.hash', 't.user', 't.reply', 't.epoch', 't.seq', 't.worker', 't.lease', 't.stop',
-    't.started', 't.first')
+    't.started', 't.first', 't.losses')
 end
 
 -- Moves the expiry of all of a conversation's keys together; without a limit, or pinned, they stay.
@@ -37,8 +42,8 @@ local function keep(meta, keys, retention_s, at)
   end
 end
 
--- How long a running turn's working keys are kept: as long as its conversation, so that what a lost turn has shown can still
--- be sealed on the last day. A pinned conversation has no last day; a year stands for it.
+-- How long a running turn's working keys are kept: as long as its conversation, so that what a lost turn has shown can
+-- still be sealed on the last day. A pinned conversation has no last day; a year stands for it.
 local function working_ttl(meta, ttl_s)
   if redis.call('HGET', meta, 'pinned') == '1' then return math.max(tonumber(ttl_s), 31536000) end
   return tonumber(ttl_s)

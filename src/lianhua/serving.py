@@ -1,0 +1,88 @@
+"""One server process: the application over an open chat, on a socket that is there already, until it is told to end."""
+
+import asyncio
+import signal
+import socket
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from lianhua.api.app import create_app
+from lianhua.api.stream import OpenStreams
+from lianhua.listening import address_of
+from lianhua.settings import Settings
+from lianhua.wiring import Chat, describe, open_chat
+from lianhua.worker_line import WorkerLine
+
+# Orchestrators kill after 30 s. The rest is for the ends of turns (2 s), last bytes (1 s) and the store (2 s at worst).
+TERM_GRACE_S: Final = 25.0
+LAST_BYTES_S: Final = 1  # for sockets that still take their last bytes when everything else has ended
+
+
+async def serve(settings: Settings, listener: socket.socket, *, pull: bool, line: WorkerLine | None = None) -> None:
+    """Serves until a signal. With a `line` this is a worker among several, and its supervisor owns the embedded
+    store.
+    """
+    with listener:
+        async with open_chat(settings, pull=pull, erased=line.erased if line else None) as chat:
+            streams = OpenStreams()
+            config = uvicorn.Config(
+                create_app(chat, streams, settings),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,  # it would write the query, and with it the message; ours is in `api.guard`
+                server_header=False,
+                timeout_graceful_shutdown=LAST_BYTES_S,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies or None,
+            )
+            await _Server(config, chat, streams, address_of(settings, listener), line).serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams before the framework waits for them, and running turns in their time.
+
+    The first SIGTERM gives turns `TERM_GRACE_S`; Ctrl-C and a second signal end them at once, their text kept.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, chat: Chat, streams: OpenStreams, address: str, line: WorkerLine | None
+    ) -> None:
+        super().__init__(config)
+        self._chat = chat
+        self._streams = streams
+        self._public_address = address
+        self._line = line
+        self._hurry = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        model = describe(self._chat.service.catalog.default.info)
+        if self._line:
+            self._line.ready(model, left_alone=self._left_alone)
+        else:
+            # On stdout, so that a script that starts the server with port 0 can read where it is.
+            print(f"Lianhua 连话: {self._public_address}  ({model})", flush=True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGINT or self.should_exit:
+            self._loop.call_soon_threadsafe(self._hurry.set)  # a signal handler by itself does not wake the loop
+        self.should_exit = True
+
+    def _left_alone(self) -> None:
+        """The supervisor is gone, and with it perhaps the store."""
+        self._hurry.set()
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._chat.service.drain()
+        if self._line and self._line.others_serve:
+            for server in self.servers:  # the socket is shared: new connections are for the workers that stay
+                server.close()
+        await asyncio.gather(self._streams.close(), self._chat.service.close(TERM_GRACE_S, self._hurry))
+        await self._streams.close()  # of those who came back meanwhile
+        await super().shutdown(sockets=sockets)

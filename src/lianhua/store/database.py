@@ -1,0 +1,208 @@
+"""The one way to the servers of the store: scripts and commands, each where its key lives, many in one round trip."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
+
+from redis.exceptions import AskError, MovedError, NoScriptError, RedisError, TryAgainError
+
+from lianhua.errors import StoreUnavailable
+from lianhua.store.nodes import Node, Nodes
+from lianhua.store.scripts import Argument, Request, Script, is_outage, ours
+
+REDIRECTIONS: Final = 8  # a slot on the move answers "ask there" and "try again" until it has arrived
+TRY_AGAIN_S: Final = 0.05
+DURABLE_S: Final = 1.0  # a replica that has not acknowledged by then is asked for again by the caller's next try
+BARRIER_TTL_S: Final = 60
+
+Keyed = tuple[Sequence[str], Sequence[Argument]]
+
+
+class Durability:
+    """What a write waits for, in `LIANHUA_DURABILITY=strict`: the disk, and one replica where there is one.
+
+    `local_fsync`: the server can be asked to wait for its own disk (WAITAOF: Redis 7.2, Valkey 8); else it was found
+    to write through by itself.
+    """
+
+    def __init__(self, *, local_fsync: bool) -> None:
+        self._local_fsync = local_fsync
+        self._alone: dict[
+            str, bool
+        ] = {}  # nodes that had no replica when last asked: waiting for one would take a second
+
+    def commands(self, node: str, key: str) -> list[tuple[Argument, ...]]:
+        """What follows the writes on their connection.
+
+        A server waits for what this connection wrote last. A repeated script may have written nothing, so the wait
+        comes after a write of its own: by the order of replication everything before it is then safe too.
+        """
+        wait_ms = int(DURABLE_S * 1000)
+        replicas = 0 if self._alone.get(node) else 1
+        return [
+            ("SET", f"{key}:barrier", 1, "EX", BARRIER_TTL_S),
+            *([("WAITAOF", 1, 0, wait_ms)] if self._local_fsync else []),
+            ("WAIT", replicas, wait_ms),
+            ("ROLE",),
+        ]
+
+    def met(self, node: str, answers: Sequence[Any]) -> bool:
+        """Whether the answers to `commands` say that the writes are safe."""
+        if any(isinstance(answer, Exception) for answer in answers):
+            return False
+        *_, acknowledged, role = answers
+        if self._local_fsync and int(answers[1][0]) < 1:
+            return False
+        self._alone[node] = role[0] != b"master" or not role[2]
+        return int(acknowledged) >= 1 or self._alone[node]
+
+
+class Database:
+    """Raises `StoreUnavailable` and `Overloaded`; an error of a script's own is a bug and stays what it is."""
+
+    def __init__(self, nodes: Nodes, durability: Durability | None = None) -> None:
+        self.nodes = nodes
+        self._durability = durability
+
+    def lane(self, key: str) -> str:
+        """Which server holds the key: what is for one of them need not wait for what is for another."""
+        try:
+            return self.nodes.of(key).name
+        except StoreUnavailable:
+            return ""
+
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Argument], *, durable: bool = False
+    ) -> list[Any]:
+        """The script's answer. With `durable` it comes when the write is as safe as the settings ask."""
+        (answer,) = await self._answers([script.request(keys, args)], durable=durable, urgent=False)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+    async def run_each(self, script: Script, calls: Sequence[Keyed], *, durable: bool = False) -> list[Any]:
+        """Many calls in one round trip, before any that wait: the answer of each in order, or the exception it met."""
+        requests = [script.request(keys, args) for keys, args in calls]
+        return await self._answers(requests, durable=durable, urgent=True)
+
+    async def ask(self, *requests: tuple[Argument, ...]) -> list[Any]:
+        """The answers to plain commands, whose second word is their key."""
+        answers = await self._answers(
+            [Request(str(words[1]), words) for words in requests], durable=False, urgent=False
+        )
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    async def _answers(self, requests: Sequence[Request], *, durable: bool, urgent: bool) -> list[Any]:
+        answers: list[Any] = [None] * len(requests)
+        left = dict(enumerate(requests))
+        for _ in range(REDIRECTIONS):
+            groups = self._by_node(left, answers)
+            sent = [[left[place] for place in places] for _, places in groups]
+            came = [self._exchange(node, some, durable, urgent) for (node, _), some in zip(groups, sent, strict=True)]
+            for (_, places), some in zip(groups, await _all(came), strict=True):
+                for place, answer in zip(places, some, strict=True):
+                    answers[place] = answer
+            left = await self._again(left, answers, durable)
+            if not left:
+                break
+        return [ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    def _by_node(self, left: dict[int, Request], answers: list[Any]) -> list[tuple[Node, list[int]]]:
+        places: dict[str, tuple[Node, list[int]]] = {}
+        for place, request in left.items():
+            try:
+                node = self.nodes.of(request.key)
+            except StoreUnavailable as exc:
+                answers[place] = exc
+            else:
+                places.setdefault(node.name, (node, []))[1].append(place)
+        return list(places.values())
+
+    async def _exchange(self, node: Node, requests: Sequence[Request], durable: bool, urgent: bool) -> list[Any]:
+        """The answers of one node, or for each the reason why it gave none."""
+        try:
+            if urgent:
+                return await self._send(node, requests, durable)
+            async with node.reads:
+                return await self._send(node, requests, durable)
+        except (RedisError, OSError) as exc:
+            self.nodes.doubt()
+            return [exc] * len(requests)
+
+    async def _send(self, node: Node, requests: Sequence[Request], durable: bool) -> list[Any]:
+        barrier = self._durability.commands(node.name, requests[0].key) if durable and self._durability else []
+        if len(requests) == 1 and not barrier:
+            try:
+                answers = [await node.client.execute_command(*requests[0].words)]  # type: ignore[no-untyped-call]
+            except RedisError as exc:
+                answers = [exc]
+        else:
+            answers = await _pipeline(node, [*(request.words for request in requests), *barrier])
+        if barrier:
+            answers, waited = answers[: len(requests)], answers[len(requests) :]
+            if self._durability and not self._durability.met(node.name, waited):
+                # Written, but perhaps not for good: it is sent again until it is.
+                answers = [answer if _redirects(answer) else StoreUnavailable("not yet durable") for answer in answers]
+        if any(is_outage(answer) for answer in answers):
+            self.nodes.doubt()
+        return answers
+
+    async def _again(self, left: dict[int, Request], answers: list[Any], durable: bool) -> dict[int, Request]:
+        """What has to be sent once more, to whom it belongs by now; what can be settled at once gets its answer."""
+        again: dict[int, Request] = {}
+        told: set[tuple[str, str | None]] = set()
+        for place, request in left.items():
+            match answers[place]:
+                case NoScriptError():  # a restarted server, or one that never saw it: the first of many tells it
+                    name = (self.lane(request.key), request.source)
+                    again[place] = request if name in told else request.told()
+                    told.add(name)
+                case MovedError() as moved:
+                    self.nodes.asked(moved)
+                    again[place] = request
+                case AskError() as ask:
+                    answers[place] = await self._ask_there(self.nodes.asked(ask), request, durable)
+                    if isinstance(answers[place], TryAgainError | AskError):
+                        again[place] = request
+                case TryAgainError():
+                    again[place] = request
+        if any(isinstance(answers[place], TryAgainError) for place in again):
+            await asyncio.sleep(TRY_AGAIN_S)
+        return again
+
+    async def _ask_there(self, node: Node, request: Request, durable: bool) -> Any:
+        """The answer of the node to which a slot is moving. ASKING counts for the next command of its connection."""
+        barrier = self._durability.commands(node.name, request.key) if durable and self._durability else []
+        if request.source is not None and request.words[0] == "EVALSHA":
+            request = request.told()
+        words: list[tuple[Argument, ...]] = [("ASKING",), request.words]
+        if barrier:
+            words += [("ASKING",), *barrier]
+        try:
+            _, answer, *waited = await _pipeline(node, words)
+        except (RedisError, OSError) as exc:
+            return exc
+        if barrier and self._durability and not self._durability.met(node.name, waited[1:]):
+            return StoreUnavailable("not yet durable")
+        return answer
+
+
+async def _pipeline(node: Node, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+    pipe = node.client.pipeline(transaction=False)
+    for words in commands:
+        pipe.execute_command(*words)
+    return await pipe.execute(raise_on_error=False)
+
+
+async def _all(exchanges: Sequence[Coroutine[Any, Any, list[Any]]]) -> list[list[Any]]:
+    """Side by side where there are several: a stuck node keeps its own calls waiting and no others."""
+    if len(exchanges) == 1:
+        return [await exchanges[0]]
+    return await asyncio.gather(*exchanges)
+
+
+def _redirects(answer: object) -> bool:
+    return isinstance(answer, NoScriptError | AskError | TryAgainError)

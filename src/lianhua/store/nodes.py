@@ -1,0 +1,171 @@
+"""Which server holds which key: one server, or the primaries of a Cluster.
+
+The driver's own Cluster client is not used: at any error it closes its connections to every node, so that one node's
+failure reaches the turns of all others, and it may send `ASKING` over another connection than the command it is for.
+What is left to do is small: a map of slots, kept fresh by the servers' own redirections (Redis Cluster Specification,
+"Redirection and resharding").
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from redis.asyncio import Redis
+from redis.crc import key_slot
+from redis.exceptions import AskError, MovedError, RedisError
+
+from lianhua.errors import StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+READS_AT_ONCE: Final = 48  # a node; the appends of turns do not wait behind them
+REFRESH_PAUSE_S: Final = 0.5  # between two looks at the map: while a node is away every call would ask for one
+SLOTS: Final = 16_384  # Redis Cluster Specification, "Key distribution model"
+
+Connect = Callable[[str, int], Redis]
+
+
+class Node:
+    """One server. `name` tells nodes apart; `reads` bounds the connections that calls other than appends use."""
+
+    def __init__(self, name: str, client: Redis) -> None:
+        self.name = name
+        self.client = client
+        self.reads = asyncio.Semaphore(READS_AT_ONCE)
+
+
+class Nodes(Protocol):
+    """The servers of a store."""
+
+    def of(self, key: str) -> Node:
+        """The server of a key, as far as is known. Raises `StoreUnavailable`."""
+        ...
+
+    def all(self) -> Sequence[Node]:
+        """Every server that takes writes."""
+        ...
+
+    def asked(self, redirection: AskError) -> Node:
+        """The server that a redirection names; a `MovedError` is remembered."""
+        ...
+
+    def doubt(self) -> None:
+        """A server did not answer: the map may be old."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class OneNode:
+    """A standalone server, or the primary that Sentinels name: the driver finds it anew with each connection."""
+
+    def __init__(self, client: Redis, *others: Redis) -> None:
+        """`others` are closed with it: the connections to the Sentinels."""
+        self._node = Node("", client)
+        self._others = others
+
+    def of(self, key: str) -> Node:
+        return self._node
+
+    def all(self) -> Sequence[Node]:
+        return [self._node]
+
+    def asked(self, redirection: AskError) -> Node:
+        raise StoreUnavailable("a node of a Cluster: set REDIS_URL to redis+cluster://…") from redirection
+
+    def doubt(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        for client in (self._node.client, *self._others):
+            await client.aclose()
+
+
+class ClusterNodes:
+    """The primaries of a Cluster. `open` it before use; `connect` makes the client of an address."""
+
+    def __init__(self, seeds: Sequence[tuple[str, int]], connect: Connect) -> None:
+        self._seeds = list(seeds)
+        self._connect = connect
+        self._nodes: dict[str, Node] = {}
+        self._slots: list[str | None] = [None] * SLOTS
+        self._refreshing: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Learns the map. Raises `StoreUnavailable` when no node tells it."""
+        addresses = list({*self._seeds, *map(_address, self._nodes)})
+        random.shuffle(addresses)  # not every process asks the same node, nor the same stuck one again
+        for host, port in addresses:
+            try:
+                # A client of its own: a known node that is stuck would keep its pool's calls waiting.
+                async with self._connect(host, port) as client:
+                    self._learn(await client.execute_command("CLUSTER", "SLOTS"), host)  # type: ignore[no-untyped-call]
+                    return
+            except (RedisError, OSError, StoreUnavailable) as exc:
+                logger.info("%s:%d does not tell the map of the Cluster (%s)", host, port, type(exc).__name__)
+        raise StoreUnavailable("no node of the Cluster tells its map")
+
+    def of(self, key: str) -> Node:
+        name = self._slots[key_slot(key.encode())]
+        if name is None:
+            self.doubt()
+            raise StoreUnavailable("no node serves this slot")
+        return self._nodes[name]
+
+    def all(self) -> Sequence[Node]:
+        return [self._nodes[name] for name in dict.fromkeys(self._slots) if name is not None]
+
+    def asked(self, redirection: AskError) -> Node:
+        node = self._node(redirection.host, redirection.port)
+        if isinstance(redirection, MovedError):
+            self._slots[redirection.slot_id] = node.name
+            self.doubt()  # where one slot has moved others may have
+        return node
+
+    def doubt(self) -> None:
+        if self._refreshing is None and not self._closed:
+            self._refreshing = asyncio.create_task(self._refresh(), name="map of the Cluster")
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._refreshing:
+            self._refreshing.cancel()
+            await asyncio.wait([self._refreshing])
+        for node in self._nodes.values():
+            await node.client.aclose()
+
+    async def _refresh(self) -> None:
+        try:
+            await self.open()
+        except StoreUnavailable as exc:
+            logger.info("%s", exc)
+        except Exception:
+            logger.exception("the map of the Cluster could not be read")
+        finally:
+            # Whatever fails meanwhile is met by the look that comes after this one.
+            await asyncio.sleep(REFRESH_PAUSE_S)
+            self._refreshing = None
+
+    def _learn(self, answer: Any, told_by: str) -> None:
+        """Takes in an answer to CLUSTER SLOTS: first slot, last slot, then the primary as host, port, id."""
+        slots: list[str | None] = [None] * SLOTS
+        for first, last, (host, port, *_), *_replicas in answer:
+            name = self._node(host.decode() if host else told_by, int(port)).name
+            slots[first : last + 1] = [name] * (last + 1 - first)
+        if not any(slots):
+            raise StoreUnavailable("the Cluster has no slots")
+        self._slots = slots
+
+    def _node(self, host: str, port: int) -> Node:
+        name = f"{host}:{port}"
+        if name not in self._nodes:
+            self._nodes[name] = Node(name, self._connect(host, port))
+        return self._nodes[name]
+
+
+def _address(name: str) -> tuple[str, int]:
+    host, _, port = name.rpartition(":")
+    return host, int(port)

@@ -1,0 +1,47 @@
+"""Where a reply goes on: what is said twice is shown once, and nothing else is lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lianhua.seam import LONGEST_REPEAT_CHARS, Seam
+
+
+def joined(kept: str, *pieces: str) -> str:
+    seam = Seam(kept)
+    return "".join([*(seam.feed(piece) for piece in pieces), seam.close()])
+
+
+@pytest.mark.parametrize(
+    ("kept", "pieces", "new"),
+    [
+        ("The quick brown", (" fox",), " fox"),
+        ("The quick brown fox", ("brown fox jumps",), " jumps"),
+        ("The quick brown fox", ("bro", "wn f", "ox ju", "mps"), " jumps"),
+        ("The quick brown fox", ("brown fax",), "brown fax"),
+        ("今天我们去爬山，天气很好", ("我们去爬山，天气很好，", "风也不大"), "，风也不大"),
+        ("I had had", (" had enough",), " had enough"),
+        ("a\n\n```py\nx = 1\n", ("```py\nx = 1\ny = 2",), "y = 2"),
+        ("", ("anything",), "anything"),
+        ("The quick brown fox", ("brown fo",), "brown fo"),
+    ],
+)
+def test_what_repeats_the_end_is_left_out(kept: str, pieces: tuple[str, ...], new: str) -> None:
+    assert joined(kept, *pieces) == new
+
+
+@given(st.text("ab ", max_size=30), st.text("ab ", max_size=30), st.integers(1, 5))
+def test_only_a_repetition_is_ever_left_out(kept: str, text: str, size: int) -> None:
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    new = joined(kept, *pieces)
+    assert text.endswith(new)
+    assert kept.endswith(text[: len(text) - len(new)])
+    assert new == joined(kept, text), "how it was cut into pieces makes no difference"
+
+
+def test_no_more_than_a_possible_repetition_is_held_back() -> None:
+    seam = Seam("x" * 10_000)
+    held = 0
+    while not seam.feed("x"):
+        held += 1
+    assert held <= LONGEST_REPEAT_CHARS
