@@ -60,3 +60,9 @@ lock: $(VENV)/tested
 
 clean:
 	rm -rf $(VENV) dist web/node_modules src/lianhua/page
+
+# Faults made on purpose while people talk, in full: over an hour. `make chaos KINDS="kill cut"` makes some of them.
+.PHONY: chaos
+chaos: $(VENV)/tested
+	sh tests/need_servers.sh
+	$(BIN)/python -m tests.chaos $(KINDS)

@@ -1,0 +1,1 @@
+"""Faults made on purpose while people talk, and a checker over everything that they received."""

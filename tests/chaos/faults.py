@@ -1,0 +1,240 @@
+"""The faults. Each returns how often it really happened, confirmed from outside: by /proc, exit codes, the store."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from lianhua.store.keys import ConversationKeys
+from tests.chaos.history import now
+from tests.chaos.house import House
+from tests.chaos.people import PAUSE_S, TURNS_IN_A_CONVERSATION, Door, Person
+from tests.chaos.script import LONG
+from tests.chaos.store_view import Running
+from tests.chaos.worker import Worker, state_of
+from tests.servers.cluster import Cluster
+from tests.servers.proxy import Proxy
+from tests.servers.sentinel import NAME, SentinelSet
+
+FROZEN_S = 40.0  # more than a lease: the turns are another worker's when the process goes on
+FROZEN_AT_ONCE = 3
+BETWEEN_S = (0.2, 1.2)
+AWAY_S = (0.0, 3.0)  # how long a store that was killed stays down
+GONE_TIMEOUT_S = 10.0
+STOPPERS = 6
+CUT_AFTER_BYTES = (1, 12_000)  # up to the size of a snapshot, which has to come through some day
+CUT_TIMEOUT_S = 900.0
+
+Strike = Callable[[House], Awaitable[int]]
+
+
+async def strike_until(house: House, strike: Strike, count: int) -> int:
+    """Strikes until it has happened so often; how often it did. Gives up when half of the tries hit nothing."""
+    done = 0
+    for _ in range(2 * count + 20):
+        if done >= count:
+            break
+        done += await strike(house)
+        await asyncio.sleep(house.rng.uniform(*BETWEEN_S))
+    return done
+
+
+# Workers
+
+
+async def kill_worker(house: House) -> int:
+    """kill -9 of a worker that runs turns; it is started again on the same port."""
+    return await _kill_one(house, "kill", bool)
+
+
+async def kill_before_text(house: House) -> int:
+    """kill -9 of a worker with a turn of which nothing can be seen yet."""
+    return await _kill_one(house, "early", lambda turns: any(not running.text_bytes for running in turns))
+
+
+async def _kill_one(house: House, fault: str, worth_it: Callable[[list[Running]], bool]) -> int:
+    worker = house.rng.choice(house.workers)
+    await worker.freeze()  # so that what it runs when it dies can be told exactly
+    turns = await house.running_on(worker)
+    if not worth_it(turns):
+        worker.thaw()
+        return 0
+    house.struck(fault, worker.name, turns)
+    killed = await worker.kill()
+    await worker.start()
+    return int(killed)
+
+
+async def kill_now(house: House, worker: Worker) -> bool:
+    """kill -9, whatever it does at the moment; it is started again."""
+    await worker.freeze()
+    house.struck("kill", worker.name, await house.running_on(worker))
+    killed = await worker.kill()
+    await worker.start()
+    return killed
+
+
+async def freeze_workers(house: House) -> int:
+    """SIGSTOP of some workers for longer than a lease, then SIGCONT: they come back and find their turns taken."""
+    chosen = house.rng.sample(house.workers, min(FROZEN_AT_ONCE, len(house.workers) - 1))
+    return sum(await asyncio.gather(*(_freeze(house, worker, FROZEN_S) for worker in chosen)))
+
+
+async def _freeze(house: House, worker: Worker, seconds: float) -> int:
+    await worker.freeze()
+    began = now()
+    try:
+        turns = await house.running_on(worker)
+        house.struck("freeze", worker.name, turns)
+        while now() - began < seconds:
+            await asyncio.sleep(0.5)
+            if not worker.frozen:
+                return 0
+    finally:
+        worker.thaw()
+    async with asyncio.timeout(GONE_TIMEOUT_S):
+        while worker.frozen:
+            await asyncio.sleep(0.01)
+    return int(bool(turns))
+
+
+# The store
+
+
+async def kill_with_store(house: House) -> int:
+    """kill -9 of a server and of the store that it started, by their ids, in either order; started again as it was."""
+    worker = house.workers[0]
+    store_pid = int((worker.data_dir / "store" / "server.pid").read_text())
+    running = await house.running()
+    if not any(turn.pid == worker.pid for turn in running) or not _works_in(store_pid, worker.data_dir):
+        return 0
+    house.struck("embedded", worker.name, None)
+    store_first = house.rng.random() < 0.5
+    if store_first:
+        os.kill(store_pid, signal.SIGKILL)
+    killed = await worker.kill()
+    if not store_first:
+        with contextlib.suppress(ProcessLookupError):  # it may have ended with its owner
+            os.kill(store_pid, signal.SIGKILL)
+    gone = await _gone(store_pid)
+    await asyncio.sleep(house.rng.uniform(0, 0.5))
+    await worker.start()
+    return int(killed and gone)
+
+
+async def kill_redis(house: House) -> int:
+    """kill -9 of the store's process; started again on its append-only file."""
+    server = house.store.server
+    if not await house.running():
+        return 0
+    house.struck("redis", server.address, None)
+    pid = server.pid
+    code = await asyncio.to_thread(server.kill)
+    gone = await _gone(pid)
+    await asyncio.sleep(house.rng.uniform(*AWAY_S))
+    await asyncio.to_thread(server.start)
+    return int(code == -signal.SIGKILL and gone)
+
+
+async def fail_over(house: House) -> int:
+    """Another primary behind the sentinels, as planned or because the one of before was killed."""
+    sentinels: SentinelSet = house.store.server
+    if not await house.running():
+        return 0
+    before = await sentinels.epoch()
+    house.struck("sentinel", NAME, None)
+    former = await (sentinels.failover() if house.rng.random() < 0.5 else sentinels.kill_primary())
+    await sentinels.wait_for_other_primary(former)
+    risen = await sentinels.epoch() > before
+    await asyncio.sleep(house.rng.uniform(*AWAY_S))
+    await sentinels.revive()
+    await sentinels.wait_in_sync()
+    return int(risen)
+
+
+async def kill_cluster_primary(house: House) -> int:
+    """kill -9 of a Cluster's primary that holds a running turn; its replica takes its place, and it comes back."""
+    cluster: Cluster = house.store.server
+    running = await house.running()
+    if not running:
+        return 0
+    before = await cluster.epoch()
+    node = await cluster.primary_of(ConversationKeys(running[0].conversation).meta)
+    house.struck("cluster", node.address, None)
+    await cluster.kill(node)
+    await cluster.wait_for_failover_of(node)
+    risen = await cluster.epoch() > before
+    await asyncio.sleep(house.rng.uniform(*AWAY_S))
+    await cluster.revive(node)
+    return int(risen)
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+async def _gone(pid: int) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GONE_TIMEOUT_S):
+            while state_of(pid) not in (None, "Z"):  # who started it may be dead and not have collected it
+                await asyncio.sleep(0.01)
+            return True
+    return False
+
+
+# Streams
+
+
+async def stop_elsewhere(house: House, count: int) -> int:
+    """Stops turns from workers that do not run them, while two viewers watch."""
+    numbers = iter(range(count))
+    stoppers = [house.person(f"stopper-{number}") for number in range(STOPPERS)]
+    return sum(await asyncio.gather(*(_stop_some(house, stopper, numbers) for stopper in stoppers)))
+
+
+async def _stop_some(house: House, person: Person, numbers: Iterator[int]) -> int:
+    stopped = 0
+    conversation = ""
+    for done, _ in enumerate(numbers):
+        if done % TURNS_IN_A_CONVERSATION == 0:
+            conversation = await person.open_conversation()
+        stopped += await _stop_one(house, person, conversation)
+    return stopped
+
+
+async def _stop_one(house: House, person: Person, conversation: str) -> int:
+    turn = await person.send(person.question(conversation, LONG))
+    viewers = [person.viewer(turn) for _ in range(2)]
+    async with asyncio.TaskGroup() as group:
+        for viewer in viewers:
+            group.create_task(viewer.watch())
+        for viewer in viewers:
+            await viewer.saw_text.wait()
+        [running] = await house.view.running([conversation])
+        other = house.rng.choice([worker for worker in house.workers if worker.pid != running.pid])
+        house.struck("stop", other.name, [])
+        while (status := await person.stop(turn, other.door)) is None:
+            await asyncio.sleep(PAUSE_S)
+    return int(status == "stopped")
+
+
+async def cut_streams(house: House, count: int) -> int:
+    """Resets event streams at random bytes until so many were cut before their end."""
+    async with contextlib.AsyncExitStack() as stack:
+        proxies = [await stack.enter_async_context(Proxy(worker.port)) for worker in house.workers]
+        for proxy in proxies:
+            proxy.cut_after_bytes(lambda: house.rng.randint(*CUT_AFTER_BYTES))
+        house.town.watching = [
+            Door(worker.name, f"http://127.0.0.1:{proxy.port}")
+            for worker, proxy in zip(house.workers, proxies, strict=True)
+        ]
+        async with asyncio.timeout(CUT_TIMEOUT_S):
+            while house.history.broken_streams < count:
+                await asyncio.sleep(PAUSE_S)
+        house.town.watching = house.town.doors  # whoever is cut from now on comes back past the proxies
+        return min(house.history.broken_streams, sum(proxy.cuts for proxy in proxies))

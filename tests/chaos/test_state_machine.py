@@ -1,0 +1,231 @@
+"""Any order of what people and bad luck can do to a conversation, on two server processes with one store.
+
+A killed worker keeps its turns for a lease, so what an example left to be sealed is waited for at the very end,
+together with that of all others.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from tests.chaos.checker import check
+from tests.chaos.faults import kill_now
+from tests.chaos.history import Accepted, Expired, now
+from tests.chaos.house import House, open_house
+from tests.chaos.people import Habits, OpenTurn, Question, Viewer
+from tests.chaos.script import LATE, LONG, STEADY, Talk, reply_to
+
+T = TypeVar("T")
+
+EXAMPLES = 12
+STEPS = 10
+KILLS = 3  # in all: each takes the time of a start
+STEP_S = 0.1
+FINISH_TIMEOUT_S = 60.0
+ERASED_WITHIN_S = 10.0
+NUMBERS = st.integers(0, 7)
+TALKS = st.sampled_from([STEADY, LONG, LATE])
+
+
+class System:
+    """The house and the loop in which it lives, for all examples."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runner = asyncio.Runner()
+        self.folder = folder
+        self.stack = AsyncExitStack()
+        self.kills = 0
+        self.examples = 0
+        self.unfinished: list[Example] = []
+        self.house: House
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    async def open(self) -> None:
+        opened = open_house(self.folder, Random(1), workers=2, habits=Habits(drop_chance=0.0))
+        self.house = await self.stack.enter_async_context(opened)
+
+
+class Example:
+    """One person, one conversation after the other, and everybody who watches."""
+
+    def __init__(self, house: House, number: int) -> None:
+        self.house = house
+        self.person = house.person(f"person-{number}")
+        self.conversations: list[str] = []
+        self.conversation: str | None = None
+        self.question: Question | None = None
+        self.turn: OpenTurn | None = None
+        self.long = False
+        self.watching: dict[Viewer, asyncio.Task[None]] = {}
+        self.away: list[Viewer] = []
+        self.was_hit = False
+
+    @property
+    def runs(self) -> bool:
+        return self.turn is not None and not self.house.history.is_over(self.turn.turn)
+
+    async def send(self, talk: Talk) -> None:
+        """Asks the next question or, while one is being answered, the same once more."""
+        if self.conversation is None:
+            self.conversation = await self.person.open_conversation()
+            self.conversations.append(self.conversation)
+        if not self.runs or self.question is None:
+            self.question = self.person.question(self.conversation, talk)
+            self.long = talk is LONG
+            self.turn = await self.person.send(self.question)
+            self.watch(self.person.viewer(self.turn))  # one always stays
+        else:
+            assert await self.person.send(self.question) == self.turn
+
+    def watch(self, viewer: Viewer) -> None:
+        self.watching[viewer] = asyncio.create_task(viewer.watch())
+
+    async def drop(self, viewer: Viewer) -> None:
+        task = self.watching.pop(viewer)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+            viewer.dropped()
+            self.away.append(viewer)
+
+    async def stop(self) -> None:
+        if self.turn:
+            while await self.person.stop(self.turn, self.house.rng.choice(self.house.town.doors)) is None:
+                await asyncio.sleep(STEP_S)
+
+    async def expire(self) -> None:
+        if self.conversation is None:
+            return
+        self.house.history.add(Expired(now(), self.conversation))
+        await self.house.view.expire(self.conversation)
+        async with asyncio.timeout(ERASED_WITHIN_S):  # whoever still writes must find out, and bring nothing back
+            while await self.house.view.keys_of(self.conversation):
+                await asyncio.sleep(STEP_S)
+        self.conversation = self.question = self.turn = None
+
+    async def wind_up(self) -> None:
+        """Everybody comes back, and what would go on for ever is stopped."""
+        for viewer in self.away:
+            self.watch(viewer)
+        if self.runs and self.long:
+            await self.stop()
+
+    async def finish(self) -> list[str]:
+        """Waits for every end; the promises that were broken."""
+        async with asyncio.timeout(FINISH_TIMEOUT_S):
+            await asyncio.gather(*self.watching.values())
+        history = self.house.history
+        accepted = [record for record in history if isinstance(record, Accepted)]
+        for name in self.conversations:
+            if not any(isinstance(record, Expired) for record in history.about([name])):
+                turns = dict.fromkeys(record.turn for record in accepted if record.conversation == name)
+                await self.person.read(name, list(turns))
+        assert all([not await self.house.view.keys_of(name) for name in self.expired])
+        return check(history.about(self.conversations), reply_to)
+
+    @property
+    def expired(self) -> list[str]:
+        records = self.house.history.about(self.conversations)
+        return [record.conversation for record in records if isinstance(record, Expired)]
+
+
+def machine_on(system: System) -> type[RuleBasedStateMachine]:
+    """The machine whose rules act on `system`."""
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            system.examples += 1
+            self.example = Example(system.house, system.examples)
+
+        @initialize(talk=TALKS)
+        def begin(self, talk: Talk) -> None:
+            system.do(self.example.send(talk))
+
+        @rule(talk=TALKS)
+        def send(self, talk: Talk) -> None:
+            system.do(self.example.send(talk))
+
+        @rule()
+        def another_viewer_comes(self) -> None:
+            async def come() -> None:
+                if self.example.turn:
+                    self.example.watch(self.example.person.viewer(self.example.turn))
+                await asyncio.sleep(STEP_S)
+
+            system.do(come())
+
+        @rule(number=NUMBERS)
+        def drop_a_viewer(self, number: int) -> None:
+            viewers = list(self.example.watching)[1:]
+            if viewers:
+                system.do(self.example.drop(viewers[number % len(viewers)]))
+
+        @rule(number=NUMBERS)
+        def come_back(self, number: int) -> None:
+            async def come() -> None:
+                self.example.watch(self.example.away.pop(number % len(self.example.away)))
+                await asyncio.sleep(STEP_S)
+
+            if self.example.away:
+                system.do(come())
+
+        @rule()
+        def stop(self) -> None:
+            system.do(self.example.stop())
+
+        @rule(number=NUMBERS)
+        def kill_a_worker(self, number: int) -> None:
+            if system.kills < KILLS and self.example.runs:
+                system.kills += 1
+                self.example.was_hit = True
+                worker = system.house.workers[number % len(system.house.workers)]
+                assert system.do(kill_now(system.house, worker))
+
+        @rule()
+        def expire(self) -> None:
+            system.do(self.example.expire())
+
+        @rule()
+        def wait(self) -> None:
+            system.do(asyncio.sleep(5 * STEP_S))
+
+        def teardown(self) -> None:
+            system.do(self.example.wind_up())
+            if self.example.was_hit:
+                system.unfinished.append(self.example)
+            else:
+                assert system.do(self.example.finish()) == []
+
+    return Machine
+
+
+def test_no_order_of_events_breaks_a_promise(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    with system.runner:
+        try:
+            system.do(system.open())
+            run_state_machine_as_test(
+                machine_on(system),
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    database=None,
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+            for example in system.unfinished:
+                assert system.do(example.finish()) == []
+        finally:
+            system.do(system.stack.aclose())
