@@ -76,13 +76,12 @@ class Mirrors:
 
     async def _read(self, mirror: "_Mirror", owner: str) -> None:
         live = mirror.live
-        bell = asyncio.Event()
         try:
-            with self._wakeups.listen(ConversationKeys(live.ref.conversation_id).meta, lambda _: bell.set()):
+            with self._wakeups.bell(ConversationKeys(live.ref.conversation_id).meta) as bell:
                 while not live.over:
-                    bell.clear()  # before the read: what comes during it is looked at once more
+                    bell.reset()
                     if not await self._step(mirror, owner):
-                        await _ring(bell, REREAD_S)
+                        await bell.wait(REREAD_S)
         except LianhuaError as exc:
             live.close(exc)
         except asyncio.CancelledError:
@@ -143,11 +142,3 @@ async def read_patiently(journal: TurnJournal, ref: TurnRef, owner: str, after: 
             if loop.time() > deadline:
                 raise StoreUnavailable("the journal cannot be read") from exc
             await asyncio.sleep(RETRY_S)
-
-
-async def _ring(bell: asyncio.Event, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await bell.wait()
-    except TimeoutError:
-        pass

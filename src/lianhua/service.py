@@ -10,12 +10,14 @@ from msgspec import Struct
 
 from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, TurnNotFound, Unavailable
 from lianhua.events import Cursor
+from lianhua.feed import Feed
 from lianhua.messages import Conversation, TurnStatus
 from lianhua.mirror import Mirrors
 from lianhua.personas import DEFAULT_ROLE
 from lianhua.planner import Ask, TurnPlanner, new_id
 from lianhua.recovery import Recovery
 from lianhua.relay import RETRY_S, STORE_PATIENCE_S, Relay
+from lianhua.store.changes import Changes
 from lianhua.store.conversations import ConversationPage, ConversationStore, MessagePage
 from lianhua.store.journal import FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
 from lianhua.store.keys import worker_channel
@@ -52,6 +54,7 @@ class ChatService:
         recovery: Recovery,
         mirrors: Mirrors,
         wakeups: Wakeups,
+        changes: Changes,
         upkeep: Upkeep,
     ) -> None:
         self.catalog = planner.catalog
@@ -65,6 +68,7 @@ class ChatService:
         self._recovery = recovery
         self._mirrors = mirrors
         self._wakeups = wakeups
+        self._changes = changes
         self._upkeep = upkeep
         self._draining = False
 
@@ -140,6 +144,12 @@ class ChatService:
             with contextlib.suppress(TurnNotFound):  # somebody else erases it too
                 await self.stop(user, TurnRef(conversation_id, conversation.running_turn_id))
         await self._conversations.erase(conversation_id, user, keep_conversation=keep_conversation)
+
+    async def feed(self, user: str, last: str | None) -> Feed:
+        """What happens to the user's conversations after the change `last`; with None, from now on."""
+        feed = Feed(user, last, self._changes, self._wakeups)
+        await feed.open()
+        return feed
 
     # Turns
 

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from lianhua.errors import ConversationNotFound, Overloaded, StoreUnavailable, Unavailable
 from lianhua.job import Job
 from lianhua.relay import Relay
 from lianhua.runner import TurnRunner
+from lianhua.store.changes import Change
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.running import RunningTurns
 from lianhua.turn import TurnRef
@@ -134,8 +135,7 @@ class TurnTasks:
         try:
             if job.chosen_role:
                 await self._conversations.update(ref.conversation_id, job.user, {"role": job.chosen_role})
-            else:
-                await self._conversations.touch(ref.conversation_id, job.user)
+            await self._conversations.touch(ref.conversation_id, job.user, _change(ref, "started"))
         except (ConversationNotFound, Unavailable):
             logger.info("turn %s: the lists are not level with it", ref.turn_id)
 
@@ -143,6 +143,10 @@ class TurnTasks:
         """Brings the lists level with a turn that has ended."""
         try:
             await self._running_turns.remove(ref)
-            await self._conversations.touch(ref.conversation_id, user)
+            await self._conversations.touch(ref.conversation_id, user, _change(ref, "ended"))
         except (ConversationNotFound, Unavailable):
             logger.info("turn %s: the lists are not level with it", ref.turn_id)
+
+
+def _change(ref: TurnRef, change: Literal["started", "ended"]) -> Change:
+    return Change(ref.conversation_id, change, ref.turn_id)

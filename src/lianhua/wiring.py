@@ -36,6 +36,7 @@ from lianhua.relay import Relay
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
 from lianhua.settings import DAY_S, Settings, is_loopback
+from lianhua.store.changes import Changes
 from lianhua.store.connect import Store, open_store
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal import TurnJournal
@@ -97,7 +98,17 @@ async def open_chat(
         mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
         upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
         service = ChatService(
-            conversations, journal, relay, planner, tasks, running_turns, recovery, mirrors, wakeups, upkeep
+            conversations,
+            journal,
+            relay,
+            planner,
+            tasks,
+            running_turns,
+            recovery,
+            mirrors,
+            wakeups,
+            Changes(database),
+            upkeep,
         )
         download = _download(settings, catalog) if pull and _is_demo(catalog) else None
         if download:

@@ -33,6 +33,11 @@ def dump_of(redis: "Redis") -> str:
     return "\n".join(f"{key!r} {_value(redis, key)!r}" for key in redis.scan_iter(count=1000))
 
 
+def without_feeds(dumped: str) -> str:
+    """A dump without the ids that tabs are told of; these expire by themselves."""
+    return "\n".join(line for line in dumped.splitlines() if ":feed" not in line)
+
+
 def _value(redis: "Redis", key: bytes) -> Any:
     kind: Any = redis.type(key)
     read: dict[bytes, Callable[[], Any]] = {

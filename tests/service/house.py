@@ -21,6 +21,7 @@ from lianhua.recovery import OnLoss, Recovery
 from lianhua.relay import Relay
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
+from lianhua.store.changes import Changes
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.database import Database
 from lianhua.store.journal import FROM_START, TurnJournal
@@ -70,7 +71,17 @@ async def open_service(
     mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
     upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
     service = ChatService(
-        conversations, journal, relay, planner, tasks, running_turns, recovery, mirrors, wakeups, upkeep
+        conversations,
+        journal,
+        relay,
+        planner,
+        tasks,
+        running_turns,
+        recovery,
+        mirrors,
+        wakeups,
+        Changes(database),
+        upkeep,
     )
     service.start_up()
     try:

@@ -440,7 +440,8 @@ async def test_clearing_stops_the_reply_and_leaves_nothing(client: Redis, nodes:
         assert (await service.messages("ann", ref.conversation_id, None, 10)).total == 0
         await asyncio.sleep(0.05)
         left = {key async for key in client.scan_iter("*")}
-        assert left == {f"lianhua:{{{ref.conversation_id}}}".encode(), b"lianhua:{user:ann}:conversations"}
+        lists = {b"lianhua:{user:ann}:conversations", b"lianhua:{user:ann}:feed"}
+        assert left == {f"lianhua:{{{ref.conversation_id}}}".encode(), *lists}
 
 
 async def test_a_bad_cursor_costs_one_snapshot(nodes: Nodes) -> None:

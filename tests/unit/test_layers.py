@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("sse", "events"),
     ("personas", "prompt", "seam", "turn"),
     ("models", "store"),
-    ("live", "relay", "job", "runner", "planner", "tasks", "recovery", "mirror", "viewer", "upkeep", "service"),
+    ("live", "relay", "job", "runner", "planner", "tasks", "recovery", "mirror", "viewer", "feed", "upkeep", "service"),
     ("wiring", "doctor"),
     ("api",),
     ("listening", "worker_line", "serving", "supervisor", "cli", "__main__"),

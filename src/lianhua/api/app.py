@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 import lianhua
-from lianhua.api import conversations, health, models, page, problems, turns, tutorial
+from lianhua.api import conversations, events, health, models, page, problems, turns, tutorial
 from lianhua.api.guard import Gate, Headers
 from lianhua.api.schemas import ProblemOut
 from lianhua.api.stream import OpenStreams
@@ -36,7 +36,7 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> FastAPI:
     app.state.page = page.Page(PAGE_FOLDER)
 
     api = APIRouter(prefix="/api")
-    for room in (tutorial, conversations, turns, models):
+    for room in (tutorial, conversations, turns, events, models):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(tutorial.router, include_in_schema=False)

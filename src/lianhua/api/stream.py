@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lianhua.errors import LianhuaError
 from lianhua.sse import retry
-from lianhua.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +47,18 @@ class OpenStreams:
             await asyncio.wait(tasks, timeout=CLOSE_OVER_S)
 
 
-class EventStream(Response):
-    """Sends `viewer`'s frames until its turn ends or the client is gone. Made for one request."""
+class Source(Protocol):
+    """What a stream is made from: the viewer of a turn, or the feed of a user."""
 
-    def __init__(self, viewer: Viewer, open_streams: OpenStreams) -> None:
+    def frames(self) -> AsyncIterator[bytes]: ...
+
+
+class EventStream(Response):
+    """Sends a source's frames until they end or the client is gone. Made for one request."""
+
+    def __init__(self, source: Source, open_streams: OpenStreams) -> None:
         super().__init__(status_code=200, headers=HEADERS)
-        self._viewer = viewer
+        self._source = source
         self._open = open_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +95,7 @@ class EventStream(Response):
 
     async def _frames(self) -> AsyncGenerator[bytes, None]:
         yield retry(RETRY_MS)
-        async for frame in self._viewer.frames():
+        async for frame in self._source.frames():
             yield frame
 
 

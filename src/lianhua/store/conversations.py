@@ -4,13 +4,14 @@ one.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from lianhua.errors import ConversationNotFound, InvalidRequest, Overloaded
 from lianhua.messages import Conversation, Message
+from lianhua.store.changes import PAGE_CHANGES, Change, encode
 from lianhua.store.database import Database
 from lianhua.store.keys import ConversationKeys, list_keys
 from lianhua.store.scripts import Argument, Script
@@ -20,6 +21,7 @@ _FIELDS = (
 )  # fmt: skip
 # The time of a conversation's last activity as Python writes a float, and its id.
 _LIST_CURSOR = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,20})?)_([0-9a-f-]{36})")
+CHANGES_TTL_S: Final = 86_400  # of a user to whom nothing happens; a tab that was away for longer reads the list again
 _message = msgspec.json.Decoder(Message)
 
 
@@ -66,7 +68,7 @@ class ConversationStore:
         meta = ConversationKeys(conversation_id).meta
         args: list[Argument] = [owner, role, model or "", title, self._retention.seconds]
         await self._database.run(self._create, [meta], args)
-        return await self.touch(conversation_id, owner)
+        return await self.touch(conversation_id, owner, Change(conversation_id, "created"))
 
     async def get(self, conversation_id: str, owner: str) -> Conversation:
         (values,) = await self._database.ask(("HMGET", ConversationKeys(conversation_id).meta, *_FIELDS))
@@ -81,15 +83,28 @@ class ConversationStore:
         keys = ConversationKeys(conversation_id).lasting
         answer = await self._database.run(self._update, keys, [owner, self._retention.seconds, *pairs])
         _check(answer, conversation_id)
-        return await self.touch(conversation_id, owner)
+        return await self.touch(conversation_id, owner, Change(conversation_id, "changed"))
 
-    async def touch(self, conversation_id: str, owner: str) -> Conversation:
-        """Brings the owner's list level with the conversation: a second slot, so a second, repeatable step."""
+    async def touch(self, conversation_id: str, owner: str, change: Change) -> Conversation:
+        """Brings the owner's list level with the conversation, and tells the owner's tabs of the change.
+
+        That is a second slot, so a second step; repeated, it tells them twice.
+        """
         conversation = await self.get(conversation_id, owner)
-        pinned = "1" if conversation.pinned else "0"
-        args: list[Argument] = [conversation_id, conversation.updated_at, pinned, self._retention.seconds]
-        await self._database.run(self._index, list_keys(owner), args)
+        await self._list(owner, change, str(conversation.updated_at), pinned=conversation.pinned)
         return conversation
+
+    async def _list(self, owner: str, change: Change, updated_at: str, *, pinned: bool) -> None:
+        args: list[Argument] = [
+            change.conversation_id,
+            updated_at,
+            "1" if pinned else "0",
+            self._retention.seconds,
+            encode(change),
+            PAGE_CHANGES,
+            CHANGES_TTL_S,
+        ]
+        await self._database.run(self._index, list_keys(owner), args)
 
     async def page(self, owner: str, before: str | None, limit: int) -> ConversationPage:
         """At most `limit` conversations older than the cursor `before`. Raises `InvalidRequest` for a bad cursor."""
@@ -175,8 +190,10 @@ class ConversationStore:
         else:
             raise Overloaded("the conversation changes faster than it can be erased")
         self._erased()
-        if not keep_conversation:
-            await self._database.run(self._index, list_keys(owner), [conversation_id, "", "0", self._retention.seconds])
+        if keep_conversation:
+            await self.touch(conversation_id, owner, Change(conversation_id, "changed"))
+        else:
+            await self._list(owner, Change(conversation_id, "deleted"), "", pinned=False)
 
 
 def _check(answer: list[Any], conversation_id: str) -> None:

@@ -28,6 +28,25 @@ REROUTE_S: Final = 1.0  # how late a slot that has moved is followed
 Heard = Callable[[bytes], None]
 
 
+class Bell:
+    """Rung by hints. `reset` it before looking, so that what comes while one looks is not missed."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self, hint: bytes = b"") -> None:
+        self._rung.set()
+
+    def reset(self) -> None:
+        self._rung.clear()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Returns when it has been rung, at the latest after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._rung.wait()
+
+
 class Wakeups:
     """From `start` to `stop`. What is heard is handed to every listener of the channel; `b""` when hints may have been
     lost.
@@ -64,6 +83,13 @@ class Wakeups:
                 del self._listeners[channel]
                 for line in self._lines.values():
                     line.drop(channel)
+
+    @contextmanager
+    def bell(self, channel: str) -> Iterator[Bell]:
+        """A bell that every hint on the channel rings while the block runs."""
+        bell = Bell()
+        with self.listen(channel, bell.ring):
+            yield bell
 
     async def tell(self, channel: str, hint: str) -> None:
         """Sends a hint to whoever listens to the channel, in any process; one that cannot be sent is a lost one."""

@@ -1,0 +1,31 @@
+"""What happens to the caller's conversations, as one stream."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request
+from starlette.responses import Response
+
+from lianhua.api.deps import Service, User
+from lianhua.api.stream import EventStream
+from lianhua.feed import Feed
+
+router = APIRouter(tags=["conversations"])
+
+
+async def feed_of_user(
+    service: Service, user: User, last_event_id: Annotated[str | None, Header(max_length=200)] = None
+) -> Feed:
+    return await service.feed(user, last_event_id)
+
+
+@router.get(
+    "/events",
+    response_class=Response,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def follow_changes(request: Request, feed: Annotated[Feed, Depends(feed_of_user)]) -> Response:
+    """`conversation` (created, changed, deleted) and `turn` (started, ended) events of all the caller's conversations.
+
+    They hold ids only. One whose `conversation_id` is null says that something was missed: read the list again.
+    """
+    return EventStream(feed, request.app.state.streams)
