@@ -79,6 +79,15 @@ class ChatService:
         self._upkeep.start()
 
     @property
+    def worker(self) -> str:
+        """This process as the journal knows it."""
+        return self._journal.worker
+
+    async def worker_gone(self, worker: str) -> None:
+        """Another process is known to have died, the one of that name."""
+        await self._upkeep.worker_gone(worker)
+
+    @property
     def draining(self) -> bool:
         return self._draining
 

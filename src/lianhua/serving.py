@@ -63,7 +63,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         model = describe(self._chat.service.catalog.default.info)
         if self._line:
-            self._line.ready(model, left_alone=self._left_alone)
+            service = self._chat.service
+            self._line.ready(service.worker, model, gone=service.worker_gone, left_alone=self._left_alone)
         else:
             # On stdout, so that a script that starts the server with port 0 can read where it is.
             print(f"Lianhua 连话: {self._public_address}  ({model})", flush=True)

@@ -46,7 +46,15 @@ class _Worker:
         self.line = line
         self.out = out
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.name = ""
         self.leaving = False
+
+    @property
+    def serves(self) -> bool:
+        return bool(self.name) and not self.leaving and self.process.returncode is None
+
+    def tell(self, line: str) -> None:
+        self.out.write(f"{line}\n".encode())
 
     def end(self, sig: int) -> None:
         self.leaving = True
@@ -66,6 +74,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._replacing: asyncio.Task[None] | None = None
         self._pause_s = RESTART_S
+        self._gone: list[str] = []  # workers that died and whose turns nobody has been told to look after
 
     async def run(self) -> None:
         """Serves until a signal. Raises `WrongSettings`, `StoreUnavailable`, `WorkerFailed` when it cannot begin."""
@@ -134,7 +143,9 @@ class Supervisor:
             async for line in worker.line:
                 word, _, rest = line.decode().strip().partition(" ")
                 if word == "ready" and not worker.ready.done():
-                    worker.ready.set_result(rest)
+                    worker.name, _, model = rest.partition(" ")
+                    worker.ready.set_result(model)
+                    self._tell_of_gone()
                 elif word == "erased" and self._store:
                     self._store.rewrite_soon()
 
@@ -149,12 +160,21 @@ class Supervisor:
         if not worker.ready.done():
             worker.ready.set_exception(WorkerRefused() if code == 2 else WorkerFailed(f"a worker ended with {code}"))
             worker.ready.exception()  # heard by whoever waits for it; of a later worker the line below tells
+        self._gone.append(worker.name)
+        self._tell_of_gone()
         steady = asyncio.get_running_loop().time() - began > STEADY_S
         self._pause_s = RESTART_S if steady else min(self._pause_s * 2, LONGEST_RESTART_S)
         logger.error("worker %d ended (%d), another is started", worker.process.pid, code)
         await asyncio.sleep(self._pause_s)
         if not self._stopping.is_set():
             self._keep(await self._start())
+
+    def _tell_of_gone(self) -> None:
+        """One worker that serves is enough: it looks after the turns of those that died."""
+        if other := next((worker for worker in self._workers if worker.serves), None):
+            for name in filter(None, self._gone):
+                other.tell(f"gone {name}")
+            self._gone.clear()
 
     def _end(self, sig: int) -> None:
         self._stopping.set()
@@ -177,8 +197,7 @@ class Supervisor:
             if old.leaving or self._stopping.is_set():
                 continue
             await self._until_ready(self._keep(await self._start()))
-            old.out.write(b"others\n")
-            await old.out.drain()
+            old.tell("others")
             old.end(signal.SIGTERM)
             await old.process.wait()
         logger.info("all workers are new")

@@ -69,6 +69,14 @@ class Upkeep:
         if chores:
             await asyncio.wait(chores)
 
+    async def worker_gone(self, worker: str) -> None:
+        """A worker on this machine has died: its turns are taken care of now rather than when their leases run out."""
+        try:
+            await self._running_turns.expire(worker)
+        except Unavailable as exc:
+            logger.info("the turns of worker %s are met when their leases run out: %s", worker, exc)
+        self._due_s.clear()
+
     def _hear(self, hint: bytes) -> None:
         """A hint names a turn that is to stop. One that was lost is made good by the next renewal."""
         self._tasks.stop(hint.decode())

@@ -87,7 +87,7 @@ async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
         client = _embedded_client(server.socket)
         async with client:
             # Whoever ran a turn over this store's socket has gone with the store's former owner.
-            await RunningTurns(Database(OneNode(client)), 0).expire_all()
+            await RunningTurns(Database(OneNode(client)), 0).expire()
         yield server
     finally:
         await server.close()

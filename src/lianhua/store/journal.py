@@ -260,13 +260,10 @@ class TurnJournal:
             for answer in answers
         ]
 
-    async def release(self, ref: TurnRef, epoch: int | None = None) -> None:
-        """Ends the lease of a turn now. With its `epoch` its worker hands it over; without, that worker is known to be
-        gone.
-        """
+    async def release(self, ref: TurnRef, epoch: int) -> None:
+        """Ends the lease of a turn now: its worker, whose epoch it is, hands it over."""
         meta = ConversationKeys(ref.conversation_id).meta
-        args: list[Argument] = [ref.turn_id, "", 1] if epoch is None else [ref.turn_id, epoch, 0]
-        await self._database.run(self._release, [meta], args)
+        await self._database.run(self._release, [meta], [ref.turn_id, epoch, "", 0])
 
     async def replace_record(self, ref: TurnRef, epoch: int, record: TurnRecord) -> Fate:
         """Replaces what is kept of a running turn."""

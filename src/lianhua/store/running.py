@@ -30,10 +30,11 @@ class RunningTurns:
     async def remove(self, ref: TurnRef) -> None:
         await self._database.ask(("SREM", _KEY, _member(ref)))
 
-    async def expire_all(self) -> None:
-        """Ends the lease of every turn: no worker that held one can be alive."""
+    async def expire(self, worker: str = "") -> None:
+        """Ends the leases of a worker that is known to be gone; with no name, of every worker."""
         for ref in await self.all():
-            await self._database.run(self._release, [ConversationKeys(ref.conversation_id).meta], [ref.turn_id, "", 1])
+            meta = ConversationKeys(ref.conversation_id).meta
+            await self._database.run(self._release, [meta], [ref.turn_id, "", worker, 1])
 
     async def all(self) -> list[TurnRef]:
         """Every turn that runs, is about to, or ran until lately."""
