@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = load_settings(_with_flags(arguments))
         _log_to_stderr(settings.log_level)
         code = arguments.run(settings, arguments)
-    except WorkerRefused:
-        code = 2  # the worker has printed the line
+    except WorkerRefused as exc:
+        code = exc.exit_code
     except WrongSettings as exc:
         print(f"lianhua: {exc}", file=sys.stderr)
         code = 2

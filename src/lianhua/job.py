@@ -45,6 +45,7 @@ class Job:
         shrink: Callable[[Prompt], Prompt],
         chosen_role: str | None = None,
         opening: Notice | None = None,
+        losses: int = 0,
         seam: Seam | None = None,
     ) -> None:
         self.user = user
@@ -57,6 +58,7 @@ class Job:
         self.shrink = shrink
         self.chosen_role = chosen_role
         self.opening = opening
+        self.losses = losses
         self.seam = seam
         self.acknowledged: Acknowledged | None = None
         self.renewed_at_s = asyncio.get_running_loop().time()

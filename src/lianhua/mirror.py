@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 REREAD_S: Final = 2.0  # how late a viewer is at most when hints are lost
 READ_PATIENCE_S: Final = LEASE_S  # of a journal that cannot be read; then nobody knows whether the turn still runs
 RETRY_S: Final = 0.5
-# How long a cursor beyond the journal's latest event is waited for: a worker puts back what a failover has lost within
-# about a second, and whoever made the cursor up is not kept waiting for ever.
-AHEAD_PATIENCE_S: Final = 3.0
+# How long a cursor beyond the journal's latest event is waited for: a worker puts back what a failover has lost as
+# long as it holds the lease, and whoever made the cursor up is not kept waiting for ever.
+AHEAD_PATIENCE_S: Final = LEASE_S
 
 Recover = Callable[[TurnRef], Awaitable[bool]]
 

@@ -109,7 +109,7 @@ class TurnPlanner:
         code = "continued" if kept else "restarted"
         opening = Notice(code, say(code, record.language))
         seam = Seam(kept) if kept else None
-        return Job(claim.owner, turn, record, first, model, options, count, shrink, None, opening, seam)
+        return Job(claim.owner, turn, record, first, model, options, count, shrink, None, opening, claim.losses, seam)
 
     def _plan(
         self,

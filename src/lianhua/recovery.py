@@ -5,12 +5,14 @@ import logging
 import time
 from typing import Final, Literal
 
-from lianhua.errors import ConversationNotFound, LianhuaError, Unavailable
+from lianhua.errors import LianhuaError, Unavailable
 from lianhua.job import Job
 from lianhua.planner import TurnPlanner
+from lianhua.relay import RETRY_S, STORE_PATIENCE_S
 from lianhua.runner import TurnRunner
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal import Claim, Held, TurnJournal
+from lianhua.store.running import RunningTurns
 from lianhua.tasks import TurnTasks
 from lianhua.turn import TurnRef
 
@@ -32,6 +34,7 @@ class Recovery:
         planner: TurnPlanner,
         runner: TurnRunner,
         tasks: TurnTasks,
+        running_turns: RunningTurns,
         on_loss: OnLoss,
         reply_s: float,
     ) -> None:
@@ -40,30 +43,35 @@ class Recovery:
         self._planner = planner
         self._runner = runner
         self._tasks = tasks
+        self._running_turns = running_turns
         self._on_loss = on_loss
         self._reply_s = reply_s
-        self._under_way: dict[str, asyncio.Task[Held | None]] = {}
+        self._under_way: dict[str, asyncio.Task[Held | Literal["taken", "ended"]]] = {}
         self._draining = False
 
     def drain(self) -> None:
         """From now on lost turns are left to other workers."""
         self._draining = True
 
-    async def close(self) -> None:
-        """Waits for what is under way."""
+    async def close(self, timeout_s: float) -> None:
+        """Waits for what is under way, and gives it up after `timeout_s`: a claim runs out by itself."""
         if tasks := list(self._under_way.values()):
-            await asyncio.wait(tasks)
+            _, late = await asyncio.wait(tasks, timeout=timeout_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
 
     async def recover(self, ref: TurnRef) -> bool:
         """Takes care of a turn if it is lost; False while somebody holds it or the store does not answer."""
         try:
-            return await self.look(ref) is None
+            return not isinstance(await self.look(ref), Held)
         except Unavailable:
             return False
 
-    async def look(self, ref: TurnRef) -> Held | None:
-        """Takes care of a turn if it is lost. `Held` says who else has it and for how long; None that there is nothing
-        to do.
+    async def look(self, ref: TurnRef) -> Held | Literal["taken", "ended"]:
+        """Takes care of a turn if it is lost: `taken` when it runs here from now on. `Held` says that somebody else
+        has it.
 
         Raises `StoreUnavailable`, `Overloaded`.
         """
@@ -77,23 +85,36 @@ class Recovery:
             task.add_done_callback(lambda task: self._looked(ref, task))
         return await asyncio.shield(task)
 
-    def _looked(self, ref: TurnRef, task: "asyncio.Task[Held | None]") -> None:
+    def _looked(self, ref: TurnRef, task: "asyncio.Task[Held | Literal['taken', 'ended']]") -> None:
         self._under_way.pop(ref.turn_id, None)
         if not task.cancelled():
             task.exception()  # whoever asked has it
 
-    async def _look(self, ref: TurnRef) -> Held | None:
+    async def _look(self, ref: TurnRef) -> Held | Literal["taken", "ended"]:
         claim = await self._journal.claim(ref)
-        if not isinstance(claim, Claim):
+        if isinstance(claim, Held):
             return claim
+        if claim is None:
+            return "ended"
         logger.warning("turn %s: taken over, it has lost %d workers", ref.turn_id, claim.losses)
-        job = await self._again(ref, claim)
-        if job is None:
-            await self._runner.seal(ref, claim)
-            await self._tasks.note_end(ref, claim.owner)
-        else:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STORE_PATIENCE_S
+        while True:
+            try:
+                return await self._take_over(ref, claim)
+            except Unavailable:
+                if loop.time() > deadline:  # our claim runs out, and somebody else looks at it
+                    raise
+                await asyncio.sleep(RETRY_S)
+
+    async def _take_over(self, ref: TurnRef, claim: Claim) -> Literal["taken", "ended"]:
+        await self._running_turns.add(ref)  # should this process die too, or its former worker have taken it out
+        if job := await self._again(ref, claim):
             self._tasks.run(job)
-        return None
+            return "taken"
+        await self._runner.seal(ref, claim)
+        await self._tasks.note_end(ref, claim.owner)
+        return "ended"
 
     async def _again(self, ref: TurnRef, claim: Claim) -> Job | None:
         """The job, where the turn is to be run once more."""
@@ -109,7 +130,7 @@ class Recovery:
             window = self._planner.window_messages
             before = await self._conversations.messages_before(ref.conversation_id, claim.owner, question, window)
             return self._planner.again(ref, claim, question, before)
-        except (Unavailable, ConversationNotFound):
+        except Unavailable:
             raise
         except LianhuaError as exc:  # its model is not known here, or its window has become too small
             logger.warning("turn %s: cannot be run again: %s", ref.turn_id, exc.code)

@@ -69,9 +69,11 @@ class Relay:
         """The turn as it runs in this process, if it does."""
         return self._live.get(turn_id)
 
-    def close(self, ref: TurnRef) -> None:
+    def close(self, ref: TurnRef, live: LiveTurn | None) -> None:
         """Forgets the turn; viewers who still hold it see what they have not seen and the journal has."""
-        if live := self._live.pop(ref.turn_id, None):
+        if live:
+            if self._live.get(ref.turn_id) is live:
+                del self._live[ref.turn_id]
             live.close()
 
     def append(self, ref: TurnRef, event: Numbered) -> "asyncio.Future[Fate]":
@@ -84,11 +86,11 @@ class Relay:
         self._enqueue(waiting)
         return waiting.done
 
-    async def restore(self, ref: TurnRef, event: Numbered, text: str, reasoning: str) -> Fate:
+    async def restore(self, ref: TurnRef, event: Numbered, text: str, reasoning: str, losses: int) -> Fate:
         """Puts back what the store has lost of a turn, `event` being its latest. Raises `StoreUnavailable`,
         `Overloaded`.
         """
-        fate = await self._journal.restore(Append.of(ref, event), text, reasoning)
+        fate = await self._journal.restore(Append.of(ref, event), text, reasoning, losses)
         if fate in ("ok", "stop"):
             self._show(ref, event)
         return fate

@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from itertools import groupby
-from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -15,14 +14,12 @@ from lianhua.events import Notice
 from lianhua.job import Job
 from lianhua.messages import Message, MessageStatus, Usage
 from lianhua.models.port import Delta, Finish, Queued, ReasoningDelta, Retrying, TextDelta
-from lianhua.relay import STORE_PATIENCE_S, Relay
+from lianhua.relay import RETRY_S, STORE_PATIENCE_S, Relay
 from lianhua.store.journal import Claim, Fate, TurnJournal
 from lianhua.texts import say
 from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
 
 logger = logging.getLogger(__name__)
-
-_RETRY_S: Final = 0.2
 
 
 class ReplyLimits(Struct, frozen=True):
@@ -58,28 +55,30 @@ class TurnRunner:
         self._relay = relay
         self._limits = limits
 
-    async def run(self, job: Job) -> None:
-        """Asks the model, writes the journal, ends the turn. Raises nothing but a bug of ours, and even then the
-        turn ends.
+    async def run(self, job: Job) -> bool:
+        """Asks the model, writes the journal, ends the turn: whether it has ended, and is not another worker's to end.
+
+        Raises nothing but a bug of ours, and even then the turn ends.
         """
         ref = job.turn.ref
+        live = self._relay.live(ref.turn_id)
         try:
             try:
                 outcome = await self._model_part(job)
             except TurnGone as gone:
                 logger.info("turn %s: no longer ours: %s", ref.turn_id, gone)
-                return
+                return False
             except HandOver:
                 await self._hand_over(job)
-                return
+                return False
             except asyncio.CancelledError:
                 raise
             except Exception:
                 logger.exception("turn %s: a bug of ours", ref.turn_id)
                 outcome = _failure(job.turn, "internal")
-            await self._end(job, outcome)
+            return await self._end(job, outcome)
         finally:
-            self._relay.close(ref)
+            self._relay.close(ref, live)
 
     async def seal(self, ref: TurnRef, claim: Claim) -> None:
         """Ends a turn that was taken over, what its viewers saw kept as the reply."""
@@ -90,15 +89,23 @@ class TurnRunner:
         await self._journal.finish(ref, end, _reply(turn, claim.record, outcome), claim.record)
         logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
 
-    async def put_back(self, job: Job) -> None:
-        """The store has lost the latest events of a running turn: gives it what it had acknowledged."""
+    async def put_back(self, job: Job) -> Fate:
+        """The store has lost the latest events of a running turn: gives it what it had acknowledged.
+
+        Raises `TurnGone` where it does not take that either.
+        """
         if not (had := job.acknowledged):
-            return
+            raise TurnGone("the store has lost all of it")
         text, reasoning = job.turn.text[: had.text_chars], job.turn.reasoning[: had.reasoning_chars]
-        fate = await self._relay.restore(job.turn.ref, had.event, text, reasoning)
-        logger.warning(
-            "turn %s: the store had lost its latest events, they are put back: %s", job.turn.ref.turn_id, fate
-        )
+        return await self._restore(job, had.event, text, reasoning)
+
+    async def _restore(self, job: Job, event: Numbered, text: str, reasoning: str) -> Fate:
+        logger.warning("turn %s: the store had lost its latest events, they are put back", job.turn.ref.turn_id)
+
+        async def restore() -> Fate:
+            return await self._relay.restore(job.turn.ref, event, text, reasoning, job.losses)
+
+        return await _patiently(restore)
 
     async def _model_part(self, job: Job) -> Outcome:
         try:
@@ -126,7 +133,7 @@ class TurnRunner:
 
     async def _ask_twice_if_too_long(self, job: Job) -> Outcome:
         if job.opening:
-            _check(await self._journal.replace_record(job.turn.ref, job.turn.epoch, job.record), job)
+            await self._replace_record(job)
             await self._log(job, job.turn.notice(job.opening))
             if job.turn.reasoning_length:  # of the try before: it was seen, so it stays
                 await self._log(job, job.turn.reasoning_piece("\n\n"))
@@ -137,7 +144,7 @@ class TurnRunner:
                 raise
         job.prompt = job.shrink(job.prompt)
         job.record = msgspec.structs.replace(job.record, context=job.prompt.context, attempts=job.record.attempts + 1)
-        _check(await self._journal.replace_record(job.turn.ref, job.turn.epoch, job.record), job)
+        await self._replace_record(job)
         notice = Notice("context_too_long", say("window_shrunk", job.language))
         await self._log(job, job.turn.notice(notice))
         return await self._ask(job)
@@ -164,16 +171,20 @@ class TurnRunner:
             return Outcome("interrupted", "interrupted", ModelUnavailable.code, "reply_cut")
         return Outcome("done", finish.reason, usage=_usage(job, finish.usage))
 
+    async def _replace_record(self, job: Job) -> None:
+        ref, epoch, record = job.turn.ref, job.turn.epoch, job.record
+        _check(await _patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
+
     async def _log(self, job: Job, event: Numbered) -> None:
         fate = self._relay.append(job.turn.ref, event)
+        stopped: asyncio.CancelledError | None = None
         try:
             await asyncio.shield(fate)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as exc:
             # A stop came while the event was on its way. What the journal has, the reply must have too, so its fate
             # counts.
             await asyncio.wait([fate])
-            if fate.exception() is None:
-                raise
+            stopped = exc
         except Unavailable:
             pass
         if fate.exception() is not None:
@@ -181,17 +192,12 @@ class TurnRunner:
             raise TurnGone("the store is away")
         met = fate.result()
         if met == "behind":
-            met = await self._put_back_with(job, event)
+            met = await self._restore(job, event, job.turn.text, job.turn.reasoning)
         if met in ("ok", "stop"):
             job.acknowledge(event)
         _check(met, job)
-
-    async def _put_back_with(self, job: Job, event: Numbered) -> Fate:
-        logger.warning("turn %s: the store had lost its latest events, they are put back", job.turn.ref.turn_id)
-        try:
-            return await self._relay.restore(job.turn.ref, event, job.turn.text, job.turn.reasoning)
-        except Unavailable:
-            raise TurnGone("the store is away") from None
+        if stopped:
+            raise stopped
 
     async def _hand_over(self, job: Job) -> None:
         try:
@@ -200,37 +206,47 @@ class TurnRunner:
         except Unavailable:
             logger.info("turn %s: its lease runs out by itself", job.turn.ref.turn_id)
 
-    async def _end(self, job: Job, outcome: Outcome) -> None:
+    async def _end(self, job: Job, outcome: Outcome) -> bool:
         turn = job.turn
         if outcome.usage is None and turn.length:
             outcome = msgspec.structs.replace(outcome, usage=_usage(job, None))
         text = outcome.text or outcome.code
         message = say(text, job.language) if text else None
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=message, usage=outcome.usage)
-        fate = await self._finish_patiently(job, end, _reply(turn, job.record, outcome))
+        try:
+            fate = await self._finish(job, end, _reply(turn, job.record, outcome))
+        except TurnGone as gone:  # past our lease another worker seals what the journal has
+            logger.error("turn %s: its end could not be written: %s", turn.ref.turn_id, gone)
+            return False
         live = self._relay.live(turn.ref.turn_id)
         if fate == "ok" and live:
             live.publish(end)
         logger.info("turn %s: %s, %d characters", turn.ref.turn_id, outcome.code or outcome.status, turn.length)
+        return fate != "fenced"
 
-    async def _finish_patiently(self, job: Job, end: Numbered, reply: Message) -> Fate:
-        """Repeats the last step until the store takes it. Past our lease another worker seals what the journal has."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + STORE_PATIENCE_S
-        put_back = False
-        while True:
-            try:
-                fate = await self._journal.finish(job.turn.ref, end, reply, job.record)
-                if fate != "behind":
-                    return fate
-                assert not put_back, f"turn {job.turn.ref.turn_id}: the reply is not what was shown"  # noqa: S101
-                put_back = True
-                await self.put_back(job)
-            except Unavailable:
-                if loop.time() > deadline:
-                    logger.error("turn %s: its end could not be written", job.turn.ref.turn_id)
-                    return "ended"
-                await asyncio.sleep(_RETRY_S)
+    async def _finish(self, job: Job, end: Numbered, reply: Message) -> Fate:
+        async def finish() -> Fate:
+            return await self._journal.finish(job.turn.ref, end, reply, job.record)
+
+        fate = await _patiently(finish)
+        if fate == "behind":
+            await self.put_back(job)
+            fate = await _patiently(finish)
+            assert fate != "behind", f"turn {job.turn.ref.turn_id}: the reply is not what was shown"  # noqa: S101
+        return fate
+
+
+async def _patiently(step: Callable[[], Awaitable[Fate]]) -> Fate:
+    """Repeats a step until the store takes it. Raises `TurnGone` when the lease may be another worker's by then."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + STORE_PATIENCE_S
+    while True:
+        try:
+            return await step()
+        except Unavailable as exc:
+            if loop.time() > deadline:
+                raise TurnGone("the store is away") from exc
+            await asyncio.sleep(RETRY_S)
 
 
 def _check(fate: Fate, job: Job) -> None:

@@ -29,6 +29,7 @@ from lianhua.upkeep import Upkeep
 from lianhua.viewer import Viewer
 
 ACCEPT_TRIES: Final = 5
+RECOVERY_WAIT_S: Final = 2.0  # while the server shuts down
 STOP_WAIT_S: Final = 2.0
 STOP_LOOK_S: Final = 0.05
 
@@ -99,8 +100,7 @@ class ChatService:
     async def close(self, grace_s: float, hurry: asyncio.Event) -> None:
         """Gives turns `grace_s`, less when `hurry` is set, then ends them as `interrupted` with their text kept."""
         self.drain()
-        await self._recovery.close()
-        await self._tasks.close(grace_s, hurry)
+        await asyncio.gather(self._recovery.close(RECOVERY_WAIT_S), self._tasks.close(grace_s, hurry))
         await self._upkeep.stop()
         await self._mirrors.stop()
         await self._wakeups.stop()
@@ -194,13 +194,10 @@ class ChatService:
         conversation = await self._conversations.get(conversation_id, user)
         ref = TurnRef(conversation_id, new_id())
         plan = self._planner.begin(ask, conversation, ref)
-        for attempt in range(ACCEPT_TRIES):
+        for _ in range(ACCEPT_TRIES):
             reading = self._conversations.messages(conversation_id, user, None, self._planner.window_messages)
-            if attempt == 0:
-                # Listed before it is accepted: should this process die in between, another one finds the turn.
-                page, _ = await asyncio.gather(reading, self._list(ref))
-            else:
-                page = await reading
+            # Listed before it is accepted: should this process die in between, another one finds the turn.
+            page, _ = await asyncio.gather(reading, self._list(ref))
             job, new_turn = plan(page)
             self._refuse_while_draining()
             answer = await self._accept_patiently(new_turn)

@@ -63,21 +63,27 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         model = describe(self._chat.service.catalog.default.info)
         if self._line:
-            service = self._chat.service
-            self._line.ready(service.worker, model, gone=service.worker_gone, left_alone=self._left_alone)
+            self._line.ready(self._chat.service.worker, model, self)
         else:
             # On stdout, so that a script that starts the server with port 0 can read where it is.
             print(f"Lianhua 连话: {self._public_address}  ({model})", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGINT or self.should_exit:
+        # A worker may be told twice, by whoever ends a whole group of processes and by its supervisor: only that one
+        # hurries it.
+        if not self._line and (sig == signal.SIGINT or self.should_exit):
             self._loop.call_soon_threadsafe(self._hurry.set)  # a signal handler by itself does not wake the loop
         self.should_exit = True
 
-    def _left_alone(self) -> None:
-        """The supervisor is gone, and with it perhaps the store."""
-        self._hurry.set()
+    def end(self, *, hurry: bool) -> None:
+        """An order of the supervisor."""
+        if hurry:
+            self._hurry.set()
         self.should_exit = True
+
+    async def worker_gone(self, worker: str) -> None:
+        """Another worker has died; this one looks after its turns."""
+        await self._chat.service.worker_gone(worker)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._chat.service.drain()
@@ -85,5 +91,5 @@ class _Server(uvicorn.Server):
             for server in self.servers:  # the socket is shared: new connections are for the workers that stay
                 server.close()
         await asyncio.gather(self._streams.close(), self._chat.service.close(TERM_GRACE_S, self._hurry))
-        await self._streams.close()  # of those who came back meanwhile
+        await self._streams.close(for_good=True)  # of those who came back meanwhile
         await super().shutdown(sockets=sockets)

@@ -13,7 +13,7 @@ import sys
 from contextlib import AsyncExitStack
 from typing import Final
 
-from lianhua.errors import LianhuaError, WrongSettings
+from lianhua.errors import LianhuaError
 from lianhua.listening import address_of
 from lianhua.settings import Settings
 from lianhua.store.connect import open_owned
@@ -32,8 +32,12 @@ class WorkerFailed(LianhuaError):
     """A worker did not come up at all."""
 
 
-class WorkerRefused(WrongSettings):
-    """A worker found its settings wrong, and has said which."""
+class WorkerRefused(LianhuaError):
+    """The first worker would not start, and has said why in its own line. `exit_code` is its own."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"a worker ended with {exit_code}")
+        self.exit_code = exit_code
 
 
 class _Worker:
@@ -48,6 +52,7 @@ class _Worker:
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.name = ""
         self.leaving = False
+        self.trial = False  # one that is not started again when it does not come up
 
     @property
     def serves(self) -> bool:
@@ -56,7 +61,15 @@ class _Worker:
     def tell(self, line: str) -> None:
         self.out.write(f"{line}\n".encode())
 
-    def end(self, sig: int) -> None:
+    def end(self, *, hurry: bool = False) -> None:
+        """Over the line once it listens there; before that by a signal."""
+        self.leaving = True
+        if self.name:
+            self.tell("hurry" if hurry else "end")
+        else:
+            self.kill(signal.SIGTERM)
+
+    def kill(self, sig: int = signal.SIGKILL) -> None:
         self.leaving = True
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(sig)
@@ -81,7 +94,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self._end, sig)
-        loop.add_signal_handler(signal.SIGHUP, self._replace)
+        # At a terminal it means that the terminal has closed.
+        loop.add_signal_handler(signal.SIGHUP, self._end if sys.stdin.isatty() else self._replace, signal.SIGHUP)
         async with AsyncExitStack() as stack:
             if self._settings.store_url is None:
                 self._store = await stack.enter_async_context(open_owned(self._settings))
@@ -92,7 +106,11 @@ class Supervisor:
                 await self._close()
 
     async def _begin(self) -> None:
-        model = await self._until_ready(self._keep(await self._start()))  # what is wrong is said once
+        first = self._keep(await self._start(), trial=True)  # what is wrong is said once
+        model = await self._until_ready(first)
+        first.trial = False
+        if self._stopping.is_set():
+            return
         others = [self._keep(await self._start()) for _ in range(self._settings.workers - 1)]
         for worker in others:
             await self._until_ready(worker)
@@ -130,7 +148,8 @@ class Supervisor:
         """The settings as they were read, so that a flag or a changed `.env` counts for every worker alike."""
         return {**os.environ, **self._settings.environ}
 
-    def _keep(self, worker: _Worker) -> _Worker:
+    def _keep(self, worker: _Worker, *, trial: bool = False) -> _Worker:
+        worker.trial = trial
         self._workers.add(worker)
         for coroutine, name in ((self._listen(worker), "line"), (self._watch(worker), "watch")):
             task = asyncio.create_task(coroutine, name=f"{name} of worker {worker.process.pid}")
@@ -158,16 +177,25 @@ class Supervisor:
         if worker.leaving or self._stopping.is_set():
             return
         if not worker.ready.done():
-            worker.ready.set_exception(WorkerRefused() if code == 2 else WorkerFailed(f"a worker ended with {code}"))
+            error = WorkerRefused(code) if code > 0 else WorkerFailed(f"a worker ended with {code}")
+            worker.ready.set_exception(error)
             worker.ready.exception()  # heard by whoever waits for it; of a later worker the line below tells
+            if worker.trial:
+                return
         self._gone.append(worker.name)
         self._tell_of_gone()
         steady = asyncio.get_running_loop().time() - began > STEADY_S
         self._pause_s = RESTART_S if steady else min(self._pause_s * 2, LONGEST_RESTART_S)
         logger.error("worker %d ended (%d), another is started", worker.process.pid, code)
-        await asyncio.sleep(self._pause_s)
-        if not self._stopping.is_set():
-            self._keep(await self._start())
+        while not self._stopping.is_set():
+            await asyncio.sleep(self._pause_s)
+            try:
+                if not self._stopping.is_set():
+                    self._keep(await self._start())
+                return
+            except OSError as exc:
+                self._pause_s = LONGEST_RESTART_S
+                logger.error("a worker cannot be started: %s", exc)
 
     def _tell_of_gone(self) -> None:
         """One worker that serves is enough: it looks after the turns of those that died."""
@@ -177,11 +205,12 @@ class Supervisor:
             self._gone.clear()
 
     def _end(self, sig: int) -> None:
+        hurry = sig == signal.SIGINT or self._stopping.is_set()
         self._stopping.set()
         for worker in self._workers:
-            worker.end(sig)
+            worker.end(hurry=hurry)
 
-    def _replace(self) -> None:
+    def _replace(self, _sig: int) -> None:
         if self._replacing is None and not self._stopping.is_set():
             self._replacing = asyncio.create_task(self._replace_all(), name="replace the workers")
             self._replacing.add_done_callback(self._replaced)
@@ -192,14 +221,29 @@ class Supervisor:
             logger.error("the workers are not all replaced: %s", error)
 
     async def _replace_all(self) -> None:
-        """One after another: a new one is ready before an old one is told to go."""
+        """One after another: a new one is ready before an old one is told to go. One that does not come up ends it
+        all.
+        """
         for old in tuple(self._workers):
-            if old.leaving or self._stopping.is_set():
+            if old not in self._workers:
+                continue  # it has died, and a new one was started in its place
+            new = self._keep(await self._start(), trial=True)
+            try:
+                await self._until_ready(new)
+            except LianhuaError:
+                new.kill()
+                raise
+            new.trial = False
+            if old.leaving or old not in self._workers:  # it has died, and another was started in its place
+                new.end()
                 continue
-            await self._until_ready(self._keep(await self._start()))
             old.tell("others")
-            old.end(signal.SIGTERM)
-            await old.process.wait()
+            old.end()
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await old.process.wait()
+            except TimeoutError:
+                old.kill()
         logger.info("all workers are new")
 
     async def _close(self) -> None:
@@ -208,14 +252,14 @@ class Supervisor:
             self._replacing.cancel()
         for worker in self._workers:
             if not worker.leaving:
-                worker.end(signal.SIGTERM)
+                worker.end()
         waits = [asyncio.create_task(worker.process.wait(), name="last wait") for worker in self._workers]
         if waits:
             _, late = await asyncio.wait(waits, timeout=STOP_TIMEOUT_S)
             if late:
                 logger.error("%d workers did not end in time and are killed", len(late))
                 for worker in tuple(self._workers):
-                    worker.end(signal.SIGKILL)
+                    worker.kill()
                 await asyncio.wait(waits)
         for task in tuple(self._tasks):
             task.cancel()

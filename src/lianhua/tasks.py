@@ -75,12 +75,18 @@ class TurnTasks:
     def run(self, job: Job) -> None:
         """Begins the reply."""
         ref = job.turn.ref
+        if ref.turn_id in self._running:
+            return  # never twice in one process
         if self._ending:
             job.stop("handed_over")
         self._relay.open(ref, job.turn.epoch)
         task = asyncio.create_task(self._run(job), name=f"turn {ref.turn_id}")
         self._running[ref.turn_id] = (job, task)
-        task.add_done_callback(lambda _: self._running.pop(ref.turn_id, None))
+        task.add_done_callback(lambda task: self._ran(ref, task))
+
+    def _ran(self, ref: TurnRef, task: "asyncio.Task[None]") -> None:
+        if (entry := self._running.get(ref.turn_id)) and entry[1] is task:
+            del self._running[ref.turn_id]
 
     def stop(self, turn_id: str) -> None:
         """Somebody has asked, here or on another worker, that a turn be stopped."""
@@ -120,13 +126,14 @@ class TurnTasks:
 
     async def _run(self, job: Job) -> None:
         noted = asyncio.create_task(self._note_start(job), name="note a turn")
+        ended = False
         try:
-            await self._runner.run(job)  # the model is not kept waiting for the lists
+            ended = await self._runner.run(job)  # the model is not kept waiting for the lists
         except Exception:
             logger.exception("turn %s: ended by a bug of ours", job.turn.ref.turn_id)
         finally:
             await noted
-        if job.stop_reason not in ("handed_over", "gone"):
+        if ended:
             await self.note_end(job.turn.ref, job.user)
 
     async def _note_start(self, job: Job) -> None:

@@ -5,14 +5,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 from lianhua.errors import Unavailable
 from lianhua.job import Job
 from lianhua.recovery import Recovery
 from lianhua.relay import COMMIT_EVENTS, STORE_PATIENCE_S
 from lianhua.runner import TurnRunner
-from lianhua.store.journal import LEASE_S, Renewed, TurnJournal
+from lianhua.store.journal import LEASE_S, Fate, Held, Renewed, TurnJournal
 from lianhua.store.keys import worker_channel
 from lianhua.store.running import RunningTurns
 from lianhua.store.wakeups import Wakeups
@@ -49,7 +49,7 @@ class Upkeep:
         self._wakeups = wakeups
         self._listening = ExitStack()
         self._chores: list[asyncio.Task[None]] = []
-        self._renewing: dict[str, asyncio.Task[None]] = {}
+        self._renewing: dict[str, asyncio.Task[Any]] = {}
         self._due_s: dict[TurnRef, float] = {}  # when to look at a listed turn again, by the loop's clock
         self._missing: set[TurnRef] = set()  # listed, but not there when last looked at
 
@@ -109,45 +109,71 @@ class Upkeep:
             for job, acknowledged, answer in zip(some, had, answers, strict=True):
                 if isinstance(answer, Renewed):
                     expected = acknowledged.event.cursor.seq if acknowledged else 0
-                    await self._act(job, answer, expected, began)
+                    self._act(job, answer, expected, began)
 
-    async def _act(self, job: Job, renewed: Renewed, expected_seq: int, began_s: float) -> None:
+    def _act(self, job: Job, renewed: Renewed, expected_seq: int, began_s: float) -> None:
         if renewed.fate in ("ended", "fenced"):
             job.stop("gone")
+            return
+        if renewed.fate == "behind" or (renewed.seq is not None and renewed.seq < expected_seq):
+            self._put_back(job)
             return
         job.renewed_at_s = max(job.renewed_at_s, began_s)
         if renewed.fate == "stop":
             job.stop("stopped")
-        if renewed.seq is not None and renewed.seq < expected_seq:
-            try:
-                await self._runner.put_back(job)
-            except Unavailable as exc:
-                logger.info("turn %s: put back later: %s", job.turn.ref.turn_id, exc)
+
+    def _put_back(self, job: Job) -> None:
+        """In a task of its own: the leases of the others do not wait for it."""
+        name = f"put back turn {job.turn.ref.turn_id}"
+        if name not in self._renewing:
+            task = asyncio.create_task(self._runner.put_back(job), name=name)
+            self._renewing[name] = task
+            task.add_done_callback(lambda task: self._has_put_back(job, task))
+
+    def _has_put_back(self, job: Job, task: "asyncio.Task[Fate]") -> None:
+        del self._renewing[task.get_name()]
+        if not task.cancelled() and (error := task.exception()):
+            logger.warning("turn %s: cannot be put back: %s", job.turn.ref.turn_id, error)
+            job.stop("gone")
 
     async def _sweep(self) -> None:
         listed = set(await self._running_turns.all())
         self._due_s = {ref: due for ref, due in self._due_s.items() if ref in listed}
         self._missing &= listed
         now = asyncio.get_running_loop().time()
+        lanes: defaultdict[str, list[TurnRef]] = defaultdict(list)
         for ref in listed:
-            if self._tasks.runs(ref) or self._due_s.get(ref, 0) > now:
-                continue
+            if self._due_s.get(ref, 0) <= now and not self._tasks.runs(ref):
+                lanes[self._journal.lane(ref)].append(ref)
+        await asyncio.gather(*(self._look_at(refs) for refs in lanes.values()))
+
+    async def _look_at(self, refs: list[TurnRef]) -> None:
+        """Looks at the turns of one server. While it is away the others' are looked at all the same."""
+        clock = asyncio.get_running_loop().time
+        for ref in refs:
             try:
-                held = await self._recovery.look(ref)
-            except Unavailable:
-                raise
+                found = await self._recovery.look(ref)
+            except Unavailable as exc:
+                logger.info("the store is away: %s", exc)
+                return
             except Exception:
                 logger.exception("turn %s cannot be recovered", ref.turn_id)  # the ones after it can
-                self._due_s[ref] = now + LEASE_S
+                self._due_s[ref] = clock() + LEASE_S
                 continue
-            if held:
-                self._missing.discard(ref)
-                self._due_s[ref] = now + held.seconds
-            elif ref in self._missing:
-                await self._running_turns.remove(ref)
-            else:
+            if found == "ended" and ref in self._missing:
+                await self._forget(ref)
+            elif found == "ended":
                 self._missing.add(ref)
-                self._due_s[ref] = now + FORGET_S
+                self._due_s[ref] = clock() + FORGET_S
+            else:
+                self._missing.discard(ref)
+                self._due_s[ref] = clock() + (found.seconds if isinstance(found, Held) else LEASE_S)
+
+    async def _forget(self, ref: TurnRef) -> None:
+        try:
+            await self._running_turns.remove(ref)
+        except Unavailable as exc:
+            logger.info("a turn that has ended stays listed for now: %s", exc)
 
 
 async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:

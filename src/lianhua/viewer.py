@@ -141,8 +141,7 @@ class Viewer:
         if page.end:
             shown.append((page.end.cursor, page.end.event))
             self._over = True
-        if shown:
-            self._cursor = shown[-1][0]
+        self._cursor = shown[-1][0] if shown else covered
         return b"".join(to_frame(self._ref.turn_id, cursor, event) for cursor, event in shown)
 
     async def _text_so_far(self, page: SnapshotPage) -> Snapshot:

@@ -94,7 +94,7 @@ async def open_chat(
         running_turns = RunningTurns(database, working_ttl_s)
         tasks = TurnTasks(relay, runner, conversations, running_turns)
         on_loss, reply_s = settings.on_worker_loss, settings.reply_timeout_s
-        recovery = Recovery(journal, conversations, planner, runner, tasks, on_loss, reply_s)
+        recovery = Recovery(journal, conversations, planner, runner, tasks, running_turns, on_loss, reply_s)
         mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
         upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
         service = ChatService(

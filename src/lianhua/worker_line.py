@@ -1,22 +1,28 @@
 """What a worker and its supervisor say to each other over a socket pair: a line at a time.
 
     worker ── ready NAME MODEL · erased ──▶ supervisor
-    worker ◀── others · gone NAME ── supervisor        (the end of the line: the supervisor is gone)
+    worker ◀── others · end · hurry · gone NAME ── supervisor        (the end of the line: the supervisor is gone)
 
-`others` tells a worker that is about to end that new connections are for those who stay, `gone` that another has died.
+`others` tells a worker that is about to end that new connections are for those who stay, `end` that it is to end in
+order, `hurry` at once, and `gone` that another has died.
 """
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Protocol
+
+
+class Orders(Protocol):
+    """Who carries out what the supervisor says."""
+
+    def end(self, *, hurry: bool) -> None: ...
+
+    async def worker_gone(self, worker: str) -> None: ...
 
 
 class WorkerLine:
-    """The worker's end. `others_serve` once the supervisor has said so. Calls `left_alone` when the supervisor has
-    gone.
-    """
+    """The worker's end. `others_serve` once the supervisor has said so."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
@@ -24,29 +30,32 @@ class WorkerLine:
         self.others_serve = False
         self._listening: asyncio.Task[None] | None = None
 
-    def ready(
-        self, name: str, model: str, *, gone: Callable[[str], Coroutine[Any, Any, None]], left_alone: Callable[[], None]
-    ) -> None:
-        """This worker serves."""
+    def ready(self, name: str, model: str, orders: Orders) -> None:
+        """This worker serves, and takes orders."""
         self._say(f"ready {name} {model}")
-        self._listening = asyncio.create_task(self._listen(gone, left_alone), name="supervisor")
+        self._listening = asyncio.create_task(self._listen(orders), name="supervisor")
 
     def erased(self) -> None:
         """A text was erased: the owner of the embedded store is to clean its file."""
         self._say("erased")
 
-    async def _listen(self, gone: Callable[[str], Coroutine[Any, Any, None]], left_alone: Callable[[], None]) -> None:
+    async def _listen(self, orders: Orders) -> None:
         # A duplicate: the stream closes what it is given, and there is still something to say.
         reader, writer = await asyncio.open_connection(sock=self._end.dup())
         with contextlib.suppress(OSError):
             async for line in reader:
                 word, _, name = line.decode().strip().partition(" ")
-                if word == "others":
-                    self.others_serve = True
-                elif word == "gone":
-                    await gone(name)
+                match word:
+                    case "others":
+                        self.others_serve = True
+                    case "gone":
+                        await orders.worker_gone(name)
+                    case "end":
+                        orders.end(hurry=False)
+                    case "hurry":
+                        orders.end(hurry=True)
         writer.close()
-        left_alone()
+        orders.end(hurry=True)  # the supervisor is gone, and with it perhaps the store
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more, or has not for very long

@@ -67,7 +67,7 @@ async def open_service(
     runner = TurnRunner(journal, relay, reply)
     running_turns = RunningTurns(database, 600)
     tasks = TurnTasks(relay, runner, conversations, running_turns)
-    recovery = Recovery(journal, conversations, planner, runner, tasks, on_loss, reply.seconds)
+    recovery = Recovery(journal, conversations, planner, runner, tasks, running_turns, on_loss, reply.seconds)
     mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
     upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
     service = ChatService(

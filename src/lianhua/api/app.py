@@ -54,7 +54,7 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> FastAPI:
             allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "Accept-Language"],
         )
     app.add_middleware(Gate, allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings))
-    app.add_middleware(Headers)
+    app.add_middleware(Headers, draining=lambda: chat.service.draining)
     return app
 
 

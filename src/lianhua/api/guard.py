@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -41,8 +41,9 @@ class Headers:
     The line holds method, path, status and time: never the query, which carries the message on the tutorial's stream.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, draining: Callable[[], bool]) -> None:
         self._app = app
+        self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,6 +59,8 @@ class Headers:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if self._draining():
+                    headers["Connection"] = "close"  # the next request is for a server that stays
                 if path_is_data(scope["path"]):
                     headers.setdefault("Cache-Control", "no-store")
                 if cookie := scope.get("state", {}).get("set_cookie"):

@@ -29,6 +29,7 @@ class OpenStreams:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -36,9 +37,12 @@ class OpenStreams:
     def add(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self._closed:
+            task.cancel()
 
-    async def close(self) -> None:
-        """Ends every stream within `CLOSE_OVER_S`; its viewer reconnects elsewhere."""
+    async def close(self, *, for_good: bool = False) -> None:
+        """Ends every stream within `CLOSE_OVER_S`; its viewer reconnects. With `for_good` later ones end at once."""
+        self._closed = for_good
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -10,7 +10,10 @@ local prior = redis.call('HGET', idempotency, key)
 if prior then
   local hash, turn, user, reply = string.match(prior, '^(%S+) (%S+) (%S+) (%S+)$')
   if hash ~= body_hash then return {'mismatch'} end
-  return {'same', turn, user, reply}
+  -- Whether its first worker may still begin it: nobody else has, and nobody may yet.
+  local state = redis.call('HMGET', meta, 't.id', 't.epoch', 't.lease')
+  local begins = state[1] == turn and state[2] == '1' and tonumber(state[3]) > now()
+  return {'same', turn, user, reply, begins and '1' or '0'}
 end
 
 local at = now()

@@ -48,13 +48,14 @@ class Store:
     erased: Callable[[], None] = lambda: None
 
     async def takes_writes(self) -> bool:
-        """Whether every server of the store answers, and one that it takes writes: a full one still answers a PING."""
+        """Whether the store takes writes now: a full server still answers a PING. Of a Cluster some node is enough."""
         with contextlib.suppress(LianhuaError, RedisError, OSError):
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                nodes = self.database.nodes.all()
-                writing = self.database.ask(("SET", f"{PREFIX}:{{ready}}", 1, "EX", PROBE_TTL_S))
-                await asyncio.gather(writing, *(node.client.ping() for node in nodes if len(nodes) > 1))
-                return True
+                if len(nodes := self.database.nodes.all()) == 1:
+                    await self.database.ask(("SET", f"{PREFIX}:{{ready}}", 1, "EX", PROBE_TTL_S))
+                    return True
+                pongs = await asyncio.gather(*(node.client.ping() for node in nodes), return_exceptions=True)
+                return any(pong is True for pong in pongs)
         return False
 
 
@@ -148,7 +149,7 @@ def _refuse_exposed(address: Address, settings: Settings) -> None:
 async def _check_servers(nodes: Nodes, where: str, settings: Settings) -> Durability | None:
     """What each server must be. What a durable write has to wait for, where it has to."""
     strict = settings.durability == "strict"
-    waits_for_disk = True
+    writes_through: set[str] = set()
     for node in nodes.all():
         try:
             info: dict[str, Any] = await node.client.info()
@@ -173,9 +174,9 @@ async def _check_servers(nodes: Nodes, where: str, settings: Settings) -> Durabi
                 "the store at %s keeps no append-only file: a crash of it loses what it had not saved", where
             )
         elif strict and numbers < WAITAOF_VERSION[name]:
-            waits_for_disk = False
+            writes_through.add(node.name)
             await _refuse_late_disk(node.client, f"{name} {version}")
-    return Durability(local_fsync=waits_for_disk) if strict else None
+    return Durability(nodes, writes_through) if strict else None
 
 
 async def _refuse_late_disk(client: Redis, name: str) -> None:

@@ -67,7 +67,7 @@ class ConversationStore:
         """A new, empty conversation of `owner`."""
         meta = ConversationKeys(conversation_id).meta
         args: list[Argument] = [owner, role, model or "", title, self._retention.seconds]
-        await self._database.run(self._create, [meta], args)
+        await self._database.run(self._create, [meta], args, durable=True)
         return await self.touch(conversation_id, owner, Change(conversation_id, "created"))
 
     async def get(self, conversation_id: str, owner: str) -> Conversation:
@@ -81,7 +81,7 @@ class ConversationStore:
         """Sets `fields`, of title, role, model ("" for the server's default) and pinned ("1" or "0")."""
         pairs = [part for pair in fields.items() for part in pair]
         keys = ConversationKeys(conversation_id).lasting
-        answer = await self._database.run(self._update, keys, [owner, self._retention.seconds, *pairs])
+        answer = await self._database.run(self._update, keys, [owner, self._retention.seconds, *pairs], durable=True)
         _check(answer, conversation_id)
         return await self.touch(conversation_id, owner, Change(conversation_id, "changed"))
 
@@ -183,7 +183,7 @@ class ConversationStore:
             turn_ids = [name.decode() for name in names]
             working = [key for turn_id in turn_ids for key in keys.working(turn_id)]
             args: list[Argument] = [owner, "1" if keep_conversation else "0", self._retention.seconds, *turn_ids]
-            answer = await self._database.run(self._erase, keys.lasting + working, args)
+            answer = await self._database.run(self._erase, keys.lasting + working, args, durable=True)
             _check(answer, conversation_id)
             if answer[0] == b"ok":
                 break

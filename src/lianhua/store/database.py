@@ -1,12 +1,13 @@
 """The one way to the servers of the store: scripts and commands, each where its key lives, many in one round trip."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, Final
 
 from redis.exceptions import AskError, MovedError, NoScriptError, RedisError, TryAgainError
 
 from lianhua.errors import StoreUnavailable
+from lianhua.store.keys import PREFIX
 from lianhua.store.nodes import Node, Nodes
 from lianhua.store.scripts import Argument, Request, Script, is_outage, ours
 
@@ -14,6 +15,7 @@ REDIRECTIONS: Final = 8  # a slot on the move answers "ask there" and "try again
 TRY_AGAIN_S: Final = 0.05
 DURABLE_S: Final = 1.0  # a replica that has not acknowledged by then is asked for again by the caller's next try
 BARRIER_TTL_S: Final = 60
+BARRIER_TRIES: Final = 10_000  # a node that serves one slot in a thousand is still found
 
 Keyed = tuple[Sequence[str], Sequence[Argument]]
 
@@ -21,40 +23,55 @@ Keyed = tuple[Sequence[str], Sequence[Argument]]
 class Durability:
     """What a write waits for, in `LIANHUA_DURABILITY=strict`: the disk, and one replica where there is one.
 
-    `local_fsync`: the server can be asked to wait for its own disk (WAITAOF: Redis 7.2, Valkey 8); else it was found
-    to write through by itself.
+    `writes_through` names servers that cannot be asked to wait for their disk (WAITAOF: Redis 7.2, Valkey 8) and were
+    found to write through by themselves.
     """
 
-    def __init__(self, *, local_fsync: bool) -> None:
-        self._local_fsync = local_fsync
+    def __init__(self, nodes: Nodes, writes_through: Collection[str] = ()) -> None:
+        self._nodes = nodes
+        self._writes_through = writes_through
         self._alone: dict[
             str, bool
         ] = {}  # nodes that had no replica when last asked: waiting for one would take a second
+        self._barriers: dict[str, tuple[int, str]] = {}
 
-    def commands(self, node: str, key: str) -> list[tuple[Argument, ...]]:
+    def commands(self, node: Node) -> list[tuple[Argument, ...]]:
         """What follows the writes on their connection.
 
         A server waits for what this connection wrote last. A repeated script may have written nothing, so the wait
         comes after a write of its own: by the order of replication everything before it is then safe too.
         """
         wait_ms = int(DURABLE_S * 1000)
-        replicas = 0 if self._alone.get(node) else 1
-        return [
-            ("SET", f"{key}:barrier", 1, "EX", BARRIER_TTL_S),
-            *([("WAITAOF", 1, 0, wait_ms)] if self._local_fsync else []),
-            ("WAIT", replicas, wait_ms),
-            ("ROLE",),
-        ]
+        disk: tuple[Argument, ...] = ("PING",) if node.name in self._writes_through else ("WAITAOF", 1, 0, wait_ms)
+        replicas = 0 if self._alone.get(node.name) else 1
+        return [("SET", self._barrier(node), 1, "EX", BARRIER_TTL_S), disk, ("WAIT", replicas, wait_ms), ("ROLE",)]
 
-    def met(self, node: str, answers: Sequence[Any]) -> bool:
+    def met(self, node: Node, answers: Sequence[Any]) -> bool:
         """Whether the answers to `commands` say that the writes are safe."""
+        if isinstance(answers[0], AskError | TryAgainError):
+            number, _ = self._barriers.pop(node.name)  # its slot is on the move: another one next time
+            self._barriers[node.name] = self._next_barrier(node, number + 1)
         if any(isinstance(answer, Exception) for answer in answers):
             return False
-        *_, acknowledged, role = answers
-        if self._local_fsync and int(answers[1][0]) < 1:
+        _, disk, acknowledged, role = answers
+        if isinstance(disk, list) and int(disk[0]) < 1:
             return False
-        self._alone[node] = role[0] != b"master" or not role[2]
-        return int(acknowledged) >= 1 or self._alone[node]
+        self._alone[node.name] = role[0] != b"master" or not role[2]
+        return int(acknowledged) >= 1 or self._alone[node.name]
+
+    def _barrier(self, node: Node) -> str:
+        found = self._barriers.get(node.name)
+        if found is None or self._nodes.of(found[1]).name != node.name:
+            found = self._barriers[node.name] = self._next_barrier(node, 0)
+        return found[1]
+
+    def _next_barrier(self, node: Node, number: int) -> tuple[int, str]:
+        """A key of this node's own: one in the conversation's slot would move with it, and before it."""
+        for candidate in range(number, number + BARRIER_TRIES):
+            key = f"{PREFIX}:{{barrier {candidate}}}"
+            if self._nodes.of(key).name == node.name:
+                return candidate, key
+        raise StoreUnavailable("the node serves hardly any slot")
 
 
 class Database:
@@ -133,7 +150,7 @@ class Database:
             return [exc] * len(requests)
 
     async def _send(self, node: Node, requests: Sequence[Request], durable: bool) -> list[Any]:
-        barrier = self._durability.commands(node.name, requests[0].key) if durable and self._durability else []
+        barrier = self._durability.commands(node) if durable and self._durability else []
         if len(requests) == 1 and not barrier:
             try:
                 answers = [await node.client.execute_command(*requests[0].words)]  # type: ignore[no-untyped-call]
@@ -143,7 +160,7 @@ class Database:
             answers = await _pipeline(node, [*(request.words for request in requests), *barrier])
         if barrier:
             answers, waited = answers[: len(requests)], answers[len(requests) :]
-            if self._durability and not self._durability.met(node.name, waited):
+            if self._durability and not self._durability.met(node, waited):
                 # Written, but perhaps not for good: it is sent again until it is.
                 answers = [answer if _redirects(answer) else StoreUnavailable("not yet durable") for answer in answers]
         if any(is_outage(answer) for answer in answers):
@@ -175,17 +192,15 @@ class Database:
 
     async def _ask_there(self, node: Node, request: Request, durable: bool) -> Any:
         """The answer of the node to which a slot is moving. ASKING counts for the next command of its connection."""
-        barrier = self._durability.commands(node.name, request.key) if durable and self._durability else []
+        barrier = self._durability.commands(node) if durable and self._durability else []
         if request.source is not None and request.words[0] == "EVALSHA":
             request = request.told()
-        words: list[tuple[Argument, ...]] = [("ASKING",), request.words]
-        if barrier:
-            words += [("ASKING",), *barrier]
         try:
-            _, answer, *waited = await _pipeline(node, words)
+            async with node.reads:
+                _, answer, *waited = await _pipeline(node, [("ASKING",), request.words, *barrier])
         except (RedisError, OSError) as exc:
             return exc
-        if barrier and self._durability and not self._durability.met(node.name, waited[1:]):
+        if barrier and self._durability and not self._durability.met(node, waited):
             return StoreUnavailable("not yet durable")
         return answer
 

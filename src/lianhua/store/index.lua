@@ -1,7 +1,8 @@
 -- Puts a conversation into its owner's list, or takes it out, and tells the owner's tabs what has happened.
 -- The list expires after the last of its conversations.
 -- KEYS list, pinned, feed
--- ARGV conversation_id, updated_at (empty: take out), pinned (1 or 0), retention_s, change (empty: none), feed_changes, feed_s
+-- ARGV conversation_id, updated_at (empty: take out), pinned (1 or 0), retention_s, change (empty: none),
+-- feed_changes, feed_s
 if ARGV[5] ~= '' then
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[6], '*', 'c', ARGV[5])
   redis.call('EXPIRE', KEYS[3], ARGV[7])

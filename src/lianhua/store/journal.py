@@ -190,9 +190,10 @@ class TurnJournal:
         match answer[0]:
             case b"accepted" | b"same" as outcome:
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
-                # Our own turn id under our own key: the first call's answer was lost on the way.
-                repeated = outcome == b"same" and turn_id != turn.ref.turn_id
-                return Accepted(turn_id, user, reply, repeated)
+                # Our own turn id under our own key: the first call's answer was lost on the way. If that took long,
+                # another worker may have begun it meanwhile.
+                ours = outcome == b"accepted" or (turn_id == turn.ref.turn_id and answer[4] == b"1")
+                return Accepted(turn_id, user, reply, repeated=not ours)
             case b"busy":
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
                 return Busy(turn_id, user, reply, same_body=answer[4] == b"1", lost=answer[5] == b"1")
@@ -219,6 +220,7 @@ class TurnJournal:
         args: list[Argument] = [
             turn_id,
             cursor.epoch,
+            self.worker,
             cursor.seq,
             kind,
             value,
@@ -228,7 +230,7 @@ class TurnJournal:
         ]
         return [keys.meta, keys.log(turn_id), piece], args
 
-    async def restore(self, append: Append, text: str, reasoning: str) -> Fate:
+    async def restore(self, append: Append, text: str, reasoning: str, losses: int = 0) -> Fate:
         """Puts back a turn of which the store has lost something. `append` is the latest event, the texts contain
         it.
         """
@@ -236,6 +238,7 @@ class TurnJournal:
         args: list[Argument] = [
             append.ref.turn_id,
             append.cursor.epoch,
+            self.worker,
             append.cursor.seq,
             append.kind,
             append.value,
@@ -243,6 +246,7 @@ class TurnJournal:
             reasoning,
             LEASE_S,
             self._working_ttl_s,
+            losses,
         ]
         names = [keys.meta, *keys.working(append.ref.turn_id)]
         return _fate(await self._database.run(self._restore, names, args, durable=True))
@@ -250,7 +254,8 @@ class TurnJournal:
     async def renew(self, turns: Sequence[tuple[TurnRef, int]]) -> list[Renewed | Exception]:
         """Keeps the leases of turns with their epochs, also of those that have nothing to append; what each met."""
         calls: list[Keyed] = [
-            ([ConversationKeys(ref.conversation_id).meta], [ref.turn_id, epoch, LEASE_S]) for ref, epoch in turns
+            ([ConversationKeys(ref.conversation_id).meta], [ref.turn_id, epoch, self.worker, LEASE_S])
+            for ref, epoch in turns
         ]
         answers = await self._database.run_each(self._renew, calls)
         return [
@@ -263,12 +268,12 @@ class TurnJournal:
     async def release(self, ref: TurnRef, epoch: int) -> None:
         """Ends the lease of a turn now: its worker, whose epoch it is, hands it over."""
         meta = ConversationKeys(ref.conversation_id).meta
-        await self._database.run(self._release, [meta], [ref.turn_id, epoch, "", 0])
+        await self._database.run(self._release, [meta], [ref.turn_id, epoch, self.worker, 0])
 
     async def replace_record(self, ref: TurnRef, epoch: int, record: TurnRecord) -> Fate:
         """Replaces what is kept of a running turn."""
         keys = ConversationKeys(ref.conversation_id)
-        args: list[Argument] = [ref.turn_id, epoch, _encode(record)]
+        args: list[Argument] = [ref.turn_id, epoch, self.worker, _encode(record)]
         return _fate(await self._database.run(self._account, [keys.meta, keys.turns], args))
 
     async def finish(self, ref: TurnRef, end: Numbered, reply: Message, record: TurnRecord) -> Fate:
@@ -281,6 +286,7 @@ class TurnJournal:
         args: list[Argument] = [
             ref.turn_id,
             end.cursor.epoch,
+            self.worker,
             end.cursor.seq,
             to_log(end.event)[1],
             reply.id,
@@ -298,7 +304,7 @@ class TurnJournal:
     async def stop(self, ref: TurnRef, owner: str) -> StopAsked:
         """Raises the stop flag of a running turn. Raises `ConversationNotFound`, `TurnNotFound`."""
         keys = ConversationKeys(ref.conversation_id)
-        answer = await self._database.run(self._stop, [keys.meta, keys.turns], [owner, ref.turn_id])
+        answer = await self._database.run(self._stop, [keys.meta, keys.turns], [owner, ref.turn_id], durable=True)
         _check(answer, ref)
         if answer[0] == b"ended":
             return StopAsked("ended", "")
@@ -308,7 +314,7 @@ class TurnJournal:
         """Takes over a turn whose lease has run out, unless somebody holds it; None when it has ended or was erased."""
         keys = ConversationKeys(ref.conversation_id)
         names = [keys.meta, keys.text(ref.turn_id), keys.reasoning(ref.turn_id), keys.turns]
-        answer = await self._database.run(self._claim, names, [ref.turn_id, self.worker, LEASE_S])
+        answer = await self._database.run(self._claim, names, [ref.turn_id, self.worker, LEASE_S], durable=True)
         if answer[0] == b"held":
             return Held(float(answer[1]))
         if answer[0] != b"claimed":
@@ -333,7 +339,9 @@ class TurnJournal:
         keys = ConversationKeys(ref.conversation_id)
         names = [keys.meta, keys.turns, *keys.working(ref.turn_id)]
         args: list[Argument] = [owner, ref.turn_id, after.epoch, after.seq, PAGE_EVENTS]
-        answer = await self._database.run(self._read, names, args)
+        # Where writes have to be durable, nothing is shown that is not: another worker may have written it a moment
+        # ago.
+        answer = await self._database.run(self._read, names, args, durable=True)
         _check(answer, ref)
         state: TurnState = answer[0].decode()
         record = _record.decode(answer[1])
@@ -368,7 +376,7 @@ def _numbered(entry: tuple[bytes, list[bytes]]) -> Numbered:
 def _fate(answer: list[Any]) -> Fate:
     if answer[0] == b"ok":
         return "stop" if len(answer) > 1 and answer[1] == b"1" else "ok"
-    if answer[0] in (b"behind", b"mismatch"):
+    if answer[0] == b"behind":
         return "behind"
     return "fenced" if answer[0] == b"fenced" else "ended"
 

@@ -20,10 +20,20 @@ local function ring(meta)
   redis.pcall('SPUBLISH', meta, '1')
 end
 
+-- What stands in the way of a worker that writes to a turn, nil where nothing does. `turn` is its id, epoch and worker
+-- as stored. An epoch below the worker's own says that the store has lost the claim (`behind`); the worker then puts
+-- it back.
+local function refusal(turn, turn_id, epoch, worker)
+  if turn[1] ~= turn_id then return {'ended'} end
+  local stored = tonumber(turn[2])
+  if stored < tonumber(epoch) then return {'behind'} end
+  if stored > tonumber(epoch) or turn[3] ~= worker then return {'fenced'} end
+end
+
 -- No turn runs any more.
 local function free(meta)
   redis.call('HDEL', meta, 't.id', 't.hash', 't.user', 't.reply', 't.epoch', 't.seq', 't.worker', 't.lease', 't.stop',
-    't.started', 't.first', 't.losses')
+    't.started', 't.first', 't.losses', 't.claim')
 end
 
 -- Moves the expiry of all of a conversation's keys together; without a limit, or pinned, they stay.

@@ -66,9 +66,9 @@ class Wakeups:
         if self._rerouting:
             self._rerouting.cancel()
             await asyncio.wait([self._rerouting])
-        for line in self._lines.values():
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
             await line.close()
-        self._lines.clear()
 
     @contextmanager
     def listen(self, channel: str, heard: Heard) -> Iterator[None]:

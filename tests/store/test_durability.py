@@ -1,0 +1,135 @@
+"""`LIANHUA_DURABILITY=strict`: what is acknowledged is on disk, and on a replica where there is one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lianhua.address import parse_address
+from lianhua.errors import StoreUnavailable, WrongSettings
+from lianhua.settings import load_settings
+from lianhua.store.connect import open_nodes, open_store
+from lianhua.store.database import Database, Durability
+from lianhua.store.scripts import Script
+from tests.servers.redis_server import RedisServer
+
+KEYS = ["lianhua:{c}"]
+ARGS = ["ann", "assistant", "", "a title", 60]
+ALWAYS = {"appendonly": "yes", "appendfsync": "always"}
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[tuple[RedisServer, RedisServer]]:
+    """A primary and a replica of it, in step."""
+    with RedisServer(tmp_path / "one", config=ALWAYS) as primary:
+        following = ALWAYS | {"replicaof": f"127.0.0.1 {primary.port}"}
+        with RedisServer(tmp_path / "two", config=following) as replica:
+            await until_followed(primary)
+            yield primary, replica
+
+
+async def until_followed(primary: RedisServer) -> None:
+    async with primary.client() as client, asyncio.timeout(20):
+        while not (await client.execute_command("ROLE"))[2]:
+            await asyncio.sleep(0.05)
+
+
+async def database(server: RedisServer) -> Database:
+    nodes = await open_nodes(parse_address(server.url))
+    return Database(nodes, Durability(nodes))
+
+
+async def test_a_write_is_on_the_replica_when_it_is_acknowledged(pair: tuple[RedisServer, RedisServer]) -> None:
+    primary, replica = pair
+    store = await database(primary)
+    async with replica.client() as looking:
+        for number in range(50):
+            await store.run(Script("create"), [f"lianhua:{{{number}}}"], ARGS, durable=True)
+            assert await looking.hget(f"lianhua:{{{number}}}", "title") == b"a title"
+    await store.nodes.close()
+
+
+async def test_a_write_that_no_replica_confirms_is_not_acknowledged_and_may_be_repeated(
+    pair: tuple[RedisServer, RedisServer],
+) -> None:
+    primary, replica = pair
+    store = await database(primary)
+    replica.freeze()
+    try:
+        with pytest.raises(StoreUnavailable, match="not yet durable"):
+            await store.run(Script("create"), KEYS, ARGS, durable=True)
+        # Not asked to be durable, it is there at once.
+        await store.run(Script("create"), ["lianhua:{d}"], ARGS)
+    finally:
+        replica.thaw()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await store.run(Script("create"), KEYS, ARGS, durable=True)
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+    async with replica.client() as looking:
+        assert await looking.hget(KEYS[0], "title") == b"a title"
+    await store.nodes.close()
+
+
+async def test_without_a_replica_the_server_alone_counts(pair: tuple[RedisServer, RedisServer]) -> None:
+    primary, replica = pair
+    store = await database(primary)
+    replica.kill()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await store.run(Script("create"), KEYS, ARGS, durable=True)
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(5):
+        await store.run(Script("create"), KEYS, ARGS, durable=True)
+    assert loop.time() - began < 2, "nobody is waited for who is not there"
+    replica.start()
+    await store.nodes.close()
+
+
+async def test_many_calls_share_one_wait(pair: tuple[RedisServer, RedisServer]) -> None:
+    primary, replica = pair
+    store = await database(primary)
+    calls = [([f"lianhua:{{{number}}}"], ARGS) for number in range(200)]
+    answers = await store.run_each(Script("create"), calls, durable=True)
+    assert answers == [[b"ok"]] * 200
+    async with replica.client() as looking:
+        assert await looking.dbsize() >= 200
+    await store.nodes.close()
+
+
+@pytest.mark.parametrize(
+    ("flavour", "config", "reason"),
+    [
+        ("valkey", {"appendonly": "no"}, "appendonly yes"),
+        ("redis", {"appendonly": "yes", "appendfsync": "everysec"}, "appendfsync always"),
+    ],
+)
+async def test_a_server_that_cannot_be_waited_for_is_refused(
+    tmp_path: Path, flavour: str, config: dict[str, str], reason: str
+) -> None:
+    with RedisServer(tmp_path / "store", flavour=flavour, config=config) as server:  # type: ignore[arg-type]
+        settings = load_settings({"REDIS_URL": server.url, "LIANHUA_DURABILITY": "strict"}, tmp_path / "no.env")
+        with pytest.raises(WrongSettings, match=reason):
+            async with open_store(settings):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("flavour", "config"),
+    [("valkey", {"appendonly": "yes", "appendfsync": "everysec"}), ("redis", ALWAYS)],
+)
+async def test_a_server_that_can_be_is_taken(tmp_path: Path, flavour: str, config: dict[str, str]) -> None:
+    with RedisServer(tmp_path / "store", flavour=flavour, config=config) as server:  # type: ignore[arg-type]
+        settings = load_settings({"REDIS_URL": server.url, "LIANHUA_DURABILITY": "strict"}, tmp_path / "no.env")
+        async with open_store(settings) as store:
+            assert await store.database.run(Script("create"), KEYS, ARGS, durable=True) == [b"ok"]
+            assert await store.takes_writes()
