@@ -87,7 +87,7 @@ async def test_a_turn_that_has_shown_nothing_is_run_again_elsewhere(client: Redi
         open_service(nodes, Rule(pieces=("made ", "elsewhere")), worker="three") as three,
     ):
         ref = await start(one, "go")
-        viewers = [asyncio.create_task(follow(service, ref)) for service in (one, two, three)]
+        viewers = [asyncio.create_task(follow(service, ref)) for service in (two, three)]
         await asyncio.sleep(0.2)
         await lose(client, ref)
         for viewer in viewers:
@@ -115,9 +115,10 @@ async def test_the_second_prompt_is_the_first_one(client: Redis, nodes: Nodes, f
 
 
 async def test_a_turn_that_has_taken_three_workers_is_given_up(client: Redis, nodes: Nodes, frozen: None) -> None:
-    async with open_service(nodes, SILENT) as one:
+    async with open_service(nodes, SILENT) as one, open_service(nodes, SILENT, worker="watching") as watching:
+        watching.drain()  # it takes over nothing itself
         ref = await start(one, "go")
-        viewer = asyncio.create_task(follow(one, ref))
+        viewer = asyncio.create_task(follow(watching, ref))
         for loss in range(3):
             await lose(client, ref)
             async with open_service(nodes, SILENT, worker=f"worker {loss}") as next_one:

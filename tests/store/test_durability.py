@@ -16,7 +16,8 @@ from tests.servers.redis_server import RedisServer
 
 KEYS = ["lianhua:{c}"]
 ARGS = ["ann", "assistant", "", "a title", 60]
-ALWAYS = {"appendonly": "yes", "appendfsync": "always"}
+# Without the delay of zero a primary waits five seconds for more replicas.
+ALWAYS = {"appendonly": "yes", "appendfsync": "always", "repl-diskless-sync-delay": "0"}
 
 
 @pytest.fixture
