@@ -24,7 +24,7 @@ from lianhua.settings import Settings
 from lianhua.store.database import Database, Durability
 from lianhua.store.embedded import EmbeddedServer, answers
 from lianhua.store.keys import PREFIX
-from lianhua.store.nodes import READS_AT_ONCE, ClusterNodes, Nodes, OneNode
+from lianhua.store.nodes import READS_AT_ONCE, ClusterNodes, Nodes, OneNode, SentinelNode
 from lianhua.store.running import RunningTurns
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,9 @@ async def open_nodes(address: Address) -> Nodes:
             asking = {**login, "ssl": address.tls, "socket_timeout": CONNECT_TIMEOUT_S, "protocol": 2}
             sentinel = Sentinel(address.hosts, sentinel_kwargs=asking | {"socket_connect_timeout": CONNECT_TIMEOUT_S})  # type: ignore[no-untyped-call]
             primary = sentinel.master_for(address.service, db=address.database, ssl=address.tls, **login, **options)
-            return OneNode(primary, *sentinel.sentinels)
+            found = SentinelNode(primary, sentinel.sentinels, address.service)
+            found.watch()
+            return found
         case "cluster":
             nodes = ClusterNodes(
                 address.hosts, lambda host, port: Redis(host=host, port=port, ssl=address.tls, **login, **options)

@@ -1,6 +1,7 @@
 """The one way to the servers of the store: scripts and commands, each where its key lives, many in one round trip."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from lianhua.errors import StoreUnavailable
 from lianhua.store.keys import PREFIX
 from lianhua.store.nodes import Node, Nodes
 from lianhua.store.scripts import Argument, Request, Script, is_outage, ours
+
+logger = logging.getLogger(__name__)
 
 REDIRECTIONS: Final = 8  # a slot on the move answers "ask there" and "try again" until it has arrived
 TRY_AGAIN_S: Final = 0.05
@@ -21,7 +24,7 @@ Keyed = tuple[Sequence[str], Sequence[Argument]]
 
 
 class Durability:
-    """What a write waits for, in `LIANHUA_DURABILITY=strict`: the disk, and one replica where there is one.
+    """What a write waits for, in `LIANHUA_DURABILITY=strict`: the disk, and the replicas, of which one is enough.
 
     `writes_through` names servers that cannot be asked to wait for their disk (WAITAOF: Redis 7.2, Valkey 8) and were
     found to write through by themselves.
@@ -30,10 +33,12 @@ class Durability:
     def __init__(self, nodes: Nodes, writes_through: Collection[str] = ()) -> None:
         self._nodes = nodes
         self._writes_through = writes_through
-        self._alone: dict[
-            str, bool
-        ] = {}  # nodes that had no replica when last asked: waiting for one would take a second
+        self._replicas: dict[str, int] = {}  # of each node, as far as that is believed
+        self._waited_for: dict[
+            str, int
+        ] = {}  # fewer where one is connected and silent, which would cost a second each time
         self._barriers: dict[str, tuple[int, str]] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
 
     def commands(self, node: Node) -> list[tuple[Argument, ...]]:
         """What follows the writes on their connection.
@@ -43,8 +48,8 @@ class Durability:
         """
         wait_ms = int(DURABLE_S * 1000)
         disk: tuple[Argument, ...] = ("PING",) if node.name in self._writes_through else ("WAITAOF", 1, 0, wait_ms)
-        replicas = 0 if self._alone.get(node.name) else 1
-        return [("SET", self._barrier(node), 1, "EX", BARRIER_TTL_S), disk, ("WAIT", replicas, wait_ms), ("ROLE",)]
+        wait = ("WAIT", self._waited_for.get(node.name, 0), wait_ms)
+        return [("SET", self._barrier(node), 1, "EX", BARRIER_TTL_S), disk, wait, ("ROLE",)]
 
     def met(self, node: Node, answers: Sequence[Any]) -> bool:
         """Whether the answers to `commands` say that the writes are safe."""
@@ -54,10 +59,37 @@ class Durability:
         if any(isinstance(answer, Exception) for answer in answers):
             return False
         _, disk, acknowledged, role = answers
-        if isinstance(disk, list) and int(disk[0]) < 1:
+        if role[0] != b"master" or (isinstance(disk, list) and int(disk[0]) < 1):
             return False
-        self._alone[node.name] = role[0] != b"master" or not role[2]
-        return int(acknowledged) >= 1 or self._alone[node.name]
+        return self._replicated(node, int(acknowledged), len(role[2]))
+
+    def _replicated(self, node: Node, acknowledged: int, connected: int) -> bool:
+        known = self._replicas.get(node.name)
+        if known is not None and connected < known:
+            # One may have died. Or it has just been made the primary, and what this one still takes will be dropped.
+            self._ask_whether_primary(node, connected)
+            return False
+        if connected != known:
+            self._replicas[node.name] = self._waited_for[node.name] = connected
+            return connected == 0 or acknowledged >= 1
+        if connected and acknowledged:
+            self._waited_for[node.name] = acknowledged
+        return acknowledged >= 1 or connected == 0
+
+    def _ask_whether_primary(self, node: Node, connected: int) -> None:
+        async def ask() -> None:
+            if await self._nodes.is_primary(node):
+                self._replicas[node.name] = self._waited_for[node.name] = connected
+
+        if node.name not in self._asking:
+            task = asyncio.create_task(ask(), name=f"is it still the primary {node.name}")
+            self._asking[node.name] = task
+            task.add_done_callback(lambda task: self._asked(node.name, task))
+
+    def _asked(self, name: str, task: "asyncio.Task[None]") -> None:
+        del self._asking[name]
+        if not task.cancelled() and (error := task.exception()):
+            logger.info("nobody says whether the store is still the primary (%s)", type(error).__name__)
 
     def _barrier(self, node: Node) -> str:
         found = self._barriers.get(node.name)

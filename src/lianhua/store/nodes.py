@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError
 
@@ -21,6 +22,7 @@ from lianhua.errors import StoreUnavailable
 logger = logging.getLogger(__name__)
 
 READS_AT_ONCE: Final = 48  # a node; the appends of turns do not wait behind them
+WATCH_S: Final = 1.0  # between two questions to the Sentinels
 REFRESH_PAUSE_S: Final = 0.5  # between two looks at the map: while a node is away every call would ask for one
 SLOTS: Final = 16_384  # Redis Cluster Specification, "Key distribution model"
 
@@ -55,16 +57,18 @@ class Nodes(Protocol):
         """A server did not answer: the map may be old."""
         ...
 
+    async def is_primary(self, node: Node) -> bool:
+        """Whether those who decide it say that the node is a primary, and are not about to make another one."""
+        ...
+
     async def close(self) -> None: ...
 
 
 class OneNode:
-    """A standalone server, or the primary that Sentinels name: the driver finds it anew with each connection."""
+    """A standalone server."""
 
-    def __init__(self, client: Redis, *others: Redis) -> None:
-        """`others` are closed with it: the connections to the Sentinels."""
+    def __init__(self, client: Redis) -> None:
         self._node = Node("", client)
-        self._others = others
 
     def of(self, key: str) -> Node:
         return self._node
@@ -78,9 +82,78 @@ class OneNode:
     def doubt(self) -> None:
         pass
 
+    async def is_primary(self, node: Node) -> bool:
+        return True  # nobody would make another one
+
     async def close(self) -> None:
-        for client in (self._node.client, *self._others):
-            await client.aclose()
+        await self._node.client.aclose()
+
+
+class SentinelNode(OneNode):
+    """The primary that Sentinels name. The driver asks them with each new connection; `watch` for the open ones.
+
+    A primary that was replaced in order goes on for about ten seconds as if it were one, and all that it takes is
+    dropped.
+    """
+
+    def __init__(self, client: Redis, sentinels: Sequence[Redis], service: str) -> None:
+        super().__init__(client)
+        self._sentinels = sentinels
+        self._service = service
+        self._watching: asyncio.Task[None] | None = None
+
+    def watch(self) -> None:
+        """From now on a primary is left within about a second of its replacement."""
+        self._watching = asyncio.create_task(self._watch(), name="primary of the Sentinels")
+
+    async def is_primary(self, node: Node) -> bool:
+        states = await self._ask("MASTER", self._service)
+        flags = [_field(state, b"flags") for state in states]
+        addresses = {_field(state, b"ip") + b":" + _field(state, b"port") for state in states}
+        calm = not any(b"failover_in_progress" in each or b"down" in each for each in flags)
+        # More than half of them: one alone may have been cut off.
+        return calm and addresses == {self._used()} and 2 * len(states) > len(self._sentinels)
+
+    async def close(self) -> None:
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        await super().close()
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            named, used = await self._named(), self._used()
+            if named and used and named != used:
+                logger.warning("the Sentinels name another primary: %s", named.decode())
+                # Also those in use: what is on its way to the old one is sent again to the new one. While the Sentinels
+                # are not of one mind a new connection may still go to the old one, and is left in a second.
+                await self._node.client.connection_pool.disconnect(inuse_connections=True)
+
+    def _used(self) -> bytes | None:
+        """Where the connections go."""
+        pool = self._node.client.connection_pool
+        assert isinstance(pool, SentinelConnectionPool)  # noqa: S101
+        return b"%b:%d" % (pool.master_address[0].encode(), pool.master_address[1]) if pool.master_address else None
+
+    async def _named(self) -> bytes | None:
+        """The address that most Sentinels name; None where fewer than half answer alike."""
+        answers = [b":".join(answer) for answer in await self._ask("GET-MASTER-ADDR-BY-NAME", self._service)]
+        named = max(set(answers), key=answers.count, default=None)
+        return named if named is not None and 2 * answers.count(named) > len(self._sentinels) else None
+
+    async def _ask(self, *words: str) -> list[Any]:
+        """The answers of the Sentinels that gave one, as they gave it."""
+
+        async def ask(sentinel: Redis) -> Any:
+            pipe = sentinel.pipeline(transaction=False)  # a command by itself the driver would read for us
+            pipe.execute_command("SENTINEL", *words)
+            return (await pipe.execute(raise_on_error=False))[0]
+
+        answers = await asyncio.gather(*map(ask, self._sentinels), return_exceptions=True)
+        return [answer for answer in answers if isinstance(answer, list)]
 
 
 class ClusterNodes:
@@ -129,6 +202,10 @@ class ClusterNodes:
         if self._refreshing is None and not self._closed:
             self._refreshing = asyncio.create_task(self._refresh(), name="map of the Cluster")
 
+    async def is_primary(self, node: Node) -> bool:
+        await self.open()  # as another node sees it, nearly always
+        return node in self.all()
+
     async def close(self) -> None:
         self._closed = True
         if self._refreshing:
@@ -164,6 +241,11 @@ class ClusterNodes:
         if name not in self._nodes:
             self._nodes[name] = Node(name, self._connect(host, port))
         return self._nodes[name]
+
+
+def _field(state: Sequence[bytes], name: bytes) -> bytes:
+    """A field of an answer that lists names and values by turns."""
+    return state[state.index(name) + 1]
 
 
 def _address(name: str) -> tuple[str, int]:

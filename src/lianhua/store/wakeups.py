@@ -181,7 +181,8 @@ class _Line:
 
     async def _ask(self, connection: Any) -> None:
         """Tells the server what is listened for, whenever that changes. A failure is met by the reading side too."""
-        with contextlib.suppress(RedisError, OSError):
+        # An AttributeError is what the driver raises when the reading side has just closed the connection.
+        with contextlib.suppress(RedisError, OSError, AttributeError):
             while True:
                 await self._changed.wait()
                 self._changed.clear()
