@@ -2,8 +2,8 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 
 import "./style/page.css";
-import { loadConversations } from "./state/conversations.ts";
 import { language } from "./state/language.ts";
+import { stayLevel } from "./state/level.ts";
 import { loadModels } from "./state/models.ts";
 import { place } from "./state/place.ts";
 import { loadRoles } from "./state/roles.ts";
@@ -13,7 +13,7 @@ import { App } from "./view/App.tsx";
 const root = document.getElementById("app");
 if (root !== null) render(<App />, root);
 
-void loadConversations();
+void stayLevel();
 void loadModels();
 
 // The personas are told in the reader's language.
