@@ -9,7 +9,7 @@ from typing import Final
 
 from lianhua.errors import Unavailable
 from lianhua.events import Cursor, Event, Snapshot, TurnStarted, to_frame
-from lianhua.live import LiveTurn
+from lianhua.live import STEP_BYTES, LiveTurn
 from lianhua.mirror import AHEAD_PATIENCE_S, RETRY_S, Mirrors, Recover, read_patiently
 from lianhua.sse import comment
 from lianhua.store.conversations import ConversationStore
@@ -67,10 +67,8 @@ class Viewer:
         Ends after the turn's last event. Raises `StoreUnavailable` when the journal cannot be read for a while, and
         `ConversationNotFound` when the conversation is no longer the owner's: the viewer may come back.
         """
-        if self._first is not None:
-            first, self._first = self._first, None
-            if frames := await self._advance(await self._read() if _ahead(first) else first):
-                yield frames
+        if frames := await self._begin():
+            yield frames
         while not self._over:
             with self._mirrors.watch(self._ref, self._owner, self._cursor) as live:
                 while not self._over and not (live.over and live.after(self._cursor) in (None, (self._cursor, b""))):
@@ -85,6 +83,15 @@ class Viewer:
                     yield frames
                 elif not self._over:
                     await asyncio.sleep(RETRY_S)
+
+    async def _begin(self) -> bytes:
+        """The page that `open` has read. Not kept while its bytes are on their way: a slow viewer would hold it
+        twice.
+        """
+        if self._first is None:
+            return b""
+        first, self._first = self._first, None
+        return await self._advance(await self._read() if _ahead(first) else first)
 
     async def _step(self, live: LiveTurn) -> bytes:
         """The next bytes; none when there was only time to wait."""
@@ -126,10 +133,16 @@ class Viewer:
         """The page as bytes; moves the cursor behind it."""
         if isinstance(page, SnapshotPage):
             return await self._advance_by_snapshot(page)
-        if page.events:
-            self._cursor = page.events[-1].cursor
+        frames: list[bytes] = []
+        size = 0
+        for event in page.events:
+            frames.append(to_frame(self._ref.turn_id, event.cursor, event.event))
+            self._cursor = event.cursor
+            size += len(frames[-1])
+            if size >= STEP_BYTES:
+                break  # the rest is read again, when the viewer has taken this
         self._over = page.state == "ended" and self._cursor == page.record.end_cursor
-        return b"".join(to_frame(self._ref.turn_id, event.cursor, event.event) for event in page.events)
+        return b"".join(frames)
 
     async def _advance_by_snapshot(self, page: SnapshotPage) -> bytes:
         shown: list[tuple[Cursor, Event]] = []

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from lianhua.errors import ConversationNotFound
+from lianhua.live import STEP_BYTES
 from lianhua.models.scripted import Rule
 from lianhua.store.nodes import Nodes
 from tests.service.house import end_of, follow, open_service, start, text_of
@@ -68,3 +69,15 @@ async def test_a_stop_reaches_its_worker_although_the_hint_is_lost(
     async with open_service(nodes, silent) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
         ref = await start(one, "go")
         assert (await two.stop("ann", ref)).status == "stopped"
+
+
+async def test_a_viewer_is_given_no_more_at_a_time_than_its_share(nodes: Nodes) -> None:
+    rule = Rule(pieces=("字" * 700,), repeat=250)
+    async with open_service(nodes, rule) as service:
+        ref = await start(service, "go")
+        await follow(service, ref)
+        late = await service.view("ann", ref)
+        assert late is not None
+        steps = [len(frames) async for frames in late.frames()]
+        assert len(steps) > 1
+        assert max(steps) < STEP_BYTES + 4_096

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_MS: Final = 1_500
 SEND_TIMEOUT_S: Final = 20.0  # a socket that takes nothing for so long is gone; the viewer comes back with its cursor
+SLOW_S: Final = 0.05  # a send that takes longer has met a full socket
 CLOSE_OVER_S: Final = 1.0  # spread, so that not every viewer reconnects in the same instant
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -84,11 +85,17 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pump(self, send: Send) -> None:
+        clock = asyncio.get_running_loop().time
         try:
             async with contextlib.aclosing(self._frames()) as frames:
                 async for frame in frames:
+                    began = clock()
                     async with asyncio.timeout(SEND_TIMEOUT_S):
                         await send({"type": "http.response.body", "body": frame, "more_body": True})
+                    if clock() - began > SLOW_S:
+                        # It may have waited for a client that is gone by now, and is about to be cancelled: before the
+                        # next read, which may be of everything that the client has missed.
+                        await asyncio.sleep(SLOW_S)
         except TimeoutError:
             logger.info("a viewer that takes nothing is cut off")
         except OSError:

@@ -14,7 +14,6 @@ from typing import Any, Final
 from redis.asyncio import Redis, UnixDomainSocketConnection
 from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
@@ -30,6 +29,7 @@ from lianhua.store.running import RunningTurns
 logger = logging.getLogger(__name__)
 
 CONNECTIONS: Final = READS_AT_ONCE + 16  # a node: the appends of all turns share one, leases another
+SENTINEL_CONNECTIONS: Final = 4
 CONNECT_TIMEOUT_S: Final = 2.0
 CALL_TIMEOUT_S: Final = 3.0
 PROBE_TIMEOUT_S: Final = 1.5  # health probes give up after a few seconds
@@ -117,11 +117,11 @@ async def open_nodes(address: Address) -> Nodes:
             return OneNode(_client(address, options))
         case "sentinel":
             # Sentinels that want a password of their own are rare; where they do, it is the same one.
-            asking = {**login, "ssl": address.tls, "socket_timeout": CONNECT_TIMEOUT_S, "protocol": 2}
-            sentinel = Sentinel(address.hosts, sentinel_kwargs=asking | {"socket_connect_timeout": CONNECT_TIMEOUT_S})  # type: ignore[no-untyped-call]
-            primary = sentinel.master_for(address.service, db=address.database, ssl=address.tls, **login, **options)
-            found = SentinelNode(primary, sentinel.sentinels, address.service)
-            found.watch()
+            asking = options | login | {"ssl": address.tls, "max_connections": SENTINEL_CONNECTIONS}
+            sentinels = [Redis(host=host, port=port, **asking) for host, port in address.hosts]
+            at = {**login, "ssl": address.tls, "db": address.database, **options}
+            found = SentinelNode(sentinels, address.service, lambda host, port: Redis(host=host, port=port, **at))
+            await found.open()
             return found
         case "cluster":
             nodes = ClusterNodes(

@@ -38,7 +38,7 @@ class Durability:
             str, int
         ] = {}  # fewer where one is connected and silent, which would cost a second each time
         self._barriers: dict[str, tuple[int, str]] = {}
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asking: dict[str, asyncio.Task[bool]] = {}
 
     def commands(self, node: Node) -> list[tuple[Argument, ...]]:
         """What follows the writes on their connection.
@@ -65,11 +65,11 @@ class Durability:
 
     def _replicated(self, node: Node, acknowledged: int, connected: int) -> bool:
         known = self._replicas.get(node.name)
-        if known is not None and connected < known:
+        if known is None or connected < known:
             # One may have died. Or it has just been made the primary, and what this one still takes will be dropped.
             self._ask_whether_primary(node, connected)
             return False
-        if connected != known:
+        if connected > known:
             self._replicas[node.name] = self._waited_for[node.name] = connected
             return connected == 0 or acknowledged >= 1
         if connected and acknowledged:
@@ -77,16 +77,28 @@ class Durability:
         return acknowledged >= 1 or connected == 0
 
     def _ask_whether_primary(self, node: Node, connected: int) -> None:
-        async def ask() -> None:
-            if await self._nodes.is_primary(node):
+        async def ask() -> bool:
+            primary = await self._nodes.is_primary(node)
+            if primary:
                 self._replicas[node.name] = self._waited_for[node.name] = connected
+            return primary
 
         if node.name not in self._asking:
             task = asyncio.create_task(ask(), name=f"is it still the primary {node.name}")
             self._asking[node.name] = task
             task.add_done_callback(lambda task: self._asked(node.name, task))
 
-    def _asked(self, name: str, task: "asyncio.Task[None]") -> None:
+    async def learned(self, node: Node) -> bool:
+        """Waits for an answer to whether the node is the primary; whether there was one, and the write may be tried
+        again.
+        """
+        task = self._asking.get(node.name)
+        if task is None:
+            return False
+        await asyncio.wait([task], timeout=DURABLE_S)
+        return task.done() and not task.cancelled() and not task.exception() and task.result()
+
+    def _asked(self, name: str, task: "asyncio.Task[bool]") -> None:
         del self._asking[name]
         if not task.cancelled() and (error := task.exception()):
             logger.info("nobody says whether the store is still the primary (%s)", type(error).__name__)
@@ -177,27 +189,34 @@ class Database:
                 return await self._send(node, requests, durable)
             async with node.reads:
                 return await self._send(node, requests, durable)
-        except (RedisError, OSError) as exc:
+        except (RedisError, OSError, StoreUnavailable) as exc:
             self.nodes.doubt()
             return [exc] * len(requests)
 
     async def _send(self, node: Node, requests: Sequence[Request], durable: bool) -> list[Any]:
-        barrier = self._durability.commands(node) if durable and self._durability else []
-        if len(requests) == 1 and not barrier:
+        if durable and self._durability:
+            answers = await self._send_durably(node, requests, self._durability)
+        elif len(requests) == 1:
             try:
                 answers = [await node.client.execute_command(*requests[0].words)]  # type: ignore[no-untyped-call]
             except RedisError as exc:
                 answers = [exc]
         else:
-            answers = await _pipeline(node, [*(request.words for request in requests), *barrier])
-        if barrier:
-            answers, waited = answers[: len(requests)], answers[len(requests) :]
-            if self._durability and not self._durability.met(node, waited):
-                # Written, but perhaps not for good: it is sent again until it is.
-                answers = [answer if _redirects(answer) else StoreUnavailable("not yet durable") for answer in answers]
+            answers = await _pipeline(node, [request.words for request in requests])
         if any(is_outage(answer) for answer in answers):
             self.nodes.doubt()
         return answers
+
+    async def _send_durably(self, node: Node, requests: Sequence[Request], durability: Durability) -> list[Any]:
+        words = [request.words for request in requests]
+        while True:
+            came = await _pipeline(node, [*words, *durability.commands(node)])
+            answers = came[: len(words)]
+            if durability.met(node, came[len(words) :]):
+                return answers
+            if not await durability.learned(node):
+                # Written, but perhaps not for good: whoever asked sends it again until it is.
+                return [answer if _redirects(answer) else StoreUnavailable("not yet durable") for answer in answers]
 
     async def _again(self, left: dict[int, Request], answers: list[Any], durable: bool) -> dict[int, Request]:
         """What has to be sent once more, to whom it belongs by now; what can be settled at once gets its answer."""

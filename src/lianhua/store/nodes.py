@@ -7,13 +7,13 @@ What is left to do is small: a map of slots, kept fresh by the servers' own redi
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
-from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError
 
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 READS_AT_ONCE: Final = 48  # a node; the appends of turns do not wait behind them
 WATCH_S: Final = 1.0  # between two questions to the Sentinels
+DOUBT_PAUSE_S: Final = 0.2  # where a call has just failed
 REFRESH_PAUSE_S: Final = 0.5  # between two looks at the map: while a node is away every call would ask for one
 SLOTS: Final = 16_384  # Redis Cluster Specification, "Key distribution model"
 
@@ -89,60 +90,81 @@ class OneNode:
         await self._node.client.aclose()
 
 
-class SentinelNode(OneNode):
-    """The primary that Sentinels name. The driver asks them with each new connection; `watch` for the open ones.
+class SentinelNode:
+    """The primary that Sentinels name. `open` it before use; `connect` makes the client of an address.
 
-    A primary that was replaced in order goes on for about ten seconds as if it were one, and all that it takes is
-    dropped.
+    The driver's own pool for Sentinels is not used: a connection that is busy when the primary changes stays with the
+    old one. A primary that was replaced in order goes on for about ten seconds as if it were one, and all that it
+    takes is dropped.
     """
 
-    def __init__(self, client: Redis, sentinels: Sequence[Redis], service: str) -> None:
-        super().__init__(client)
+    def __init__(self, sentinels: Sequence[Redis], service: str, connect: Connect) -> None:
         self._sentinels = sentinels
         self._service = service
+        self._connect = connect
+        self._node: Node | None = None
+        self._doubted = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
-    def watch(self) -> None:
-        """From now on a primary is left within about a second of its replacement."""
+    async def open(self) -> None:
+        """Learns who is the primary, and follows it from now on. Raises `StoreUnavailable` when most Sentinels do not
+        say.
+        """
+        if not (name := await self._named()):
+            raise StoreUnavailable("the Sentinels name no primary")
+        self._node = self._node_at(name)
         self._watching = asyncio.create_task(self._watch(), name="primary of the Sentinels")
+
+    def of(self, key: str) -> Node:
+        assert self._node is not None  # noqa: S101  it is open
+        return self._node
+
+    def all(self) -> Sequence[Node]:
+        return [self.of("")]
+
+    def asked(self, redirection: AskError) -> Node:
+        raise StoreUnavailable("a node of a Cluster: set REDIS_URL to redis+cluster://…") from redirection
+
+    def doubt(self) -> None:
+        self._doubted.set()
 
     async def is_primary(self, node: Node) -> bool:
         states = await self._ask("MASTER", self._service)
         flags = [_field(state, b"flags") for state in states]
-        addresses = {_field(state, b"ip") + b":" + _field(state, b"port") for state in states}
+        names = {(_field(state, b"ip") + b":" + _field(state, b"port")).decode() for state in states}
         calm = not any(b"failover_in_progress" in each or b"down" in each for each in flags)
         # More than half of them: one alone may have been cut off.
-        return calm and addresses == {self._used()} and 2 * len(states) > len(self._sentinels)
+        return calm and names == {node.name} and 2 * len(states) > len(self._sentinels)
 
     async def close(self) -> None:
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        await super().close()
-        for sentinel in self._sentinels:
-            await sentinel.aclose()
+        for client in (self.of("").client, *self._sentinels) if self._node else self._sentinels:
+            await client.aclose()
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(WATCH_S)
-            named, used = await self._named(), self._used()
-            if named and used and named != used:
-                logger.warning("the Sentinels name another primary: %s", named.decode())
-                # Also those in use: what is on its way to the old one is sent again to the new one. While the Sentinels
-                # are not of one mind a new connection may still go to the old one, and is left in a second.
-                await self._node.client.connection_pool.disconnect(inuse_connections=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S):
+                    await self._doubted.wait()
+            name, old = await self._named(), self.of("")
+            if name and name != old.name:
+                logger.warning("the Sentinels name another primary: %s", name)
+                self._node = self._node_at(name)
+                # Also the connections in use: what is on its way to the old one is sent again to the new one.
+                await old.client.aclose()
+            await asyncio.sleep(DOUBT_PAUSE_S)
+            self._doubted.clear()
 
-    def _used(self) -> bytes | None:
-        """Where the connections go."""
-        pool = self._node.client.connection_pool
-        assert isinstance(pool, SentinelConnectionPool)  # noqa: S101
-        return b"%b:%d" % (pool.master_address[0].encode(), pool.master_address[1]) if pool.master_address else None
+    def _node_at(self, name: str) -> Node:
+        return Node(name, self._connect(*_address(name)))
 
-    async def _named(self) -> bytes | None:
+    async def _named(self) -> str | None:
         """The address that most Sentinels name; None where fewer than half answer alike."""
         answers = [b":".join(answer) for answer in await self._ask("GET-MASTER-ADDR-BY-NAME", self._service)]
-        named = max(set(answers), key=answers.count, default=None)
-        return named if named is not None and 2 * answers.count(named) > len(self._sentinels) else None
+        named = max(set(answers), key=answers.count, default=b"")
+        return named.decode() if 2 * answers.count(named) > len(self._sentinels) else None
 
     async def _ask(self, *words: str) -> list[Any]:
         """The answers of the Sentinels that gave one, as they gave it."""
