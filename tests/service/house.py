@@ -23,7 +23,7 @@ from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
 from lianhua.store.changes import Changes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.database import Database
+from lianhua.store.database import Database, Durability
 from lianhua.store.journal import FROM_START, TurnJournal
 from lianhua.store.nodes import Nodes
 from lianhua.store.running import RunningTurns
@@ -53,10 +53,11 @@ async def open_service(
     context_messages: int = 20,
     context_tokens: int = 8_192,
     on_loss: OnLoss = "interrupt",
+    strict: bool = False,
 ) -> AsyncIterator[ChatService]:
     """The service, started; closed at the end without waiting for running turns."""
     retention = Retention(86_400, 0)
-    database = Database(nodes)
+    database = Database(nodes, Durability(nodes) if strict else None)
     journal = TurnJournal(database, retention, worker, 600)
     relay = Relay(journal)
     wakeups = Wakeups(database)

@@ -103,6 +103,7 @@ class SentinelNode:
         self._service = service
         self._connect = connect
         self._node: Node | None = None
+        self._former: list[Redis] = []
         self._doubted = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
@@ -140,7 +141,8 @@ class SentinelNode:
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        for client in (self.of("").client, *self._sentinels) if self._node else self._sentinels:
+        current = [self._node.client] if self._node else []
+        for client in (*current, *self._former, *self._sentinels):
             await client.aclose()
 
     async def _watch(self) -> None:
@@ -152,8 +154,11 @@ class SentinelNode:
             if name and name != old.name:
                 logger.warning("the Sentinels name another primary: %s", name)
                 self._node = self._node_at(name)
-                # Also the connections in use: what is on its way to the old one is sent again to the new one.
-                await old.client.aclose()
+                self._former = [*self._former[-1:], old.client]
+            # Also the connections in use: what is on its way to the old one is sent again to the new one. And again
+            # each time, for a call that is being repeated opens one once more.
+            for client in self._former:
+                await client.aclose()
             await asyncio.sleep(DOUBT_PAUSE_S)
             self._doubted.clear()
 
