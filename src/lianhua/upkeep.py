@@ -21,9 +21,8 @@ from lianhua.turn import TurnRef
 
 logger = logging.getLogger(__name__)
 
-RENEW_S: Final = (
-    1.0  # how late a stop from another worker is heard of when its hint is lost; far below the lease of 15 s
-)
+# How late a stop from another worker is heard of when its hint is lost; far below the lease of 15 s.
+RENEW_S: Final = 1.0
 SWEEP_S: Final = 1.0  # a lost turn is met at the latest so long after its lease
 # A turn is listed a moment before it is accepted. One that is still not there after so long never was, or has ended.
 FORGET_S: Final = LEASE_S

@@ -36,6 +36,16 @@ async def until_followed(primary: RedisServer) -> None:
             await asyncio.sleep(0.05)
 
 
+async def until_acknowledged(store: Database) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await store.run(Script("create"), KEYS, ARGS, durable=True)
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+
+
 async def database(server: RedisServer) -> Database:
     nodes = await open_nodes(parse_address(server.url))
     return Database(nodes, Durability(nodes))
@@ -64,13 +74,7 @@ async def test_a_write_that_no_replica_confirms_is_not_acknowledged_and_may_be_r
         await store.run(Script("create"), ["lianhua:{d}"], ARGS)
     finally:
         replica.thaw()
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await store.run(Script("create"), KEYS, ARGS, durable=True)
-                break
-            except StoreUnavailable:
-                await asyncio.sleep(0.1)
+    await until_acknowledged(store)
     async with replica.client() as looking:
         assert await looking.hget(KEYS[0], "title") == b"a title"
     await store.nodes.close()
@@ -80,13 +84,7 @@ async def test_without_a_replica_the_server_alone_counts(pair: tuple[RedisServer
     primary, replica = pair
     store = await database(primary)
     replica.kill()
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await store.run(Script("create"), KEYS, ARGS, durable=True)
-                break
-            except StoreUnavailable:
-                await asyncio.sleep(0.1)
+    await until_acknowledged(store)
     loop = asyncio.get_running_loop()
     began = loop.time()
     for _ in range(5):

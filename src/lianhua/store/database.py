@@ -34,9 +34,8 @@ class Durability:
         self._nodes = nodes
         self._writes_through = writes_through
         self._replicas: dict[str, int] = {}  # of each node, as far as that is believed
-        self._waited_for: dict[
-            str, int
-        ] = {}  # fewer where one is connected and silent, which would cost a second each time
+        # Fewer where one is connected and silent: it would cost a second each time.
+        self._waited_for: dict[str, int] = {}
         self._barriers: dict[str, tuple[int, str]] = {}
         self._asking: dict[str, asyncio.Task[bool]] = {}
 

@@ -150,17 +150,24 @@ class SentinelNode:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_S):
                     await self._doubted.wait()
-            name, old = await self._named(), self.of("")
-            if name and name != old.name:
-                logger.warning("the Sentinels name another primary: %s", name)
-                self._node = self._node_at(name)
-                self._former = [*self._former[-1:], old.client]
-            # Also the connections in use: what is on its way to the old one is sent again to the new one. And again
-            # each time, for a call that is being repeated opens one once more.
-            for client in self._former:
-                await client.aclose()
+            try:
+                await self._look()
+            except Exception:  # whatever it is, without this task no failover would be followed any more
+                logger.exception("the primary of the Sentinels is looked at again")
             await asyncio.sleep(DOUBT_PAUSE_S)
             self._doubted.clear()
+
+    async def _look(self) -> None:
+        name, old = await self._named(), self.of("")
+        if name and name != old.name:
+            logger.warning("the Sentinels name another primary: %s", name)
+            self._node = self._node_at(name)
+            self._former = [*self._former[-1:], old.client]
+        # Also the connections in use: what is on its way to the old one is sent again to the new one. And again each
+        # time, for a call that is being repeated opens one once more.
+        for client in self._former:
+            with contextlib.suppress(RedisError, OSError):
+                await client.aclose()
 
     def _node_at(self, name: str) -> Node:
         return Node(name, self._connect(*_address(name)))
