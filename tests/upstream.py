@@ -184,6 +184,9 @@ async def _play(script: Answer, request: Request, reader: asyncio.StreamReader, 
             writer.write(b"0\r\n\r\n")
         await writer.drain()
         return bool(script.head)
+    except ConnectionError:
+        request.gone.set()  # writing has met it before the watch did
+        raise
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)

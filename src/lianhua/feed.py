@@ -1,13 +1,14 @@
 """One tab of one user: follows what happens to the user's conversations, wherever it happens."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
 
 from lianhua import sse
 from lianhua.errors import StoreUnavailable, Unavailable
+from lianhua.live import Push
 from lianhua.store.changes import Change, ChangePage, Changes
 from lianhua.store.journal import LEASE_S
 from lianhua.store.keys import list_keys
@@ -37,8 +38,11 @@ class Feed:
         if self._last is None:
             self._last = await self._changes.latest(self._owner)
 
-    async def frames(self) -> AsyncIterator[bytes]:
-        """SSE bytes as they come, a comment line after `HEARTBEAT_S` of silence; no end. Raises `StoreUnavailable`."""
+    async def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]:
+        """SSE bytes as they come, a comment line after `HEARTBEAT_S` of silence; no end. Raises `StoreUnavailable`.
+
+        `push` is left alone: what happens here is rare.
+        """
         clock = asyncio.get_running_loop().time
         last_byte = clock()
         with self._wakeups.bell(list_keys(self._owner)[0]) as bell:

@@ -18,7 +18,7 @@ from lianhua.turn import Numbered, Turn, TurnRecord
 StopReason = Literal["stopped", "server_stopping", "handed_over", "gone"]
 
 
-class Acknowledged(Struct, frozen=True):
+class Acknowledged(Struct, frozen=True, gc=False):
     """The latest event that the journal has taken, and how much of the texts it had then."""
 
     event: Numbered

@@ -13,31 +13,45 @@ from typing import Final
 from lianhua.errors import StoreUnavailable, Unavailable
 from lianhua.events import Cursor
 from lianhua.live import LiveTurn
+from lianhua.pace import Pace
 from lianhua.store.journal import LEASE_S, Append, Fate, TurnJournal
 from lianhua.turn import Numbered, TurnRef
 
 logger = logging.getLogger(__name__)
 
-COMMIT_EVENTS: Final = 512  # a larger pipeline keeps other calls of the store waiting for over 5 ms
+COMMIT_EVENTS: Final = 512  # a larger pipeline keeps the turns in it waiting for over 5 ms
 STORE_PATIENCE_S: Final = LEASE_S - 2  # after that the lease may be another worker's
 RETRY_S: Final = 0.2
 
 
-class Waiting:
-    """An event on its way into the journal, and who waits for its fate."""
+class Logged:
+    """An event on its way into the journal. `fate` is what became of it, None until that is known."""
 
-    __slots__ = ("append", "deadline", "done", "event")
+    __slots__ = ("_woken", "append", "deadline", "event", "fate", "live")
 
-    def __init__(self, append: Append, event: Numbered, deadline: float, done: "asyncio.Future[Fate]") -> None:
+    def __init__(
+        self, append: Append, event: Numbered, live: LiveTurn | None, deadline: float, woken: "asyncio.Future[None]"
+    ) -> None:
         self.append = append
         self.event = event
+        self.live = live
         self.deadline = deadline
-        self.done = done
+        self.fate: Fate | Exception | None = None
+        self._woken = woken
 
-    def fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-            self.done.exception()  # heard, even where the turn that waited has been cancelled meanwhile
+    async def rested(self) -> None:
+        """Returns when the fate is known and the turn may go on, see `Pace`."""
+        await self._woken
+
+    async def known(self) -> None:
+        """Returns when the fate is known, also for somebody who has been cancelled while it rested."""
+        if self.fate is None:
+            self._woken = asyncio.get_running_loop().create_future()
+            await self._woken
+
+    def wake(self) -> None:
+        if not self._woken.done():
+            self._woken.set_result(None)
 
 
 class Relay:
@@ -45,9 +59,11 @@ class Relay:
 
     def __init__(self, journal: TurnJournal) -> None:
         self._journal = journal
+        self._pace = Pace()
+        self._loop = asyncio.get_running_loop()
         self._live: dict[str, LiveTurn] = {}
         self._lanes: dict[str, _Lane] = {}
-        self._later: dict[Waiting, asyncio.TimerHandle] = {}
+        self._later: dict[Logged, asyncio.TimerHandle] = {}
         self._stopped = False
 
     async def stop(self) -> None:
@@ -55,9 +71,9 @@ class Relay:
         self._stopped = True
         for lane in self._lanes.values():
             await lane.stop()
-        for waiting, timer in self._later.items():
+        for logged, timer in self._later.items():
             timer.cancel()
-            waiting.fail(_stopped())
+            self._settle(logged, _stopped())
         self._later.clear()
 
     def open(self, ref: TurnRef, epoch: int = 1) -> LiveTurn:
@@ -76,61 +92,77 @@ class Relay:
                 del self._live[ref.turn_id]
             live.close()
 
-    def append(self, ref: TurnRef, event: Numbered) -> "asyncio.Future[Fate]":
-        """Hands an event to the next commit; the future tells its fate once the journal has it and viewers may see it.
+    def append(self, ref: TurnRef, event: Numbered) -> Logged:
+        """Hands an event to the next commit; its fate is known once the journal has it and viewers may see it.
 
-        The future fails with `StoreUnavailable` or `Overloaded` when the store did not take it for `STORE_PATIENCE_S`.
+        The fate is `StoreUnavailable` or `Overloaded` when the store did not take it for `STORE_PATIENCE_S`.
         """
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(Append.of(ref, event), event, loop.time() + STORE_PATIENCE_S, loop.create_future())
-        self._enqueue(waiting)
-        return waiting.done
+        loop = self._loop
+        deadline = loop.time() + STORE_PATIENCE_S
+        logged = Logged(Append.of(ref, event), event, self._live.get(ref.turn_id), deadline, loop.create_future())
+        self._enqueue(logged)
+        return logged
 
     async def restore(self, ref: TurnRef, event: Numbered, text: str, reasoning: str, losses: int) -> Fate:
         """Puts back what the store has lost of a turn, `event` being its latest. Raises `StoreUnavailable`,
         `Overloaded`.
         """
         fate = await self._journal.restore(Append.of(ref, event), text, reasoning, losses)
-        if fate in ("ok", "stop"):
-            self._show(ref, event)
+        if fate in ("ok", "stop") and (live := self._live.get(ref.turn_id)):
+            _show(live, event)
         return fate
 
-    def _enqueue(self, waiting: Waiting) -> None:
-        self._later.pop(waiting, None)
+    def _try_again(self, logged: Logged) -> None:
+        del self._later[logged]
+        self._enqueue(logged)
+
+    def _enqueue(self, logged: Logged) -> None:
         if self._stopped:
-            waiting.fail(_stopped())
+            self._settle(logged, _stopped())
             return
-        name = self._journal.lane(waiting.append.ref)  # each time anew: the slot may have moved
+        name = self._journal.lane(logged.append.ref)  # each time anew: the slot may have moved
         lane = self._lanes.get(name)
         if lane is None:
             lane = self._lanes[name] = _Lane(self, name)
-        lane.add(waiting)
+        lane.add(logged)
 
-    async def commit(self, batch: list[Waiting]) -> None:
+    async def commit(self, batch: list[Logged]) -> None:
         """One round trip. What the store did not take now is sent again a little later, until its time is up."""
         try:
-            fates = await self._journal.append([waiting.append for waiting in batch])
+            fates = await self._journal.append([logged.append for logged in batch])
         except Exception as exc:  # each turn decides for itself what to do
-            for waiting in batch:
-                waiting.fail(exc)
+            self.give_up(batch, exc)
             return
-        loop = asyncio.get_running_loop()
-        for waiting, fate in zip(batch, fates, strict=True):
-            if isinstance(fate, Unavailable) and loop.time() < waiting.deadline and not self._stopped:
-                # What a resend finds written already stays as it is.
-                self._later[waiting] = loop.call_later(RETRY_S, self._enqueue, waiting)
-            elif isinstance(fate, Exception):
-                waiting.fail(fate)
-            else:
-                if fate in ("ok", "stop"):
-                    self._show(waiting.append.ref, waiting.event)
-                if not waiting.done.done():
-                    waiting.done.set_result(fate)
+        for logged, fate in zip(batch, fates, strict=True):
+            if isinstance(fate, Exception):
+                self._repeat(logged, fate)
+                continue
+            if logged.live and (fate == "ok" or fate == "stop"):  # noqa: PLR1714  a set would cost more
+                _show(logged.live, logged.event)
+            self._settle(logged, fate)
 
-    def _show(self, ref: TurnRef, event: Numbered) -> None:
-        live = self._live.get(ref.turn_id)
-        if live and live.last < event.cursor:
-            live.publish(event)
+    def give_up(self, batch: list[Logged], error: Exception) -> None:
+        for logged in batch:
+            self._settle(logged, error)
+
+    def _repeat(self, logged: Logged, error: Exception) -> None:
+        if isinstance(error, Unavailable) and self._loop.time() < logged.deadline and not self._stopped:
+            # What a resend finds written already stays as it is.
+            self._later[logged] = self._loop.call_later(RETRY_S, self._try_again, logged)
+        else:
+            self._settle(logged, error)
+
+    def _settle(self, logged: Logged, fate: Fate | Exception) -> None:
+        logged.fate = fate
+        if fate == "ok":
+            self._pace.go_on(logged.wake)
+        else:
+            logged.wake()
+
+
+def _show(live: LiveTurn, event: Numbered) -> None:
+    if live.last < event.cursor:
+        live.publish(event)
 
 
 class _Lane:
@@ -138,21 +170,20 @@ class _Lane:
 
     def __init__(self, relay: Relay, name: str) -> None:
         self._relay = relay
-        self._pending: list[Waiting] = []
+        self._pending: list[Logged] = []
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._commit_forever(), name=f"relay {name}")
         self._task.add_done_callback(_tell)
 
-    def add(self, waiting: Waiting) -> None:
-        self._pending.append(waiting)
+    def add(self, logged: Logged) -> None:
+        self._pending.append(logged)
         self._wake.set()
 
     async def stop(self) -> None:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        for waiting in self._pending:
-            waiting.fail(_stopped())
+        self._relay.give_up(self._pending, _stopped())
         self._pending.clear()
 
     async def _commit_forever(self) -> None:
@@ -164,8 +195,7 @@ class _Lane:
                 try:
                     await self._relay.commit(batch)
                 except asyncio.CancelledError:
-                    for waiting in batch:
-                        waiting.fail(_stopped())
+                    self._relay.give_up(batch, _stopped())
                     raise
 
 

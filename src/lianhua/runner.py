@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from itertools import groupby
 
@@ -158,7 +158,8 @@ class TurnRunner:
                 for delta in _joined(batch):
                     if (new := _past_seam(job, delta)) and (event := _event(job, new)):
                         await self._log(job, event)
-                finish = next((delta for delta in batch if isinstance(delta, Finish)), finish)
+                if isinstance(batch[-1], Finish):
+                    finish = batch[-1]
                 if turn.length + turn.reasoning_length >= self._limits.chars:
                     return Outcome("stopped", "length", text="reply_too_long")
         if job.seam and (rest := job.seam.close()):
@@ -176,21 +177,22 @@ class TurnRunner:
         _check(await _patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
 
     async def _log(self, job: Job, event: Numbered) -> None:
-        fate = self._relay.append(job.turn.ref, event)
+        logged = self._relay.append(job.turn.ref, event)
         stopped: asyncio.CancelledError | None = None
         try:
-            await asyncio.shield(fate)
+            await logged.rested()
         except asyncio.CancelledError as exc:
             # A stop came while the event was on its way. What the journal has, the reply must have too, so its fate
             # counts.
-            await asyncio.wait([fate])
+            await logged.known()
             stopped = exc
-        except Unavailable:
-            pass
-        if fate.exception() is not None:
+        met = logged.fate
+        if isinstance(met, Unavailable) or (isinstance(met, Exception) and stopped):
             # Our lease has run out with the store away. Whoever reads the turn next seals it with what the journal has.
             raise TurnGone("the store is away")
-        met = fate.result()
+        if isinstance(met, Exception):
+            raise met
+        assert met is not None  # noqa: S101  it is known by now
         if met == "behind":
             met = await self._restore(job, event, job.turn.text, job.turn.reasoning)
         if met in ("ok", "stop"):
@@ -257,14 +259,18 @@ def _check(fate: Fate, job: Job) -> None:
         raise TurnGone(fate)
 
 
-def _joined(batch: Sequence[Delta]) -> Iterator[Delta]:
+def _joined(batch: Sequence[Delta]) -> Sequence[Delta]:
     """The batch with neighbouring pieces of the same kind made one."""
+    if len(batch) == 1:
+        return batch
+    joined: list[Delta] = []
     for kind, run in groupby(batch, type):
         deltas = list(run)
         if len(deltas) > 1 and (kind is TextDelta or kind is ReasoningDelta):
-            yield kind("".join(delta.text for delta in deltas))  # type: ignore[union-attr]  # of the kind just asked for
+            joined.append(kind("".join(delta.text for delta in deltas)))  # type: ignore[union-attr]  # of that kind
         else:
-            yield from deltas
+            joined += deltas
+    return joined
 
 
 def _past_seam(job: Job, delta: Delta) -> Delta | None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 MAX_EVENT_BYTES = 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
+_NO_OBJECTS = (b"", 0)
 
 
 class EventTooLong(ValueError):
@@ -57,6 +58,36 @@ class Decoder:
         if not chunk.endswith((b"\n", b"\r")):
             self._keep(lines.pop())
         return self._events(lines)
+
+    def objects(self, chunk: bytes) -> tuple[bytes, int]:
+        """The data of what `feed` would return, where that is JSON objects and no more: one a line, and their number.
+
+        Every two are parted by `}`, a line feed and `{`. Nothing and 0 where it is not so; then nothing was taken, and
+        `chunk` is for `feed`. Nearly every server of a model sends what this reads.
+        """
+        if self._data or self._name or self._after_cr:
+            return _NO_OBJECTS
+        if self._rest:
+            if len(self._rest) > 1:  # a long line, which `feed` joins but once
+                return _NO_OBJECTS
+            chunk = self._rest[0] + chunk
+        end, size = chunk.rfind(b"\n\n"), len(chunk)
+        # `find`, for `in` takes twice the time to look for one byte.
+        if end < 0 or not chunk.startswith(b"data: {") or chunk.find(b"\r") >= 0 or size > self._max_event_bytes:
+            return _NO_OBJECTS
+        lines, tail = chunk[6:end], chunk[end + 2 :]
+        count = 1
+        if lines.find(b"\n") >= 0:
+            lines = lines.replace(b"}\n\ndata: {", b"}\n{")
+            count += (end - 6 - len(lines)) // 7  # by so much each replacement is shorter
+            if lines.count(b"\n") != count - 1:
+                return _NO_OBJECTS
+        if tail.find(b"\n") >= 0:
+            return _NO_OBJECTS
+        self._at_start = False
+        self._rest = [tail] if tail else []
+        self._rest_bytes = len(tail)
+        return lines, count
 
     def close(self) -> list[Event]:
         """What the stream's end leaves: the event whose last line end or blank line never came, if any.

@@ -14,7 +14,7 @@ from lianhua.events import Cursor, End, Event, Notice, ReasoningPiece, TextPiece
 from lianhua.messages import ContextAccount, Language, MessageStatus, Usage
 
 
-class TurnRef(Struct, frozen=True):
+class TurnRef(Struct, frozen=True, gc=False):
     """Names a turn in the store."""
 
     conversation_id: str
@@ -42,7 +42,7 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
     end_cursor: Cursor | None = None
 
 
-class Numbered(Struct, frozen=True):
+class Numbered(Struct, frozen=True, gc=False):
     """An event and its place in the turn."""
 
     cursor: Cursor

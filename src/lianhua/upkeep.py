@@ -87,7 +87,7 @@ class Upkeep:
         for job in self._tasks.jobs:
             if now - job.renewed_at_s > STORE_PATIENCE_S:
                 job.stop("gone")  # its lease may be another worker's by now
-            else:
+            elif now - job.renewed_at_s > RENEW_S / 2:  # else its latest append has renewed it
                 lanes[self._journal.lane(job.turn.ref)].append(job)
         for lane, jobs in lanes.items():
             if lane not in self._renewing:

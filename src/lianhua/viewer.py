@@ -4,12 +4,12 @@ behind memory.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from lianhua.errors import Unavailable
 from lianhua.events import Cursor, Event, Snapshot, TurnStarted, to_frame
-from lianhua.live import STEP_BYTES, LiveTurn
+from lianhua.live import STEP_BYTES, LiveTurn, Push
 from lianhua.mirror import AHEAD_PATIENCE_S, RETRY_S, Mirrors, Recover, read_patiently
 from lianhua.sse import comment
 from lianhua.store.conversations import ConversationStore
@@ -26,6 +26,11 @@ _HEARTBEAT: Final = comment("")
 
 class Viewer:
     """Follows `ref` for `owner` from `cursor` on. `open` first: it refuses what cannot be followed."""
+
+    __slots__ = (
+        "_clock", "_conversations", "_cursor", "_first", "_journal", "_last_byte", "_mirrors", "_over", "_owner",
+        "_owner_checked", "_push", "_recover", "_ref",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class Viewer:
         self._recover = recover
         self._first: EventPage | SnapshotPage | None = None
         self._over = False
+        self._push: Push | None = None
         self._clock = asyncio.get_running_loop().time
         self._last_byte = self._owner_checked = self._clock()
 
@@ -61,12 +67,16 @@ class Viewer:
         self._first = page
         return not (isinstance(page, EventPage) and not page.events and page.state == "ended")
 
-    async def frames(self) -> AsyncIterator[bytes]:
+    async def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]:
         """SSE bytes as they come, whole events only, a comment line after `HEARTBEAT_S` of silence.
+
+        With `push`, what is new goes there while this viewer has seen all the rest, and only what it does not take is
+        given out here: never while the caller has bytes of this iterator in hand.
 
         Ends after the turn's last event. Raises `StoreUnavailable` when the journal cannot be read for a while, and
         `ConversationNotFound` when the conversation is no longer the owner's: the viewer may come back.
         """
+        self._push = push
         if frames := await self._begin():
             yield frames
         while not self._over:
@@ -108,8 +118,18 @@ class Viewer:
         quiet_s = self._clock() - self._last_byte
         if quiet_s >= HEARTBEAT_S:
             return _HEARTBEAT
-        await live.wait(min(HEARTBEAT_S - quiet_s, RETRY_S if found is None else HEARTBEAT_S))
+        if found is None:
+            await live.listen(self._cursor, None, min(HEARTBEAT_S - quiet_s, RETRY_S))
+        else:
+            await self._listen(live, HEARTBEAT_S - quiet_s)
         return b""
+
+    async def _listen(self, live: LiveTurn, timeout_s: float) -> None:
+        cursor = await live.listen(self._cursor, self._push, timeout_s)
+        if cursor != self._cursor:
+            self._cursor = cursor
+            self._last_byte = live.shown_s
+            self._over = cursor == live.end
 
     async def _read(self) -> EventPage | SnapshotPage:
         deadline = self._clock() + AHEAD_PATIENCE_S

@@ -3,7 +3,17 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from lianhua.models.openai import Limits
-from lianhua.models.port import ChatModel, Delta, Finish, GenerationOptions, ModelInfo, Retrying, TextDelta
+from lianhua.models.port import (
+    ChatModel,
+    Delta,
+    Finish,
+    GenerationOptions,
+    ModelInfo,
+    ReasoningDelta,
+    Retrying,
+    TextDelta,
+)
+from lianhua.prompt import Prompt
 from tests.models.prompts import prompt_of
 from tests.upstream import DONE, chunk, events, text
 
@@ -15,13 +25,27 @@ PLAIN = GenerationOptions()
 PROMPT = prompt_of("SECRET-PROMPT")
 KEY = "SECRET-KEY"
 HELLO = events(text("Hel"), text("lo"), chunk(finish="stop"), DONE)
-HELLO_DELTAS: list[Delta] = [TextDelta("Hel"), TextDelta("lo"), Finish("stop")]
+HELLO_DELTAS: list[Delta] = [TextDelta("Hello"), Finish("stop")]
 
 
-async def said(model: ChatModel, options: GenerationOptions = PLAIN) -> list[Delta]:
-    batches = [batch async for batch in model.stream(PROMPT, options)]
+async def said(model: ChatModel, options: GenerationOptions = PLAIN, prompt: Prompt = PROMPT) -> list[Delta]:
+    """The whole reply; what came in one read and what in the next is chance, so neighbours of a kind are made one."""
+    batches = [batch async for batch in model.stream(prompt, options)]
     assert all(batches), "an empty batch"
-    return [delta for batch in batches for delta in batch]
+    return joined([delta for batch in batches for delta in batch])
+
+
+def joined(deltas: Sequence[Delta]) -> list[Delta]:
+    whole: list[Delta] = []
+    for delta in deltas:
+        match whole[-1:], delta:
+            case [TextDelta(before)], TextDelta(text):
+                whole[-1] = TextDelta(before + text)
+            case [ReasoningDelta(before)], ReasoningDelta(text):
+                whole[-1] = ReasoningDelta(before + text)
+            case _:
+                whole.append(delta)
+    return whole
 
 
 def shown(deltas: Sequence[Delta]) -> str:

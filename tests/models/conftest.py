@@ -1,14 +1,25 @@
 """Models over HTTP, closed after the test."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
+import uvloop
 
 from lianhua.models.openai import Limits, OpenAIModel
 from lianhua.models.port import Delta
 from tests.models.asking import INFO, KEY, QUICK, Ask, said
 from tests.upstream import Answer, Upstream
+
+# The client runs on a bare transport, and those of the two loops differ in small ways.
+ON_BOTH_LOOPS = {"test_answer", "test_connection", "test_discover", "test_faults", "test_openai", "test_patience"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.path.stem in ON_BOTH_LOOPS:
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lianhua.models.faults import complaint_in
 from lianhua.models.patience import retry_after_s
 from lianhua.models.port import Finish, ReasoningDelta, TextDelta
 from lianhua.models.reply import ReplyReader
-from lianhua.sse import Event
+from lianhua.sse import Decoder, Event
 
 NAMES = st.sampled_from(
     [
@@ -94,6 +94,82 @@ def test_any_error_body_is_a_complaint(body: Any) -> None:
 def test_any_bytes_are_a_complaint(body: bytes) -> None:
     words = complaint_in(body).words
     assert words == words.lower()
+
+
+PIECES = st.sampled_from(
+    [
+        b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n' * 5,
+        'data: {"choices":[{"delta":{"content":"连话🪷"}}]}\n\n'.encode(),
+        b'data: {"choices":[{"delta":{"reasoning":"r"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"reasoning":"r","content":"a"},"finish_reason":"stop"}]}\n\n',
+        b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\\ud83e"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\\udeb7"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\\u0000"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":7}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n',
+        b'data: {"error":{"code":429}}\n\n',
+        b'data: {"x":"}\\n{"}\n\n',
+        b"data: {}\n\n",
+        b"data: {}{}\n\n",
+        b"data: {},{}\n\n",
+        b'data: {"y":[1,\n\n',
+        b'data: {"y":[{}\n\n',
+        b"data: {}]}\n\n",
+        b"data: {\n\n",
+        b"data: }\n\n",
+        b"data: " + b'{"x":' * 2000 + b"\n\n",
+        b"data: [DONE]\n\n",
+        b"data: \n\n",
+        b'data:{"choices":[{"delta":{"content":"b"}}]}\n\n',
+        b'data: {"choices":\ndata: [{"delta":{"content":"c"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"d"}}]}\r\n\r\n',
+        b'data: {"choices":[{"delta":{"content":"e"}}]}\n',
+        b"event: x\n",
+        b": ping\n\n",
+        b"\n",
+        b"\r",
+        b"\xef\xbb\xbf",
+        b"data: {",
+        b"\0",
+    ]
+)
+
+
+# As many values as lines, and yet the first is of two lines and the last line of two values.
+@example([b'data: {"y":[1,\n\n', b"data: 2]}\n\n", b"data: {}{}\n\n"], [])
+@example([b'data: {"y":[{}\n\n', b"data: {}]}\n\n", b"data: {}{}\n\n"], [])
+@given(st.lists(PIECES | st.binary(max_size=3), max_size=16), st.lists(st.integers(0, 900), max_size=16))
+def test_the_short_way_reads_what_the_exact_one_does_whatever_comes_and_however_it_is_cut(
+    pieces: list[bytes], cuts: list[int]
+) -> None:
+    stream = b"".join(pieces)
+    ends = sorted({min(cut, len(stream)) for cut in cuts} | {len(stream)})
+    short, exact, decoder = ReplyReader(), ReplyReader(), Decoder()
+    for start, end in zip([0, *ends], ends, strict=False):
+        chunk = stream[start:end]
+        assert short.feed(chunk) == exact.read(decoder.feed(chunk))
+        assert _state(short) == _state(exact)
+        if exact.done or exact.fault:  # nobody reads on
+            return
+    assert short.close() == exact.read(decoder.close(), cut_short=True)
+    assert _state(short) == _state(exact)
+    assert short.finish() == exact.finish()
+
+
+def _state(reader: ReplyReader) -> tuple[object, ...]:
+    fault = reader.fault and (type(reader.fault.error), str(reader.fault.error), reader.fault.passing)
+    return reader.done, reader.heard, reader.saw_choices, reader.finish_reason, fault
+
+
+def test_what_one_read_brings_is_one_delta_of_a_kind() -> None:
+    content = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+    thought = content.replace(b"content", b"reasoning")
+    stream = thought * 200 + content * 300
+    reader = ReplyReader()
+    assert reader.feed(stream[:-5]) == [ReasoningDelta("a" * 200), TextDelta("a" * 299)]
+    assert reader.feed(stream[-5:]) == [TextDelta("a")]
 
 
 DATES = st.from_regex(

@@ -125,6 +125,7 @@ async def test_a_turn_that_has_taken_three_workers_is_given_up(client: Redis, no
                 await next_one.turn("ann", ref)  # a reader takes care of it
                 if loss < 2:
                     await until(lambda loss=loss: attempts(one, ref), loss + 2)
+                    await until(lambda: client.xlen(f"lianhua:{{{ref.conversation_id}}}:log:{ref.turn_id}"), loss + 2)
                     # It is lost as well, and not closed in order.
                     await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.epoch", 100 + loss)
         seen = await viewer

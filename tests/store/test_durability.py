@@ -105,6 +105,24 @@ async def test_many_calls_share_one_wait(pair: tuple[RedisServer, RedisServer]) 
     await store.nodes.close()
 
 
+async def test_who_need_not_wait_for_a_replica_is_not_kept_waiting(pair: tuple[RedisServer, RedisServer]) -> None:
+    primary, replica = pair
+    store = await database(primary)
+    await until_acknowledged(store)
+    replica.freeze()
+    try:
+        waiting = asyncio.create_task(store.run_each(Script("create"), [(KEYS, ARGS)] * 2, durable=True))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(0.5):
+            await store.run_each(Script("create"), [(["lianhua:{d}"], ARGS)] * 2)
+            await store.ask(("GET", "lianhua:{e}"))
+        assert not waiting.done()
+        assert [type(answer) for answer in await waiting] == [StoreUnavailable] * 2
+    finally:
+        replica.thaw()
+    await store.nodes.close()
+
+
 @pytest.mark.parametrize(
     ("flavour", "config", "reason"),
     [

@@ -55,6 +55,49 @@ def test_any_cut_gives_the_same_events(case: tuple[bytes, list[bytes]]) -> None:
     assert decoded(*pieces) == decoded(whole)
 
 
+OBJECTS = st.sampled_from(
+    [b"{}", b'{"a": 1}', b"{}{}", b'{"a":[{}', b"{}]}", b"{", b"}", b"x", b"", '{"连":"🪷"}'.encode()]
+).map(lambda data: b"data: " + data + b"\n\n")
+
+
+@given(st.lists(OBJECTS | st.builds(lambda line, end: line + end, LINE, END), max_size=12), st.data())
+def test_objects_are_what_is_fed_or_nothing_was_taken(pieces: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(pieces)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    short, exact = Decoder(), Decoder()
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        chunk = stream[start:end]
+        lines, count = short.objects(chunk)
+        read = [event.data for event in exact.feed(chunk)]
+        if count:
+            assert lines.split(b"\n") == read
+            assert len(read) == count
+            assert all(line.startswith(b"{") for line in read)
+            assert all(line.endswith(b"}") for line in read[:-1])
+        else:
+            assert [event.data for event in short.feed(chunk)] == read
+    assert [event.data for event in short.close()] == [event.data for event in exact.close()]
+
+
+def test_objects_are_found_in_what_nearly_every_server_sends() -> None:
+    event, decoder = b'data: {"a":"b"}\n\n', Decoder()
+    assert decoder.objects(event) == (b'{"a":"b"}', 1)
+    assert decoder.objects(event * 3 + event[:7]) == (b'{"a":"b"}\n{"a":"b"}\n{"a":"b"}', 3)
+    assert decoder.objects(event[7:]) == (b'{"a":"b"}', 1)
+    assert decoder.objects(b": ping\n\n") == (b"", 0)
+
+
+def test_an_object_of_many_pieces_is_joined_but_once() -> None:
+    decoder = Decoder(max_event_bytes=1000)
+    assert decoder.objects(b'data: {}\n\ndata: {"a') == (b"{}", 1)
+    assert [decoder.objects(piece) for piece in (b"b", b"c")] == [(b"", 0)] * 2
+    assert decoder.feed(b"b") == decoder.feed(b"c") == []
+    assert decoder.objects(b'":1}\n\n') == (b"", 0)
+    assert decoder.feed(b'":1}\n\n') == [Event(b'{"abc":1}')]
+    with pytest.raises(EventTooLong):
+        decoder.feed(b"x" * 1001)
+
+
 @given(streams())
 def test_all_three_line_ends_mean_the_same(case: tuple[bytes, list[bytes]]) -> None:
     whole, _ = case

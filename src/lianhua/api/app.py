@@ -5,19 +5,20 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 import lianhua
 from lianhua.api import conversations, events, health, models, page, problems, turns, tutorial
 from lianhua.api.guard import Gate, Headers
 from lianhua.api.schemas import ProblemOut
-from lianhua.api.stream import OpenStreams
+from lianhua.api.stream import OpenStreams, Streams
 from lianhua.settings import Settings
 from lianhua.wiring import Chat
 
 PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
 
 
-def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> FastAPI:
+def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
     """The ASGI application over an open `chat`. The caller closes it, and the `streams` before it."""
     refusal = {"model": ProblemOut, "content": {"application/problem+json": {}}, "description": "Refused"}
     app = FastAPI(
@@ -32,7 +33,6 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> FastAPI:
     app.state.store = chat.store
     app.state.download = chat.download
     app.state.settings = settings
-    app.state.streams = streams
     app.state.page = page.Page(PAGE_FOLDER)
 
     api = APIRouter(prefix="/api")
@@ -44,7 +44,6 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> FastAPI:
     app.include_router(page.router)
     problems.install(app)
 
-    # The last one added is the first that a request meets.
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -53,9 +52,9 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> FastAPI:
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "Accept-Language"],
         )
-    app.add_middleware(Gate, allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings))
-    app.add_middleware(Headers, draining=lambda: chat.service.draining)
-    return app
+    # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
+    gate = Gate(app, allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings))
+    return Headers(Streams(gate, streams), draining=lambda: chat.service.draining)
 
 
 def _own_hosts(settings: Settings) -> frozenset[str] | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
 from lianhua.api.deps import Service, User
@@ -23,9 +23,9 @@ async def feed_of_user(
     response_class=Response,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
-async def follow_changes(request: Request, feed: Annotated[Feed, Depends(feed_of_user)]) -> Response:
+async def follow_changes(feed: Annotated[Feed, Depends(feed_of_user)]) -> Response:
     """`conversation` (created, changed, deleted) and `turn` (started, ended) events of all the caller's conversations.
 
     They hold ids only. One whose `conversation_id` is null says that something was missed: read the list again.
     """
-    return EventStream(feed, request.app.state.streams)
+    return EventStream(feed)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
 from lianhua.api.deps import ConversationId, IdempotencyKey, Service, Turn, User, ViewerLanguage
@@ -65,11 +65,11 @@ async def viewer_of_turn(
         204: {"description": "Over"},
     },
 )
-async def follow_turn(request: Request, viewer: Annotated[Viewer | None, Depends(viewer_of_turn)]) -> Response:
+async def follow_turn(viewer: Annotated[Viewer | None, Depends(viewer_of_turn)]) -> Response:
     """The turn's events, from the first or after a cursor; 204 where it is over and nothing is missing."""
     if viewer is None:
         return Response(status_code=204)
-    return EventStream(viewer, request.app.state.streams)
+    return EventStream(viewer)
 
 
 @router.get("/{turn_id}")

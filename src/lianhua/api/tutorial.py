@@ -82,11 +82,11 @@ async def _resumed(service: ChatService, user: str, session_id: str, last_event_
         204: {"description": "Over"},
     },
 )
-async def stream_reply(request: Request, viewer: Annotated[Viewer | None, Depends(viewer_of_stream)]) -> Response:
+async def stream_reply(viewer: Annotated[Viewer | None, Depends(viewer_of_stream)]) -> Response:
     """Sends a message and streams the reply as server-sent events. A reconnect never asks the model again."""
     if viewer is None:
         return Response(status_code=204)
-    return EventStream(viewer, request.app.state.streams)
+    return EventStream(viewer)
 
 
 @router.get("/chat/history", response_model_exclude_unset=True)

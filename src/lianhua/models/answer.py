@@ -1,16 +1,14 @@
 """One answer of a model's server, from its first byte to its end: events or one JSON text, read within time limits."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-
-import aiohttp
-from aiohttp.http import HttpProcessingError
 
 from lianhua.errors import ModelBadResponse, ModelTimeout, ModelUnavailable
+from lianhua.models.connection import Broken
 from lianhua.models.faults import Fault
+from lianhua.models.inflate import Body
 from lianhua.models.port import Delta
 from lianhua.models.reply import ReplyReader
-from lianhua.sse import Decoder, Event, EventTooLong
+from lianhua.sse import Event, EventTooLong
 
 # An answer that does not stream is one JSON text; the longest replies of today's models stay below 1 MiB.
 JSON_BODY_BYTES = 8 * 1024 * 1024
@@ -32,69 +30,98 @@ class Failed(Exception):
         self.cut = cut
 
 
-async def read_answer(
-    response: aiohttp.ClientResponse, deadline: float, delta_s: float
-) -> AsyncGenerator[list[Delta], None]:
-    """The deltas of an answer: a batch for each read that brought some, last the `Finish`. Raises `Failed`.
+class Answer:
+    """The deltas of one answer.
 
-    The first delta is due when the loop's clock shows `deadline`, from then on each event `delta_s` after the last.
+    The first delta is due when the loop's clock shows `deadline`, from then on each event `delta_s` after the last was
+    asked for.
     """
-    clock = asyncio.get_running_loop().time
-    decoder, reader = Decoder(), ReplyReader()
-    begun, end = False, 0.0
-    chunk = await _first_bytes(response, deadline)
-    if chunk.startswith(b"{"):
-        for batch in _completion(chunk + await _rest(response, JSON_BODY_BYTES, deadline)):
-            yield batch
-        return
-    while True:
+
+    def __init__(self, body: Body, deadline: float, delta_s: float) -> None:
+        self._body = body
+        self._deadline = deadline
+        self._delta_s = delta_s
+        self._clock = asyncio.get_running_loop().time
+        self._reader = ReplyReader()
+        self._has_head = self._has_text = False  # until its first byte, its first delta
+        self._is_ending = self._at_end = self._finished = False  # since the finish reason, the body's end, the `Finish`
+
+    async def batch(self) -> list[Delta]:
+        """What the next read that brings any deltas brings, last the `Finish`; empty after that. Raises `Failed`."""
+        if not self._has_head:
+            self._has_head = True
+            head = await _first_bytes(self._body, self._deadline)
+            if head.startswith(b"{"):
+                head += await _rest(self._body, JSON_BODY_BYTES, self._deadline)
+                self._finished = True
+                return _completion(head)
+            if batch := self._read(head):
+                return batch
+        reader = self._reader
+        while not self._finished:
+            if reader.fault is not None:
+                raise Failed(reader.fault)
+            if reader.done or self._at_end:
+                return self._finish()
+            try:
+                chunk = await self._body.read(self._due())
+            except (TimeoutError, Broken) as exc:
+                if not self._is_ending:
+                    raise _failed(exc) from None
+                chunk = b""
+            if batch := self._read(chunk):
+                return batch
+        if reader.done:
+            await _chunk_or_end(self._body, self._clock() + DRAIN_S)
+        return []
+
+    def _due(self) -> float:
+        """When something has to have come that is asked for now."""
+        if self._reader.finish_reason is not None:
+            if not self._is_ending:
+                self._is_ending, self._deadline = True, self._clock() + AFTER_FINISH_S
+        elif self._reader.heard and self._has_text:
+            self._deadline = self._clock() + self._delta_s
+        return self._deadline
+
+    def _read(self, chunk: bytes) -> list[Delta]:
+        self._at_end = not chunk
         try:
-            events = decoder.feed(chunk) if chunk else decoder.close()
+            batch = self._reader.feed(chunk) if chunk else self._reader.close()
         except EventTooLong:
             raise Failed(Fault(ModelBadResponse("an endless event"))) from None
-        batch = reader.read(events, cut_short=not chunk)
         if batch:
-            begun = True
-            yield batch
-        if reader.fault is not None:
-            raise Failed(reader.fault)
-        if reader.done or not chunk:
-            break
-        if reader.finish_reason is not None:
-            end = end or clock() + AFTER_FINISH_S
-            chunk = await _chunk_or_end(response, end)
-            continue
-        if begun and events:
-            deadline = clock() + delta_s
-        chunk = await _chunk(response, deadline)
-    if not reader.done and reader.finish_reason is None:
-        raise Failed(Fault(ModelUnavailable("cut before its end"), passing=True), cut=True)
-    yield reader.finish()
-    if reader.done:
-        await _chunk_or_end(response, clock() + DRAIN_S)
+            self._has_text = True
+        return batch
+
+    def _finish(self) -> list[Delta]:
+        if not self._reader.done and self._reader.finish_reason is None:
+            raise Failed(Fault(ModelUnavailable("cut before its end"), passing=True), cut=True)
+        self._finished = True
+        return self._reader.finish()
 
 
-async def read_start(response: aiohttp.ClientResponse, limit: int, deadline: float) -> bytes:
+async def read_start(body: Body, limit: int, deadline: float) -> bytes:
     """The first `limit` bytes of a body, or what came of it before it broke or its time was up."""
-    body = b""
-    while len(body) < limit and (chunk := await _chunk_or_end(response, deadline)):
-        body += chunk
-    return body[:limit]
+    start = b""
+    while len(start) < limit and (chunk := await _chunk_or_end(body, deadline)):
+        start += chunk
+    return start[:limit]
 
 
-def _completion(body: bytes) -> list[list[Delta]]:
+def _completion(body: bytes) -> list[Delta]:
     reader = ReplyReader()
     batch = reader.read([Event(body)])
     if reader.fault is not None:
         raise Failed(reader.fault)
     if not reader.saw_choices:
         raise Failed(Fault(ModelBadResponse("JSON that is no completion")))
-    return [batch + reader.finish()]
+    return batch + reader.finish()
 
 
-async def _first_bytes(response: aiohttp.ClientResponse, deadline: float) -> bytes:
+async def _first_bytes(body: Body, deadline: float) -> bytes:
     """The first chunk that tells what the body is, white space before it removed; empty where the body is."""
-    while chunk := await _chunk(response, deadline):
+    while chunk := await _chunk(body, deadline):
         if head := chunk.lstrip():
             if not head.startswith((*_EVENT_STARTS, b"{")):
                 raise Failed(Fault(ModelBadResponse("neither events nor JSON")))
@@ -102,29 +129,31 @@ async def _first_bytes(response: aiohttp.ClientResponse, deadline: float) -> byt
     return b""
 
 
-async def _rest(response: aiohttp.ClientResponse, limit: int, deadline: float) -> bytes:
-    body = bytearray()
-    while chunk := await _chunk(response, deadline):
-        body += chunk
-        if len(body) > limit:
+async def _rest(body: Body, limit: int, deadline: float) -> bytes:
+    rest = bytearray()
+    while chunk := await _chunk(body, deadline):
+        rest += chunk
+        if len(rest) > limit:
             raise Failed(Fault(ModelBadResponse("an endless answer")))
-    return bytes(body)
+    return bytes(rest)
 
 
-async def _chunk(response: aiohttp.ClientResponse, deadline: float) -> bytes:
+async def _chunk(body: Body, deadline: float) -> bytes:
     try:
-        async with asyncio.timeout_at(deadline):
-            return await response.content.readany()
-    except TimeoutError:
-        raise Failed(Fault(ModelTimeout("silent for too long"))) from None
-    # An HttpProcessingError is what aiohttp's parser in pure Python raises for broken chunks.
-    except (aiohttp.ClientError, HttpProcessingError, OSError) as exc:
-        raise Failed(Fault(ModelUnavailable(type(exc).__name__), passing=True), cut=True) from None
+        return await body.read(deadline)
+    except (TimeoutError, Broken) as exc:
+        raise _failed(exc) from None
 
 
-async def _chunk_or_end(response: aiohttp.ClientResponse, deadline: float) -> bytes:
+async def _chunk_or_end(body: Body, deadline: float) -> bytes:
     """A chunk where nothing depends on it: a broken or silent connection counts as the end."""
     try:
-        return await _chunk(response, deadline)
-    except Failed:
+        return await body.read(deadline)
+    except (TimeoutError, Broken):
         return b""
+
+
+def _failed(exc: TimeoutError | Broken) -> Failed:
+    if isinstance(exc, TimeoutError):
+        return Failed(Fault(ModelTimeout("silent for too long")))
+    return Failed(Fault(ModelUnavailable(str(exc)), passing=True), cut=True)

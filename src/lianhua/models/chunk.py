@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Struct
 
 
-# The fields that are read, and no others: skipping the rest is what makes the decoder fast.
-class ChunkDelta(Struct):
+# The fields that are read, and no others: skipping the rest is what makes the decoder fast. No circle can come about,
+# so the collector of circles need not know them.
+class ChunkDelta(Struct, gc=False):
     """What a chunk adds to the reply."""
 
     content: str | None = None
@@ -17,7 +18,7 @@ class ChunkDelta(Struct):
     refusal: str | None = None
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     """One of the replies in a chunk; we ask for one. An answer that does not stream has `message` for `delta`."""
 
     delta: ChunkDelta | None = None
@@ -25,7 +26,7 @@ class Choice(Struct):
     finish_reason: str | None = None
 
 
-class Chunk(Struct):
+class Chunk(Struct, gc=False):
     """`usage` and `error` are as the server sent them, of any type."""
 
     choices: list[Choice] | None = None
@@ -33,7 +34,20 @@ class Chunk(Struct):
     error: Any = None
 
 
-decode_chunk = msgspec.json.Decoder(Chunk).decode
+_decoder = msgspec.json.Decoder(Chunk)
+decode_chunk = _decoder.decode
+
+
+def decode_chunks(lines: bytes, count: int) -> list[Chunk]:
+    """The chunks in `count` lines, one in each. Raises `ValueError` or `RecursionError` where it is not surely so.
+
+    Between any two lines has to stand `}`, a line feed and `{`. No JSON value holds those in a row, so none can go
+    beyond its line, and when there are as many values as lines, each line is one.
+    """
+    chunks = _decoder.decode_lines(lines)
+    if len(chunks) != count:
+        raise ValueError("lines of more than one value")
+    return chunks
 
 
 def lenient_chunks(data: bytes) -> list[Chunk]:

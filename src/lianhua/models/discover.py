@@ -4,10 +4,13 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-import aiohttp
 import msgspec
-from aiohttp.http import HttpProcessingError
 from msgspec import Struct
+
+from lianhua.models.connection import Broken, NotHttp
+from lianhua.models.connections import Connections
+from lianhua.models.endpoint import parse_endpoint
+from lianhua.models.inflate import body_of
 
 # Where each listens by default, in the order in which they are preferred. docs.ollama.com/faq;
 # lmstudio.ai/docs/developer/core/server; llama.cpp tools/server/README.md
@@ -46,10 +49,8 @@ async def find_local_server(
 
     All are asked at once and have `timeout_s` seconds together. Never raises.
     """
-    async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=timeout_s), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-    ) as session:
-        found = await asyncio.gather(*(_ask(session, name, port) for name, port in servers))
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    found = await asyncio.gather(*(_ask(name, port, deadline) for name, port in servers))
     return next((server for server in found if server is not None), None)
 
 
@@ -58,20 +59,33 @@ def first_chat_model(ids: Sequence[str]) -> str | None:
     return next((model for model in ids if model and not _NO_CHAT.search(model)), None)
 
 
-async def _ask(session: aiohttp.ClientSession, name: str, port: int) -> FoundServer | None:
+async def _ask(name: str, port: int, deadline: float) -> FoundServer | None:
     base_url = f"http://127.0.0.1:{port}/v1"
     try:
-        async with session.get(f"{base_url}/models", allow_redirects=False) as response:
-            if response.status != 200:
-                return None
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MODELS_BODY_BYTES:
-                    return None
+        body = await _list(base_url, deadline)
         models = msgspec.json.decode(body, type=_Models)
     # A time limit is an OSError, broken JSON a ValueError, JSON of a million brackets a RecursionError.
-    except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError, RecursionError):
+    except (Broken, NotHttp, OSError, ValueError, RecursionError):
         return None
     model = first_chat_model([model.id for model in models.data])
     return FoundServer(name, base_url, model) if model else None
+
+
+async def _list(base_url: str, deadline: float) -> bytes:
+    """What the server lists; nothing where it refuses, or lists without end."""
+    endpoint = parse_endpoint(base_url)
+    connections = Connections(endpoint, keep=False)
+    request = endpoint.begin(
+        "GET", "/models", {"Accept": "application/json", "User-Agent": "lianhua", "Connection": "close"}
+    )
+    try:
+        connection = await connections.take(deadline)
+        await connection.ask(request + b"\r\n", deadline)
+        if connection.status != 200:
+            return b""
+        listed, body = bytearray(), body_of(connection)
+        while len(listed) <= MODELS_BODY_BYTES and (chunk := await body.read(deadline)):
+            listed += chunk
+        return bytes(listed) if len(listed) <= MODELS_BODY_BYTES else b""
+    finally:
+        connections.close()

@@ -1,26 +1,42 @@
--- Logs one event of the running turn, adds a piece to its text and renews the lease. A repeated seq changes nothing;
--- one that leaves a gap says that the store has lost what came before it (a replica took over that had not received it
--- yet). KEYS meta, log, piece (text or reasoning)
--- ARGV turn_id, epoch, worker, seq, kind, value, lease_s, working_ttl_s, log_events
-local meta, log, piece = unpack(KEYS)
-local _, epoch, _, seq, kind, value = unpack(ARGV)
-local turn = redis.call('HMGET', meta, 't.id', 't.epoch', 't.worker', 't.seq', 't.stop', 't.first')
-local refused = refusal(turn, ARGV[1], epoch, ARGV[3])
-if refused then return refused end
-local last = tonumber(turn[4])
-if tonumber(seq) <= last then return {'ok', turn[5]} end
-if tonumber(seq) > last + 1 then return {'behind'} end
-
+-- Logs one event each of many running turns, adds a piece to a turn's text and renews its lease. A repeated seq changes
+-- nothing; one that leaves a gap says that the store has lost what came before it (a replica took over that had not
+-- received it yet). In a Cluster a call holds one turn, elsewhere as many as there are: what a call costs by itself is
+-- then shared. KEYS meta, log, piece (text or reasoning) of each
+-- ARGV worker, lease_s, working_ttl_s, log_events, then turn_id, epoch, seq, kind, value of each
+local worker, ttl_s, log_events = ARGV[1], ARGV[3], ARGV[4]
 local at = now()
-if not redis.call('XADD', log, 'NOMKSTREAM', 'MAXLEN', '~', ARGV[9], epoch .. '-' .. seq, kind, value) then
-  return {'ended'} -- the log outlived its time; without it no viewer could follow
-end
-redis.call('HSET', meta, 't.seq', seq, 't.lease', stamp(at + tonumber(ARGV[7])))
-if kind == 'd' or kind == 'r' then
-  if redis.call('APPEND', piece, value) == #value then
-    redis.call('EXPIRE', piece, working_ttl(meta, ARGV[8]))
+local moment, lease = stamp(at), stamp(at + tonumber(ARGV[2]))
+
+local function log_event(meta, log, piece, turn_id, epoch, seq, kind, value)
+  local turn = redis.call('HMGET', meta, 't.id', 't.epoch', 't.worker', 't.seq', 't.stop', 't.first')
+  local refused = refusal(turn, turn_id, epoch, worker)
+  if refused then return refused[1] end
+  local fate = turn[5] == '1' and 'stop' or 'ok'
+  local number, last = tonumber(seq), tonumber(turn[4])
+  if number <= last then return fate end
+  if number > last + 1 then return 'behind' end
+
+  if not redis.call('XADD', log, 'NOMKSTREAM', 'MAXLEN', '~', log_events, epoch .. '-' .. seq, kind, value) then
+    return 'ended' -- the log outlived its time; without it no viewer could follow
   end
-  if not turn[6] and kind == 'd' then redis.call('HSET', meta, 't.first', stamp(at)) end
+  if kind == 'd' and not turn[6] then
+    redis.call('HSET', meta, 't.seq', seq, 't.lease', lease, 't.first', moment)
+  else
+    redis.call('HSET', meta, 't.seq', seq, 't.lease', lease)
+  end
+  if (kind == 'd' or kind == 'r') and redis.call('APPEND', piece, value) == #value then
+    redis.call('EXPIRE', piece, working_ttl(meta, ttl_s))
+  end
+  ring(meta)
+  return fate
 end
-ring(meta)
-return {'ok', turn[5]}
+
+local fates = {}
+for turn = 1, #KEYS / 3 do
+  local key, arg = turn * 3 - 2, turn * 5
+  local fine, fate = pcall(log_event, KEYS[key], KEYS[key + 1], KEYS[key + 2],
+    ARGV[arg], ARGV[arg + 1], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4])
+  -- An error is one event's alone, and comes in its place. Some servers throw it as a table, others as text.
+  fates[turn] = fine and fate or {err = type(fate) == 'table' and fate.err or fate}
+end
+return fates

@@ -56,7 +56,7 @@ class Changes:
         if last != NOTHING and (not found or _id(found[0]) != last):
             return ChangePage((), await self.latest(owner), missed=True)
         new = found if last == NOTHING else found[1:]
-        changes = tuple((_id(entry), _change.decode(entry[1][b"c"])) for entry in new)
+        changes = tuple((_id(entry), _change.decode(entry[1][1])) for entry in new)  # of its one field
         return ChangePage(changes, changes[-1][0] if changes else last, missed=False)
 
 

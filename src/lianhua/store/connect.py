@@ -23,18 +23,18 @@ from lianhua.settings import Settings
 from lianhua.store.database import Database, Durability
 from lianhua.store.embedded import EmbeddedServer, answers
 from lianhua.store.keys import PREFIX
-from lianhua.store.nodes import READS_AT_ONCE, ClusterNodes, Nodes, OneNode, SentinelNode
+from lianhua.store.nodes import POOLED_AT_ONCE, ClusterNodes, Nodes, OneNode, SentinelNode
 from lianhua.store.running import RunningTurns
 
 logger = logging.getLogger(__name__)
 
-CONNECTIONS: Final = READS_AT_ONCE + 16  # a node: the appends of all turns share one, leases another
+CONNECTIONS: Final = POOLED_AT_ONCE + 13  # a node; with two wires and one for hints no more than 64
 SENTINEL_CONNECTIONS: Final = 4
 CONNECT_TIMEOUT_S: Final = 2.0
 CALL_TIMEOUT_S: Final = 3.0
 PROBE_TIMEOUT_S: Final = 1.5  # health probes give up after a few seconds
 PROBE_TTL_S: Final = 60
-RETRIES: Final = 1  # every script may be repeated, see `scripts`
+RETRIES: Final = 1  # every script may be repeated, see `scripts`; a wire does the same
 MIN_VERSION: Final = {"redis": 7, "valkey": 8}
 WAITAOF_VERSION: Final = {"redis": (7, 2), "valkey": (7, 2)}
 
@@ -85,10 +85,12 @@ async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
     server = EmbeddedServer(settings.data_dir)
     await server.start()
     try:
-        client = _embedded_client(server.socket)
-        async with client:
+        nodes = OneNode(_embedded_client(server.socket))
+        try:
             # Whoever ran a turn over this store's socket has gone with the store's former owner.
-            await RunningTurns(Database(OneNode(client)), 0).expire()
+            await RunningTurns(Database(nodes), 0).expire()
+        finally:
+            await nodes.close()
         yield server
     finally:
         await server.close()
@@ -97,6 +99,7 @@ async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
 def _options() -> dict[str, Any]:
     return {
         "max_connections": CONNECTIONS,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": CALL_TIMEOUT_S,
         "retry": Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), RETRIES),
         "protocol": 2,  # the hints of `wakeups` are read as plain answers
@@ -110,7 +113,7 @@ def _embedded_client(socket: Path) -> Redis:
 
 async def open_nodes(address: Address) -> Nodes:
     """The servers at an address, which the caller closes. Raises `StoreUnavailable`, `WrongSettings`."""
-    options = _options() | {"socket_connect_timeout": CONNECT_TIMEOUT_S}
+    options = _options()
     login: dict[str, Any] = {"username": address.username, "password": address.password}
     match address.kind:
         case "single":
@@ -132,8 +135,6 @@ async def open_nodes(address: Address) -> Nodes:
 
 
 def _client(address: Address, options: dict[str, Any]) -> Redis:
-    if address.url.startswith("unix"):
-        options = {name: value for name, value in options.items() if name != "socket_connect_timeout"}
     try:
         return Redis.from_pool(ConnectionPool.from_url(address.url, **options))
     except (ValueError, TypeError) as exc:

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Final
 
 from redis.exceptions import AskError, MovedError, NoScriptError, RedisError, TryAgainError
 
 from lianhua.errors import StoreUnavailable
 from lianhua.store.keys import PREFIX
-from lianhua.store.nodes import Node, Nodes
+from lianhua.store.nodes import ClusterNodes, Node, Nodes
 from lianhua.store.scripts import Argument, Request, Script, is_outage, ours
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,11 @@ class Database:
         self.nodes = nodes
         self._durability = durability
 
+    @property
+    def slots_mix(self) -> bool:
+        """Whether one call may have the keys of many conversations: everywhere but in a Cluster."""
+        return not isinstance(self.nodes, ClusterNodes)
+
     def lane(self, key: str) -> str:
         """Which server holds the key: what is for one of them need not wait for what is for another."""
         try:
@@ -156,19 +162,33 @@ class Database:
         return answers
 
     async def _answers(self, requests: Sequence[Request], *, durable: bool, urgent: bool) -> list[Any]:
-        answers: list[Any] = [None] * len(requests)
-        left = dict(enumerate(requests))
+        if node := self._only_node(requests):  # nearly always, and in half the time
+            answers = await self._exchange(node, requests, durable, urgent)
+            if not any(isinstance(answer, Exception) for answer in answers):
+                return answers
+            left = await self._again(dict(enumerate(requests)), answers, durable)
+        else:
+            answers, left = [None] * len(requests), dict(enumerate(requests))
         for _ in range(REDIRECTIONS):
+            if not left:
+                break
             groups = self._by_node(left, answers)
             sent = [[left[place] for place in places] for _, places in groups]
             came = [self._exchange(node, some, durable, urgent) for (node, _), some in zip(groups, sent, strict=True)]
-            for (_, places), some in zip(groups, await _all(came), strict=True):
+            for (_, places), some in zip(groups, await asyncio.gather(*came), strict=True):
                 for place, answer in zip(places, some, strict=True):
                     answers[place] = answer
             left = await self._again(left, answers, durable)
-            if not left:
-                break
         return [ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    def _only_node(self, requests: Sequence[Request]) -> Node | None:
+        """The node that all of them are for, where there is one and it is known."""
+        of = self.nodes.of
+        try:
+            nodes = {of(request.key) for request in requests}
+        except StoreUnavailable:
+            return None
+        return nodes.pop() if len(nodes) == 1 else None
 
     def _by_node(self, left: dict[int, Request], answers: list[Any]) -> list[tuple[Node, list[int]]]:
         places: dict[str, tuple[Node, list[int]]] = {}
@@ -184,32 +204,26 @@ class Database:
     async def _exchange(self, node: Node, requests: Sequence[Request], durable: bool, urgent: bool) -> list[Any]:
         """The answers of one node, or for each the reason why it gave none."""
         try:
-            if urgent:
-                return await self._send(node, requests, durable)
-            async with node.reads:
-                return await self._send(node, requests, durable)
+            if durable and self._durability:
+                answers = await self._send_durably(node, requests, self._durability, urgent)
+            else:
+                # The wire of the appends is blocked while durable ones wait.
+                wire = node.appends if urgent and not self._durability else node.calls
+                answers = await wire.call([request.words for request in requests])
         except (RedisError, OSError, StoreUnavailable) as exc:
             self.nodes.doubt()
             return [exc] * len(requests)
-
-    async def _send(self, node: Node, requests: Sequence[Request], durable: bool) -> list[Any]:
-        if durable and self._durability:
-            answers = await self._send_durably(node, requests, self._durability)
-        elif len(requests) == 1:
-            try:
-                answers = [await node.client.execute_command(*requests[0].words)]  # type: ignore[no-untyped-call]
-            except RedisError as exc:
-                answers = [exc]
-        else:
-            answers = await _pipeline(node, [request.words for request in requests])
-        if any(is_outage(answer) for answer in answers):
+        if any(isinstance(answer, Exception) and is_outage(answer) for answer in answers):
             self.nodes.doubt()
         return answers
 
-    async def _send_durably(self, node: Node, requests: Sequence[Request], durability: Durability) -> list[Any]:
+    async def _send_durably(
+        self, node: Node, requests: Sequence[Request], durability: Durability, urgent: bool
+    ) -> list[Any]:
         words = [request.words for request in requests]
+        send = node.appends.call if urgent else partial(_pooled, node)
         while True:
-            came = await _pipeline(node, [*words, *durability.commands(node)])
+            came = await send([*words, *durability.commands(node)])
             answers = came[: len(words)]
             if durability.met(node, came[len(words) :]):
                 return answers
@@ -246,8 +260,7 @@ class Database:
         if request.source is not None and request.words[0] == "EVALSHA":
             request = request.told()
         try:
-            async with node.reads:
-                _, answer, *waited = await _pipeline(node, [("ASKING",), request.words, *barrier])
+            _, answer, *waited = await _pooled(node, [("ASKING",), request.words, *barrier])
         except (RedisError, OSError) as exc:
             return exc
         if barrier and self._durability and not self._durability.met(node, waited):
@@ -255,18 +268,13 @@ class Database:
         return answer
 
 
-async def _pipeline(node: Node, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
-    pipe = node.client.pipeline(transaction=False)
-    for words in commands:
-        pipe.execute_command(*words)
-    return await pipe.execute(raise_on_error=False)
-
-
-async def _all(exchanges: Sequence[Coroutine[Any, Any, list[Any]]]) -> list[list[Any]]:
-    """Side by side where there are several: a stuck node keeps its own calls waiting and no others."""
-    if len(exchanges) == 1:
-        return [await exchanges[0]]
-    return await asyncio.gather(*exchanges)
+async def _pooled(node: Node, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+    """The answers over a connection of their own."""
+    async with node.pooled:
+        pipe = node.client.pipeline(transaction=False)
+        for words in commands:
+            pipe.execute_command(*words)
+        return await pipe.execute(raise_on_error=False)
 
 
 def _redirects(answer: object) -> bool:

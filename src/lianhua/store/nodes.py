@@ -18,10 +18,11 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError
 
 from lianhua.errors import StoreUnavailable
+from lianhua.store.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-READS_AT_ONCE: Final = 48  # a node; the appends of turns do not wait behind them
+POOLED_AT_ONCE: Final = 48  # a node; each of them takes a connection of its own
 WATCH_S: Final = 1.0  # between two questions to the Sentinels
 DOUBT_PAUSE_S: Final = 0.2  # where a call has just failed
 REFRESH_PAUSE_S: Final = 0.5  # between two looks at the map: while a node is away every call would ask for one
@@ -31,12 +32,24 @@ Connect = Callable[[str, int], Redis]
 
 
 class Node:
-    """One server. `name` tells nodes apart; `reads` bounds the connections that calls other than appends use."""
+    """One server. `name` tells nodes apart.
+
+    The appends of turns have a wire of their own, so that no large read stands in front of them. What waits at the
+    server, and so would keep all others of a wire waiting, goes through `client`, in the bounds of `pooled`.
+    """
 
     def __init__(self, name: str, client: Redis) -> None:
         self.name = name
         self.client = client
-        self.reads = asyncio.Semaphore(READS_AT_ONCE)
+        self.appends = Wire(client.connection_pool)
+        self.calls = Wire(client.connection_pool)
+        self.pooled = asyncio.Semaphore(POOLED_AT_ONCE)
+
+    async def close(self) -> None:
+        """The wires for good. The client would open its connections again: so it may be repeated."""
+        await self.appends.close()
+        await self.calls.close()
+        await self.client.aclose()
 
 
 class Nodes(Protocol):
@@ -87,7 +100,7 @@ class OneNode:
         return True  # nobody would make another one
 
     async def close(self) -> None:
-        await self._node.client.aclose()
+        await self._node.close()
 
 
 class SentinelNode:
@@ -103,7 +116,7 @@ class SentinelNode:
         self._service = service
         self._connect = connect
         self._node: Node | None = None
-        self._former: list[Redis] = []
+        self._former: list[Node] = []
         self._doubted = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
@@ -141,9 +154,11 @@ class SentinelNode:
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        current = [self._node.client] if self._node else []
-        for client in (*current, *self._former, *self._sentinels):
-            await client.aclose()
+        current = [self._node] if self._node else []
+        for node in (*current, *self._former):
+            await node.close()
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
 
     async def _watch(self) -> None:
         while True:
@@ -162,12 +177,12 @@ class SentinelNode:
         if name and name != old.name:
             logger.warning("the Sentinels name another primary: %s", name)
             self._node = self._node_at(name)
-            self._former = [*self._former[-1:], old.client]
+            self._former = [*self._former[-1:], old]
         # Also the connections in use: what is on its way to the old one is sent again to the new one. And again each
-        # time, for a call that is being repeated opens one once more.
-        for client in self._former:
+        # time, for a call of the pool that is being repeated opens one once more.
+        for node in self._former:
             with contextlib.suppress(RedisError, OSError):
-                await client.aclose()
+                await node.close()
 
     def _node_at(self, name: str) -> Node:
         return Node(name, self._connect(*_address(name)))
@@ -246,7 +261,7 @@ class ClusterNodes:
             self._refreshing.cancel()
             await asyncio.wait([self._refreshing])
         for node in self._nodes.values():
-            await node.client.aclose()
+            await node.close()
 
     async def _refresh(self) -> None:
         try:

@@ -32,7 +32,7 @@ _FOLDER = files(__package__)
 _SHARED: Final = (_FOLDER / "shared.lua").read_text("utf-8")
 
 
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, gc=False):
     """One command for the server that holds `key`. `source` is there where it runs a script that may have to be
     told.
     """

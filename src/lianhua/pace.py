@@ -1,0 +1,47 @@
+"""How often the turns of a busy server show something: what arrives meanwhile leaves as one event.
+
+An event costs the same whether it holds one token or five, and a reader does not notice 50 ms. So each event takes a
+place in one line for all turns, and its turn reads on when that place has come: at once while there are few, after a
+while that grows with the load when there are many. Nothing that has arrived is held back: what waits is unread, in the
+socket of the model's server.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+# Of a single worker. 500 replies of 50 tokens a second then cost half of what they cost with an event for each token.
+EVENTS_PER_S: Final = 7_000
+LONGEST_REST_S: Final = 0.07  # between two events of a turn; from 480 turns of 50 tokens a second on
+STEP_S: Final = 0.01  # rests end in steps, so that many turns' events share a commit
+
+
+class Pace:
+    """Says when a turn that has just shown something may go on."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._free_s = 0.0  # when the next place in the line is due, by the loop's clock
+        self._resting: dict[int, list[Callable[[], None]]] = {}  # by the step in which their rest ends
+
+    def go_on(self, wake: Callable[[], None]) -> None:
+        """Calls `wake` once the turn may read on: now, or after `LONGEST_REST_S` at most."""
+        now = self._loop.time()
+        due_s = max(self._free_s, now)
+        if due_s - now < STEP_S:
+            self._free_s = due_s + 1 / EVENTS_PER_S
+            wake()
+            return
+        if due_s - now < LONGEST_REST_S:
+            self._free_s = due_s + 1 / EVENTS_PER_S
+        else:
+            due_s = now + LONGEST_REST_S
+        step = int(due_s / STEP_S)
+        if step not in self._resting:
+            self._resting[step] = []
+            self._loop.call_at(step * STEP_S, self._wake, step)
+        self._resting[step].append(wake)
+
+    def _wake(self, step: int) -> None:
+        for wake in self._resting.pop(step):
+            wake()
