@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 # Of a single worker. 500 replies of 50 tokens a second then cost half of what they cost with an event for each token.
-EVENTS_PER_S: Final = 7_000
-LONGEST_REST_S: Final = 0.07  # between two events of a turn; from 480 turns of 50 tokens a second on
+EVENTS_PER_S: Final = 6_000
+LONGEST_S: Final = 0.085  # from one event of a turn to its next: reached with 500 replies of 50 tokens a second
 STEP_S: Final = 0.01  # rests end in steps, so that many turns' events share a commit
 
 
@@ -24,18 +24,20 @@ class Pace:
         self._free_s = 0.0  # when the next place in the line is due, by the loop's clock
         self._resting: dict[int, list[Callable[[], None]]] = {}  # by the step in which their rest ends
 
-    def go_on(self, wake: Callable[[], None]) -> None:
-        """Calls `wake` once the turn may read on: now, or after `LONGEST_REST_S` at most."""
+    def go_on(self, wake: Callable[[], None], began_s: float) -> None:
+        """Calls `wake` when the turn may read on whose event began its way at `began_s`: now, or within `LONGEST_S`
+        of that.
+        """
         now = self._loop.time()
         due_s = max(self._free_s, now)
-        if due_s - now < STEP_S:
-            self._free_s = due_s + 1 / EVENTS_PER_S
-            wake()
-            return
-        if due_s - now < LONGEST_REST_S:
+        latest_s = began_s + LONGEST_S
+        if due_s < latest_s:
             self._free_s = due_s + 1 / EVENTS_PER_S
         else:
-            due_s = now + LONGEST_REST_S
+            due_s = latest_s
+        if due_s - now < STEP_S:
+            wake()
+            return
         step = int(due_s / STEP_S)
         if step not in self._resting:
             self._resting[step] = []

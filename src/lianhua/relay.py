@@ -27,15 +27,15 @@ RETRY_S: Final = 0.2
 class Logged:
     """An event on its way into the journal. `fate` is what became of it, None until that is known."""
 
-    __slots__ = ("_woken", "append", "deadline", "event", "fate", "live")
+    __slots__ = ("_woken", "append", "began_s", "event", "fate", "live")
 
     def __init__(
-        self, append: Append, event: Numbered, live: LiveTurn | None, deadline: float, woken: "asyncio.Future[None]"
+        self, append: Append, event: Numbered, live: LiveTurn | None, began_s: float, woken: "asyncio.Future[None]"
     ) -> None:
         self.append = append
         self.event = event
         self.live = live
-        self.deadline = deadline
+        self.began_s = began_s
         self.fate: Fate | Exception | None = None
         self._woken = woken
 
@@ -98,8 +98,8 @@ class Relay:
         The fate is `StoreUnavailable` or `Overloaded` when the store did not take it for `STORE_PATIENCE_S`.
         """
         loop = self._loop
-        deadline = loop.time() + STORE_PATIENCE_S
-        logged = Logged(Append.of(ref, event), event, self._live.get(ref.turn_id), deadline, loop.create_future())
+        live = self._live.get(ref.turn_id)
+        logged = Logged(Append.of(ref, event), event, live, loop.time(), loop.create_future())
         self._enqueue(logged)
         return logged
 
@@ -146,7 +146,8 @@ class Relay:
             self._settle(logged, error)
 
     def _repeat(self, logged: Logged, error: Exception) -> None:
-        if isinstance(error, Unavailable) and self._loop.time() < logged.deadline and not self._stopped:
+        patient = self._loop.time() < logged.began_s + STORE_PATIENCE_S
+        if isinstance(error, Unavailable) and patient and not self._stopped:
             # What a resend finds written already stays as it is.
             self._later[logged] = self._loop.call_later(RETRY_S, self._try_again, logged)
         else:
@@ -155,7 +156,7 @@ class Relay:
     def _settle(self, logged: Logged, fate: Fate | Exception) -> None:
         logged.fate = fate
         if fate == "ok":
-            self._pace.go_on(logged.wake)
+            self._pace.go_on(logged.wake, logged.began_s)
         else:
             logged.wake()
 

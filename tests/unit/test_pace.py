@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lianhua.pace import EVENTS_PER_S, LONGEST_REST_S, STEP_S, Pace
+from lianhua.pace import EVENTS_PER_S, LONGEST_S, STEP_S, Pace
 
 
 async def rests(pace: Pace, turns: int) -> list[float]:
@@ -11,7 +11,7 @@ async def rests(pace: Pace, turns: int) -> list[float]:
     began = loop.time()
     woken: list[float] = []
     for _ in range(turns):
-        pace.go_on(lambda: woken.append(loop.time() - began))
+        pace.go_on(lambda: woken.append(loop.time() - began), began)
     async with asyncio.timeout(5):
         while len(woken) < turns:
             await asyncio.sleep(0.001)
@@ -20,9 +20,9 @@ async def rests(pace: Pace, turns: int) -> list[float]:
 
 async def test_a_few_turns_go_on_at_once() -> None:
     woken: list[int] = []
-    pace = Pace()
+    pace, began = Pace(), asyncio.get_running_loop().time()
     for number in range(int(EVENTS_PER_S * STEP_S / 2)):
-        pace.go_on(lambda number=number: woken.append(number))  # type: ignore[misc]
+        pace.go_on(lambda number=number: woken.append(number), began)  # type: ignore[misc]
     assert woken == list(range(len(woken)))
     assert woken
 
@@ -34,11 +34,11 @@ async def test_many_turns_rest_longer_the_more_they_are() -> None:
 
 
 async def test_nobody_rests_longer_than_the_longest_rest() -> None:
-    turns = int(EVENTS_PER_S * LONGEST_REST_S * 3)
+    turns = int(EVENTS_PER_S * LONGEST_S * 3)
     woken = await rests(Pace(), turns)
     assert len(woken) == turns
     late_s = 0.5  # for a machine that is busy with something else
-    assert max(woken) < LONGEST_REST_S + late_s
+    assert max(woken) < LONGEST_S + late_s
 
 
 async def test_rests_end_together() -> None:
@@ -52,5 +52,5 @@ async def test_after_a_pause_the_line_is_empty() -> None:
     await rests(pace, 300)
     await asyncio.sleep(300 / EVENTS_PER_S)
     woken: list[bool] = []
-    pace.go_on(lambda: woken.append(True))
+    pace.go_on(lambda: woken.append(True), asyncio.get_running_loop().time())
     assert woken
