@@ -30,7 +30,8 @@ class Job:
     """`stop` may be called at any time from the same event loop. `shrink` makes a smaller prompt of a refused one.
 
     `chosen_role` is the persona that came with the message, if one did: the conversation takes it over. `opening` is
-    what viewers are told before anything else, and `seam` where the reply goes on after a cut.
+    what viewers are told before anything else, and `seam` where the reply goes on after a cut. `started` is the turn's
+    first event, where it has not been run before.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Job:
         opening: Notice | None = None,
         losses: int = 0,
         seam: Seam | None = None,
+        started: Numbered | None = None,
     ) -> None:
         self.user = user
         self.turn = turn
@@ -60,6 +62,7 @@ class Job:
         self.opening = opening
         self.losses = losses
         self.seam = seam
+        self.started = started
         self.acknowledged: Acknowledged | None = None
         self.renewed_at_s = asyncio.get_running_loop().time()
         self.stop_reason: StopReason | None = None

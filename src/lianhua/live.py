@@ -13,6 +13,9 @@ BACKLOG_BYTES: Final = 1024 * 1024
 STEP_BYTES: Final = 192 * 1024  # what one viewer is given at a time: with the socket's own buffer below 512 KiB
 
 
+_FIRST: Final = Cursor(1, 0)
+_BEFORE_FIRST: Final = Cursor(1, -1)
+
 # Takes frames to a viewer at once; False where its socket has no room, and nothing was taken.
 Push = Callable[[bytes], bool]
 
@@ -100,6 +103,10 @@ class LiveTurn:
     def ring(self) -> None:
         for listener in self._listeners:
             listener.ring()
+
+    def from_start(self) -> tuple[Cursor, bytes] | None:
+        """Like `after` for a viewer who has seen nothing; None when the turn's first event is not at hand."""
+        return self.after(_BEFORE_FIRST) if self._frames and self._frames[0][0] == _FIRST else None
 
     def after(self, cursor: Cursor) -> tuple[Cursor, bytes] | None:
         """Frames after `cursor` joined, and the new cursor; None when only the journal can tell what comes after it.

@@ -61,6 +61,10 @@ class Mirrors:
                 if mirror.task:
                     mirror.task.cancel()
 
+    def here(self, ref: TurnRef) -> LiveTurn | None:
+        """The turn, if it runs in this process."""
+        return self._relay.live(ref.turn_id)
+
     def never_gave(self, ref: TurnRef, cursor: Cursor) -> bool:
         """Whether a cursor is beyond the latest event of a turn that runs here: nobody can have it from us."""
         live = self._relay.live(ref.turn_id)

@@ -140,10 +140,11 @@ class TurnPlanner:
         )
         started = turn.start(question.id, record.reply_message_id, model.info.id)
         options = GenerationOptions(temperature=persona.temperature, max_tokens=self._limits.reply_tokens)
-        job = Job(conversation.owner, turn, record, prompt, model, options, count, shrink, ask.role)
+        owner = conversation.owner
+        job = Job(owner, turn, record, prompt, model, options, count, shrink, ask.role, started=started)
         body_hash = _body_hash(ask)
         title = title_of(ask.message)
-        return job, NewTurn(turn.ref, conversation.owner, body_hash, question, record, started, title)
+        return job, NewTurn(turn.ref, owner, body_hash, question, record, started, title)
 
     def _prompts(
         self, ask: Ask, persona: Persona, question: Message, page: MessagePage, count: CountTokens

@@ -76,9 +76,14 @@ class Relay:
             self._settle(logged, _stopped())
         self._later.clear()
 
-    def open(self, ref: TurnRef, epoch: int = 1) -> LiveTurn:
-        """Makes the turn live in this process; its next event is the first of `epoch` after its number 0."""
+    def open(self, ref: TurnRef, epoch: int = 1, first: Numbered | None = None) -> LiveTurn:
+        """Makes the turn live in this process; its next event is the first of `epoch` after its number 0.
+
+        `first` is the turn's first event, where it has just been accepted with it: viewers need not read it.
+        """
         live = self._live[ref.turn_id] = LiveTurn(ref, Cursor(epoch, 0))
+        if first:
+            live.publish(first)
         return live
 
     def live(self, turn_id: str) -> LiveTurn | None:

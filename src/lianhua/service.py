@@ -243,6 +243,7 @@ class ChatService:
             mirrors=self._mirrors,
             conversations=self._conversations,
             recover=self._recovery.recover,
+            ours=self._tasks.job(ref, user) is not None,
         )
         return viewer if await viewer.open() else None
 

@@ -79,7 +79,7 @@ class TurnTasks:
             return  # never twice in one process
         if self._ending:
             job.stop("handed_over")
-        self._relay.open(ref, job.turn.epoch)
+        self._relay.open(ref, job.turn.epoch, job.started)
         task = asyncio.create_task(self._run(job), name=f"turn {ref.turn_id}")
         self._running[ref.turn_id] = (job, task)
         task.add_done_callback(lambda task: self._ran(ref, task))

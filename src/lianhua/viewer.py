@@ -25,11 +25,14 @@ _HEARTBEAT: Final = comment("")
 
 
 class Viewer:
-    """Follows `ref` for `owner` from `cursor` on. `open` first: it refuses what cannot be followed."""
+    """Follows `ref` for `owner` from `cursor` on. `open` first: it refuses what cannot be followed.
+
+    `ours` tells that the turn runs in this process and is the owner's: then its first events need not be read.
+    """
 
     __slots__ = (
-        "_clock", "_conversations", "_cursor", "_first", "_journal", "_last_byte", "_mirrors", "_over", "_owner",
-        "_owner_checked", "_push", "_recover", "_ref",
+        "_clock", "_conversations", "_cursor", "_first", "_journal", "_last_byte", "_mirrors", "_ours", "_over",
+        "_owner", "_owner_checked", "_push", "_recover", "_ref",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +45,7 @@ class Viewer:
         mirrors: Mirrors,
         conversations: ConversationStore,
         recover: Recover,
+        ours: bool = False,
     ) -> None:
         self._ref = ref
         self._owner = owner
@@ -50,6 +54,7 @@ class Viewer:
         self._mirrors = mirrors
         self._conversations = conversations
         self._recover = recover
+        self._ours = ours and cursor == FROM_START
         self._first: EventPage | SnapshotPage | None = None
         self._over = False
         self._push: Push | None = None
@@ -61,6 +66,8 @@ class Viewer:
 
         Raises `ConversationNotFound`, `TurnNotFound`, `StoreUnavailable`.
         """
+        if self._ours and (live := self._mirrors.here(self._ref)) and live.from_start():
+            return True
         page = await self._journal.read(self._ref, self._owner, self._cursor)
         if page.state == "lost" and await self._recover(self._ref):
             page = await self._journal.read(self._ref, self._owner, self._cursor)
@@ -99,9 +106,17 @@ class Viewer:
         twice.
         """
         if self._first is None:
-            return b""
+            return await self._begin_here()
         first, self._first = self._first, None
         return await self._advance(await self._read() if _ahead(first) else first)
+
+    async def _begin_here(self) -> bytes:
+        live = self._mirrors.here(self._ref)
+        if live and (found := live.from_start()):
+            self._cursor, frames = found
+            self._over = self._cursor == live.end
+            return frames
+        return await self._advance(await self._read())  # it has gone on too fast, or has ended meanwhile
 
     async def _step(self, live: LiveTurn) -> bytes:
         """The next bytes; none when there was only time to wait."""
