@@ -66,3 +66,10 @@ clean:
 chaos: $(VENV)/tested
 	sh tests/need_servers.sh
 	$(BIN)/python -m tests.chaos $(KINDS)
+
+# What a token, a turn and a stream cost, beside nginx and bare relays: a quarter of an hour, on a machine with nothing
+# else to do. `make bench NAMES="paced firehose"` runs some of it. Needs a C compiler and nginx.
+.PHONY: bench
+bench: $(VENV)/tested
+	@command -v nginx >/dev/null && command -v $${CC:-cc} >/dev/null || { echo "make bench needs nginx and a C compiler" >&2; exit 1; }
+	$(BIN)/python -m benchmarks $(NAMES)

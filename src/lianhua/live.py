@@ -1,6 +1,7 @@
 """A turn as its viewers in this process see it: its latest frames, and who is told of new ones."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +13,8 @@ VIEWER_BACKLOG_EVENTS: Final = 256
 BACKLOG_BYTES: Final = 1024 * 1024
 STEP_BYTES: Final = 192 * 1024  # what one viewer is given at a time: with the socket's own buffer below 512 KiB
 
+
+logger = logging.getLogger(__name__)
 
 _FIRST: Final = Cursor(1, 0)
 _BEFORE_FIRST: Final = Cursor(1, -1)
@@ -82,7 +85,7 @@ class LiveTurn:
             self.end = event.cursor
             self.over = True
         for listener in self._listeners:
-            if listener.push and listener.push(frame):
+            if listener.push and _taken(listener.push, frame):
                 listener.cursor = event.cursor
                 if not self.over:
                     continue
@@ -150,3 +153,11 @@ class LiveTurn:
     def _forget(self) -> None:
         self._frames.clear()
         self._bytes = 0
+
+
+def _taken(push: Push, frame: bytes) -> bool:
+    try:
+        return push(frame)
+    except Exception:  # one viewer's socket must not keep the frame from the others, nor its turn from going on
+        logger.exception("a viewer is not pushed to any more")
+        return False

@@ -1,8 +1,8 @@
 """Group commit and fan-out: many turns' events go to the journal in one round trip, and only then to the viewers here.
 
 The appends that arrive while one commit is on its way form the next one, so the busier the server, the larger the
-batches; there is no timer, and an idle server commits at once. Each server of the store has commits of its own: while
-one of a Cluster's is away, the turns of the others go on.
+batches; an idle server commits at once. On a busy one turns rest between two events, see `pace`. Each server of the
+store has commits of its own: while one of a Cluster's is away, the turns of the others go on.
 """
 
 import asyncio

@@ -154,7 +154,7 @@ class TurnRunner:
         finish: Finish | None = None
         async with aclosing(job.model.stream(job.prompt, job.options)) as batches:
             async for batch in batches:
-                # Whatever arrives while an append is on its way waits in the socket and is the next batch: no timer.
+                # Whatever arrives while an append is on its way, or the turn rests, is the next batch.
                 for delta in _joined(batch):
                     if (new := _past_seam(job, delta)) and (event := _event(job, new)):
                         await self._log(job, event)

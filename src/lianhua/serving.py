@@ -65,14 +65,14 @@ class _Protocol(HttpToolsProtocol):
         the socket is a coroutine.
         """
         transport = self.transport
-        if (
-            transport.is_closing()
-            or transport.get_write_buffer_size() > PUSH_BYTES
-            or self.scope["http_version"] != "1.1"
-        ):
+        if transport.is_closing() or transport.get_write_buffer_size() > PUSH_BYTES:
             return False
         transport.write(b"%x\r\n%b\r\n" % (len(body), body))
         return True
+
+    @property
+    def gone(self) -> bool:
+        return self.transport.is_closing()
 
     def when_gone(self, call: Callable[[], object]) -> None:
         if self.transport.is_closing():
@@ -81,6 +81,8 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self.scope:
+            self.scope.pop("extensions", None)  # else it is kept until the next collection of garbage
         if self._call_when_gone:
             self._call_when_gone()
 

@@ -22,7 +22,7 @@ from lianhua.turn import TurnRef
 logger = logging.getLogger(__name__)
 
 # How late a stop from another worker is heard of when its hint is lost; far below the lease of 15 s.
-RENEW_S: Final = 1.0
+RENEW_S: Final = 1.0  # at most, from one append or renewal to the next
 SWEEP_S: Final = 1.0  # a lost turn is met at the latest so long after its lease
 # A turn is listed a moment before it is accepted. One that is still not there after so long never was, or has ended.
 FORGET_S: Final = LEASE_S
@@ -56,7 +56,7 @@ class Upkeep:
         channel = worker_channel(self._journal.worker)
         self._listening.enter_context(self._wakeups.listen(channel, self._hear))
         self._chores = [
-            asyncio.create_task(_every(RENEW_S, self._renew), name="renew leases"),
+            asyncio.create_task(_every(RENEW_S / 2, self._renew), name="renew leases"),
             asyncio.create_task(_every(SWEEP_S, self._sweep), name="look for lost turns"),
         ]
 
@@ -87,7 +87,7 @@ class Upkeep:
         for job in self._tasks.jobs:
             if now - job.renewed_at_s > STORE_PATIENCE_S:
                 job.stop("gone")  # its lease may be another worker's by now
-            elif now - job.renewed_at_s > RENEW_S / 2:  # else its latest append has renewed it
+            elif now - job.renewed_at_s >= RENEW_S / 2:  # else its latest append has renewed it
                 lanes[self._journal.lane(job.turn.ref)].append(job)
         for lane, jobs in lanes.items():
             if lane not in self._renewing:

@@ -136,7 +136,8 @@ class Viewer:
         if found is None:
             await live.listen(self._cursor, None, min(HEARTBEAT_S - quiet_s, RETRY_S))
         else:
-            await self._listen(live, HEARTBEAT_S - quiet_s)
+            owner_due_s = self._owner_checked + OWNER_CHECK_S - self._clock()
+            await self._listen(live, min(HEARTBEAT_S - quiet_s, owner_due_s))
         return b""
 
     async def _listen(self, live: LiveTurn, timeout_s: float) -> None:

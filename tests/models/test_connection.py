@@ -1,9 +1,12 @@
 """The client of a model's server on real sockets."""
 
 import asyncio
+import contextlib
 import gzip
+import multiprocessing
 import socket
 import ssl
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -417,3 +420,32 @@ async def test_a_key_cannot_bring_a_header_of_its_own() -> None:
         with pytest.raises(ModelBadResponse):
             await said(OpenAIModel(INFO, upstream.base_url, "k\r\nX: y"))
         assert not upstream.requests
+
+
+@pytest.mark.parametrize("nothing", [b": keep-alive\n\n", b"\n", b'data: {"choices":[{"index":0,"delta":{}}]}\n\n'])
+async def test_a_flood_of_nothing_meets_its_deadline_and_stops_nobody_else(
+    model_at: Callable[..., OpenAIModel], nothing: bytes
+) -> None:
+    def flood(port: "multiprocessing.Queue[int]") -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port.put(server.getsockname()[1])
+            client, _ = server.accept()
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            until = time.monotonic() + 4
+            with contextlib.suppress(OSError):
+                while time.monotonic() < until:
+                    client.sendall(nothing * (1024 * 1024 // len(nothing)))
+
+    port: multiprocessing.Queue[int] = multiprocessing.get_context("fork").Queue()
+    sender = multiprocessing.get_context("fork").Process(target=flood, args=(port,))
+    sender.start()
+    try:
+        address = f"http://127.0.0.1:{await asyncio.to_thread(port.get)}/v1"
+        began = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            await said(model_at(address, Limits(first_byte_s=0.3)))
+        assert time.monotonic() - began < 3, "the flood lasts 4 s"
+    finally:
+        sender.terminate()
+        await asyncio.to_thread(sender.join)

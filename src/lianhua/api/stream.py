@@ -94,6 +94,7 @@ class Streams:
         await self._app(scope, receive, send)
         if scope["type"] == "http" and (source := scope["state"].pop(SOURCE, None)):
             socket: Socket = scope["extensions"][SOCKET]["socket"]
+            scope["headers"].clear()  # the server has the list too
             for name in scope.keys() - KEPT_OF_SCOPE:
                 del scope[name]
             await self._follow(source, socket, send)
@@ -110,6 +111,8 @@ class Streams:
         finally:
             self._open.discard(task)
             socket.when_gone(_nothing)
+        if socket.gone:
+            return
         with contextlib.suppress(OSError):  # a time-out is one too
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -124,6 +127,11 @@ class Socket(Protocol):
 
     def push(self, body: bytes) -> bool:
         """Sends a part of the response's body at once; False where the socket has no room for it."""
+        ...
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client is."""
         ...
 
     def when_gone(self, call: Callable[[], object]) -> None:
@@ -146,8 +154,9 @@ async def _pump(source: Source, socket: Socket, send: Send) -> None:
                     await asyncio.sleep(SLOW_S)
     except TimeoutError:
         logger.info("a viewer that takes nothing is cut off")
-    except OSError:
-        pass  # the client is gone
+    except (OSError, RuntimeError) as error:
+        if not socket.gone:  # else this is what the server says of it
+            raise error
     except LianhuaError as error:
         # Without an end the viewer knows that this was not all, and comes back with its cursor.
         logger.warning("a stream is closed early: %s", error.code)

@@ -8,6 +8,7 @@ something there: the loop is not woken by what nobody waits for.
 
 import asyncio
 import os
+import select
 from collections.abc import Callable
 from typing import cast
 
@@ -16,6 +17,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 # With so much at hand no more is read: uvloop reads up to 32 times in a row while arrivals fill its buffer of 256 KiB.
 # So what one read returns stays below this and one buffer together.
 LARGE_BYTES = 32 * 1024
+# Reads of what was there already, before the loop has its turn: a server that floods us with nothing but comments must
+# not keep everybody else waiting, nor outrun the deadline.
+TAKES_IN_A_ROW = 16
 # For what a paused socket is read into; of all connections, for it is empty again at once.
 _BUFFER = memoryview(bytearray(256 * 1024))
 # Servers send up to 16 KiB of headers. The bound holds as well for whatever else comes without a body: answers before
@@ -54,6 +58,7 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_pieces",
         "_resting",
+        "_taken",
         "_timer",
         "_transport",
         "_waiter",
@@ -77,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._file: int | None = None  # of the socket, where its bytes are those of HTTP
         self._resting = False
+        self._taken = 0
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -91,7 +97,14 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may follow: the answer was read to its end, and the server keeps the connection."""
-        return self._ended and self._kept and self._fault is None and not self._pieces and self._is_open()
+        if not (self._ended and self._kept and self._fault is None and not self._pieces and self._is_open()):
+            return False
+        if self._file is None:
+            return True
+        # What can be read now is the server's goodbye, and the loop has not come to it yet.
+        look = select.poll()
+        look.register(self._file, select.POLLIN)
+        return not look.poll(0)
 
     def header(self, name: bytes) -> str | None:
         """A header of the answer, of those that are looked at; `name` in lower case."""
@@ -126,6 +139,11 @@ class Connection(asyncio.Protocol):
         while True:
             if self._paused and sum(map(len, pieces)) < LARGE_BYTES:
                 self._take()
+                if self._taken == TAKES_IN_A_ROW:
+                    self._taken = 0
+                    await asyncio.sleep(0)
+                    if self._loop.time() >= deadline:
+                        raise TimeoutError
             if pieces:
                 break
             if self._ended:
@@ -185,6 +203,7 @@ class Connection(asyncio.Protocol):
             self._timer = None
         self._wake()
         self._on_lost(self)
+        del self._parser  # it holds this connection's methods, and would keep it until the next collection of garbage
 
     # For the parser
 
@@ -229,9 +248,14 @@ class Connection(asyncio.Protocol):
             return
         try:
             size = os.readv(self._file, (_BUFFER,))
-        except OSError:
-            return  # nothing there; anything else is met by the transport too
+        except BlockingIOError:
+            return
+        except OSError as exc:  # the transport would not meet it a second time, and take the end for an orderly one
+            self._fault = Broken(type(exc).__name__)
+            self.close()
+            return
         if size:  # else the transport meets the end as well
+            self._taken += 1
             self.data_received(bytes(_BUFFER[:size]))
 
     def _watch(self, deadline: float) -> None:

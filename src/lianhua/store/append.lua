@@ -1,4 +1,4 @@
--- Logs one event each of many running turns, adds a piece to a turn's text and renews its lease. A repeated seq changes
+-- Logs one event each of many running turns, adds a piece to a turn's text and renews its lease. A repeated seq adds
 -- nothing; one that leaves a gap says that the store has lost what came before it (a replica took over that had not
 -- received it yet). In a Cluster a call holds one turn, elsewhere as many as there are: what a call costs by itself is
 -- then shared. KEYS meta, log, piece (text or reasoning) of each
@@ -13,7 +13,10 @@ local function log_event(meta, log, piece, turn_id, epoch, seq, kind, value)
   if refused then return refused[1] end
   local fate = turn[5] == '1' and 'stop' or 'ok'
   local number, last = tonumber(seq), tonumber(turn[4])
-  if number <= last then return fate end
+  if number <= last then
+    redis.call('HSET', meta, 't.lease', lease)
+    return fate
+  end
   if number > last + 1 then return 'behind' end
 
   if not redis.call('XADD', log, 'NOMKSTREAM', 'MAXLEN', '~', log_events, epoch .. '-' .. seq, kind, value) then

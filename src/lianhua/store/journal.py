@@ -3,6 +3,7 @@
 Nothing here keeps state: any process may call anything about any turn.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -10,14 +11,16 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound
+from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound, Unavailable
 from lianhua.events import Cursor, End, from_log, parse_cursor, to_log
 from lianhua.messages import Message
 from lianhua.store.conversations import Retention
 from lianhua.store.database import Database, Keyed
 from lianhua.store.keys import ConversationKeys
-from lianhua.store.scripts import Argument, Script, ours
+from lianhua.store.scripts import Argument, Script, is_outage, ours
 from lianhua.turn import Numbered, TurnRecord, TurnRef
+
+logger = logging.getLogger(__name__)
 
 LEASE_S: Final = 15.0
 LOG_EVENTS: Final = 512  # older ones are trimmed: a viewer that far behind is served sooner by a snapshot
@@ -156,6 +159,7 @@ class TurnJournal:
         self._retention = retention
         self.worker = worker
         self._working_ttl_s = working_ttl_s
+        self._bundle_events = BUNDLE_EVENTS if database.slots_mix else 1
         self._accept, self._append, self._finish = Script("accept"), Script("append"), Script("finish")
         self._renew, self._account, self._claim = Script("renew"), Script("account"), Script("claim")
         self._stop, self._read = Script("stop"), Script("read")
@@ -212,16 +216,25 @@ class TurnJournal:
 
         An exception in the list is that event's alone; `StoreUnavailable` and `Overloaded` pass.
         """
-        size = BUNDLE_EVENTS if self._database.slots_mix else 1
+        size = self._bundle_events
         bundles = [batch[start : start + size] for start in range(0, len(batch), size)]
         answers = await self._database.run_each(self._append, [*map(self._append_call, bundles)], durable=True)
         fates: list[Fate | Exception] = []
         for bundle, answer in zip(bundles, answers, strict=True):
-            if isinstance(answer, Exception):
+            if not isinstance(answer, Exception):
+                fates += [_FATES[fate] if isinstance(fate, bytes) else self._failed(fate) for fate in answer]
+            elif isinstance(answer, Unavailable) or len(bundle) == 1:
                 fates += [answer] * len(bundle)
-            else:
-                fates += [_FATES[fate] if isinstance(fate, bytes) else ours(fate) for fate in answer]
+            else:  # a proxy in front of several servers, perhaps, that calls itself one
+                logger.warning("the store takes one conversation a call: %s", answer)
+                self._bundle_events = 1
+                fates += await self.append(bundle)
         return fates
+
+    def _failed(self, error: Exception) -> Exception:
+        if is_outage(error):
+            self._database.nodes.doubt()
+        return ours(error)
 
     def _append_call(self, bundle: Sequence[Append]) -> Keyed:
         keys: list[str] = []

@@ -56,7 +56,7 @@ class Script:
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def request(self, keys: Sequence[str], args: Sequence[Argument]) -> Request:
-        """The call with these keys, which all live in one slot."""
+        """The call with these keys, of which all live where the first one does."""
         return Request(keys[0], ("EVALSHA", self.sha, len(keys), *keys, *args), self.source)
 
 

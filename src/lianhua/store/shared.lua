@@ -1,4 +1,5 @@
--- Put in front of every script. All keys of a call belong to one conversation and so to one slot.
+-- Put in front of every script. All keys of a call belong to one conversation and so to one slot; but `append` takes
+-- many conversations where there are no slots.
 
 local function now()
   local t = redis.call('TIME')

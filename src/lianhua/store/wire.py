@@ -103,7 +103,7 @@ class Wire:
 
 
 class _Call:
-    """Commands that were sent, the answers so far, and the tick of the line's clock at which they were sent."""
+    """Commands that were sent, the answers so far, and the tick of the line's clock since which nothing has come."""
 
     __slots__ = ("answers", "count", "done", "tick")
 
@@ -115,7 +115,7 @@ class _Call:
 
 
 class _Line(asyncio.BufferedProtocol):
-    """One connection, until it breaks or takes longer than `timeout_s` for an answer."""
+    """One connection, until it breaks or says nothing for `timeout_s` while an answer is due."""
 
     def __init__(self, timeout_s: float) -> None:
         self.broken = False
@@ -168,6 +168,8 @@ class _Line(asyncio.BufferedProtocol):
                     self._settle(calls.popleft())
         except (ProtocolError, IndexError):  # or an answer that nobody asked for
             self._give_up(DriverConnectionError("not the answers of a store"))
+        if calls:
+            calls[0].tick = self._tick  # what is on its way is no silence: a large answer may take its time
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._give_up(DriverConnectionError(str(exc) if exc else "the store has closed the connection"))
