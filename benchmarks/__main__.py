@@ -86,8 +86,11 @@ def viewers(tools: Tools) -> Rows:
 
 
 def workers(tools: Tools) -> Rows:
-    """One worker and two, on all cores."""
-    return [_shown({**relayed.paced_row(tools, "lianhua", 500, workers=count), "workers": count}) for count in (1, 2)]
+    """One worker with 500 streams, and two with twice as many, on all cores."""
+    return [
+        _shown({**relayed.paced_row(tools, "lianhua", 500 * count, workers=count), "workers": count})
+        for count in (1, 2)
+    ]
 
 
 def length(tools: Tools) -> Rows:
@@ -139,7 +142,12 @@ def draw(results: dict[str, Any]) -> None:
         rows = results["sweep"]
         lines = [
             Line(
-                name, [(row["streams"], row["server_us"] + row["store_us"]) for row in rows if row["target"] == target]
+                name,
+                [
+                    (row["streams"], row["server_us"] + row["store_us"])
+                    for row in rows
+                    if row["target"] == target and row["streams"] in SWEEP
+                ],
             )
             for target, name in (
                 ("lianhua", "Lianhua with its store"),
@@ -147,7 +155,7 @@ def draw(results: dict[str, Any]) -> None:
                 ("asyncio relay", "bare relay"),
             )
         ]
-        chart = Chart("CPU per relayed token", "streams of 50 tokens/s", "µs", SWEEP, 80, lines)
+        chart = Chart("CPU per relayed token", "streams of 50 tokens/s", "µs", SWEEP, 200, lines)
         (CHARTS / "cost-per-token.svg").write_text(chart.svg())
     if "length" in results and "single" in results:
         first = {row["target"]: row["first_ms"] for row in results["single"]}
@@ -157,7 +165,7 @@ def draw(results: dict[str, Any]) -> None:
             Line(name, [(x, first[target]) for x in xs])
             for target, name in (("nginx", "nginx"), ("asyncio relay", "bare relay"))
         ]
-        chart = Chart("Time to the first token", "turns in the conversation", "ms", xs, 8, [ours, *others])
+        chart = Chart("Time to the first token", "turns in the conversation", "ms", xs, 4, [ours, *others])
         (CHARTS / "first-token.svg").write_text(chart.svg())
 
 

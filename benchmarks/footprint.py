@@ -77,7 +77,7 @@ def size_row() -> dict[str, Any]:
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
         packages = next(environment.glob("lib/python*/site-packages"))
         before = _size(packages), len(list(packages.glob("*.dist-info")))
-        pip = [environment / "bin" / "python", "-m", "pip", "install", "-q", "--no-compile"]
+        pip = [environment / "bin" / "python", "-m", "pip", "install", "-qq", "--no-compile"]
         constraints = Path(name) / "constraints.txt"
         constraints.write_text("\n".join(_pins(HERE.parent / "requirements" / "run.txt")))
         subprocess.run([*pip, "-c", constraints, HERE.parent], check=True)

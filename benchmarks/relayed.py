@@ -22,7 +22,7 @@ TARGETS: Final[dict[str, Open]] = {
 }
 RATE: Final = 50  # tokens a second and stream
 FIRST_S: Final = 3.5  # of a paced run: connections are opened over 2 s, then it comes to rest
-SWEEP: Final = (1, 10, 32, 100, 250, 500, 750, 1000)
+SWEEP: Final = (32, 100, 250, 500, 750, 1000)
 FIREHOSE_TOKENS: Final = 15_000  # 345,000 characters: a reply ends at 400,000
 
 

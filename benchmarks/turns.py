@@ -24,8 +24,9 @@ def length_rows(tools: Tools) -> list[dict[str, Any]]:
     with upstream(tools.upstream, 1, 0) as port, lianhua(port, disk=False, **settings) as target:
         grown: dict[tuple[str, str], int] = {}
         for length, count in LENGTHS:
-            if count > len(grown) or length < 1_000:
+            if not grown:
                 grown = dict.fromkeys(target.conversations(count), 0)
+            grown = dict(list(grown.items())[:count])  # the later a turn, the fewer conversations get there
             _talk(tools.client, target, grown, length)
             rows.append({"turn": length, **_measured(tools.client, target, list(grown))})
             grown = {conversation: turns + MEASURED // count for conversation, turns in grown.items()}
