@@ -112,6 +112,7 @@ class Streams:
             self._open.discard(task)
             socket.when_gone(_nothing)
         if socket.gone:
+            await asyncio.sleep(0)  # the server is about to learn it too, and would miss the answer's end
             return
         with contextlib.suppress(OSError):  # a time-out is one too
             async with asyncio.timeout(SEND_TIMEOUT_S):
