@@ -92,8 +92,10 @@ class Streams:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
-        if scope["type"] == "http" and (source := scope["state"].pop(SOURCE, None)):
-            socket: Socket = scope["extensions"][SOCKET]["socket"]
+        if scope["type"] != "http" or not (source := scope["state"].pop(SOURCE, None)):
+            return
+        if extension := scope.get("extensions", {}).get(SOCKET):  # else the client has gone meanwhile
+            socket: Socket = extension["socket"]
             scope["headers"].clear()  # the server has the list too
             for name in scope.keys() - KEPT_OF_SCOPE:
                 del scope[name]
