@@ -26,8 +26,8 @@ Push = Callable[[bytes], bool]
 class Listener:
     """A viewer who has seen everything so far: new frames go to its `push` as they are published.
 
-    Without a task in between: waking one for each viewer and frame costs three times as much as the frame's way into
-    the socket. `cursor` is the last event that was taken.
+    Without a task in between, which would cost several times as much as the frame's way into the socket. `cursor` is
+    the last event that was taken.
     """
 
     __slots__ = ("_rung", "cursor", "push")

@@ -61,8 +61,8 @@ class _Protocol(HttpToolsProtocol):
     def push(self, body: bytes) -> bool:
         """Writes to the socket as the server itself would (RFC 9112, 7.1: a chunk is its size and its bytes).
 
-        2 µs a frame. Through ASGI's `send` it is 25 µs: a task is woken for each, and every layer between the route and
-        the socket is a coroutine.
+        With 1,000 viewers 7 µs a frame, of which 4 are the kernel's. Through ASGI's `send` it was 42 µs: a task is
+        woken for each, and every layer between the route and the socket is a coroutine.
         """
         transport = self.transport
         if transport.is_closing() or transport.get_write_buffer_size() > PUSH_BYTES:
