@@ -80,6 +80,12 @@ async def test_a_reply_says_how_it_ended(fast: LocalModel) -> None:
     assert len(text_of(deltas)) == 8 and set(text_of(deltas)) <= set(string.ascii_lowercase)
 
 
+async def test_a_long_reply_comes_in_pieces(slow: LocalModel) -> None:
+    async with aclosing(slow.stream(prompt_of("hello"), LONG)) as reply:
+        first, second, third = [await anext(reply) for _ in range(3)]
+    assert all(isinstance(delta, TextDelta) for batch in (first, second, third) for delta in batch)
+
+
 async def test_turns_that_follow_at_once_are_answered_at_once(fast: LocalModel) -> None:
     for _ in range(5):
         assert {type(delta) for delta in await deltas_of(fast)} == {TextDelta, Finish}
