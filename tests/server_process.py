@@ -28,6 +28,7 @@ class ServerProcess:
                 **inherited,
                 "LIANHUA_DATA_DIR": str(data_dir),
                 "LIANHUA_DISCOVERY": "0",
+                "LIANHUA_TITLES": "message",  # what counts a model's calls counts turns
                 "PYTHONUNBUFFERED": "1",
                 **environment,
             },

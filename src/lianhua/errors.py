@@ -4,7 +4,7 @@
     ├── WrongSettings            the operator mends a setting; the server does not start
     ├── Refused                  the caller changes the request
     │   ├── InvalidRequest, UnknownRole, UnknownModel, MessageTooLong
-    │   ├── ConversationNotFound, TurnNotFound      the same for "not yours" and "not there"
+    │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
     │   ├── TurnInProgress, IdempotencyMismatch
     │   └── CrossSite, Forbidden, NotAuthenticated, PayloadTooLarge
     ├── Unavailable              the caller tries again later
@@ -69,6 +69,12 @@ class ConversationNotFound(Refused):
 
 class TurnNotFound(Refused):
     code = "turn_not_found"
+
+
+class PersonaNotFound(Refused):
+    """No persona of that id is the caller's own. `UnknownRole` is about one to talk with, of whatever origin."""
+
+    code = "persona_not_found"
 
 
 class TurnInProgress(Refused):

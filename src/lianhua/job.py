@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from lianhua.events import Notice
-from lianhua.messages import Language
+from lianhua.messages import Language, Message
 from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.prompt import CountTokens, Prompt
 from lianhua.seam import Seam
@@ -26,18 +26,35 @@ class Acknowledged(Struct, frozen=True, gc=False):
     reasoning_chars: int
 
 
+class Kept(Struct, frozen=True):
+    """What a reply begins with that goes on with another one: shown and stored before the model is asked."""
+
+    text: str
+    reasoning: str
+
+
+NOTHING_KEPT: Final = Kept("", "")
+
+
+def opening_reasoning(kept: Kept) -> str:
+    """The reasoning that comes first, apart from what the model may add."""
+    return f"{kept.reasoning.rstrip()}\n\n" if kept.reasoning else ""
+
+
 class Job:
     """`stop` may be called at any time from the same event loop. `shrink` makes a smaller prompt of a refused one.
 
     `chosen_role` is the persona that came with the message, if one did: the conversation takes it over. `opening` is
     what viewers are told before anything else, and `seam` where the reply goes on after a cut. `started` is the turn's
-    first event, where it has not been run before.
+    first event, where it has not been run before. `reply` is there once the turn has ended. `title` is
+    what the question calls the conversation, where it is the first one.
     """
 
     def __init__(
         self,
         user: str,
         turn: Turn,
+        question: Message,
         record: TurnRecord,
         prompt: Prompt,
         model: ChatModel,
@@ -49,9 +66,12 @@ class Job:
         losses: int = 0,
         seam: Seam | None = None,
         started: Numbered | None = None,
+        kept: Kept = NOTHING_KEPT,
+        title: str = "",
     ) -> None:
         self.user = user
         self.turn = turn
+        self.question = question
         self.record = record
         self.prompt = prompt
         self.model = model
@@ -63,6 +83,9 @@ class Job:
         self.losses = losses
         self.seam = seam
         self.started = started
+        self.kept = kept
+        self.title = title
+        self.reply: Message | None = None
         self.acknowledged: Acknowledged | None = None
         self.renewed_at_s = asyncio.get_running_loop().time()
         self.stop_reason: StopReason | None = None
@@ -70,8 +93,9 @@ class Job:
 
     @property
     def unseen(self) -> bool:
-        """Whether nothing of the reply has been shown."""
-        return not self.turn.length and not self.turn.reasoning_length
+        """Whether nothing of the reply has been shown but what it goes on with."""
+        kept_reasoning = len(opening_reasoning(self.kept))
+        return self.turn.length <= len(self.kept.text) and self.turn.reasoning_length <= kept_reasoning
 
     def acknowledge(self, event: Numbered) -> None:
         """The journal has the turn as it stands, `event` being its latest; its lease runs from now."""

@@ -19,6 +19,15 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     estimated: bool = False
 
 
+class Spent(Struct, frozen=True):
+    """What a conversation has cost with one model, in tokens; `estimated` of them were counted by us."""
+
+    turns: int
+    prompt: int
+    completion: int
+    estimated: int
+
+
 class Message(Struct, frozen=True, omit_defaults=True, rename={"depth": "n"}):
     """One message as stored. `timestamp` is Unix seconds by the store's clock.
 
@@ -43,7 +52,7 @@ class Message(Struct, frozen=True, omit_defaults=True, rename={"depth": "n"}):
 class Conversation(Struct, frozen=True):
     """A conversation without its messages. Times are Unix seconds; `expires_at` is None where it never expires.
 
-    `model` is None where the conversation follows the server's default model.
+    `model` is None where the conversation follows the server's default model. `usage` is by model.
     """
 
     id: str
@@ -57,14 +66,15 @@ class Conversation(Struct, frozen=True):
     pinned: bool
     message_count: int
     running_turn_id: str | None
+    usage: dict[str, Spent] = {}
 
 
 class ContextEntry(Struct, frozen=True, omit_defaults=True):
     """One line of the account: a message that was sent to the model or left out, and why.
 
-    `id` is "persona" for the system prompt. `reason` is one of: persona, last_message, fits, and where a cut reply
-    goes on kept (the reply so far) and go_on (the request for the rest) (all sent); message_count, token_budget, empty,
-    retry_smaller (all left out).
+    `id` is "persona" for the system prompt. `reason` is one of: persona, last_message, fits, pinned, and where a
+    cut reply goes on kept (the reply so far) and go_on (the request for the rest) (all sent); message_count,
+    token_budget, empty, retry_smaller (all left out).
     """
 
     id: str

@@ -10,14 +10,15 @@ from msgspec import Struct
 
 from lianhua.errors import InvalidRequest, MessageTooLong
 from lianhua.events import Notice
-from lianhua.job import Job
+from lianhua.ground import Act, Edit, Ground, Send
+from lianhua.job import NOTHING_KEPT, Job, Kept
 from lianhua.messages import Conversation, Language, Message
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel, GenerationOptions
-from lianhua.personas import Persona, Personas
+from lianhua.personas import Persona
 from lianhua.prompt import CountTokens, Prompt, going_on, going_on_tokens, select, smaller_budget, token_budget
 from lianhua.seam import Seam
-from lianhua.store.conversations import MessagePage
+from lianhua.store.branches import Window
 from lianhua.store.journal import Claim, NewTurn
 from lianhua.texts import say
 from lianhua.turn import Turn, TurnRecord, TurnRef
@@ -25,7 +26,7 @@ from lianhua.turn import Turn, TurnRecord, TurnRef
 TITLE_CHARS: Final = 40
 
 # What is planned with the conversation as it stands; asked again when it has moved on meanwhile.
-Plan = Callable[[MessagePage], tuple[Job, NewTurn]]
+Plan = Callable[[Window], tuple[Job, NewTurn]]
 
 
 class ContextLimits(Struct, frozen=True):
@@ -37,27 +38,32 @@ class ContextLimits(Struct, frozen=True):
 
 
 class Ask(Struct, frozen=True):
-    """What a person wants of a conversation: the next message. `key` opens at most one turn."""
+    """What a person wants of a conversation. `key` opens at most one turn."""
 
-    message: str
+    act: Act
     language: Language
     key: str
     role: str | None = None
     model: str | None = None
 
 
+class Cut(Struct, frozen=True):
+    """A reply that goes on: the id of the message that has its text so far."""
+
+    reply_id: str
+    text: str
+
+
 class TurnPlanner:
-    """Knows the personas, the models and the limits of the window."""
+    """Knows the models and the limits of the window."""
 
     def __init__(
         self,
         catalog: Catalog,
-        personas: Personas,
         limits: ContextLimits,
         counter_for: Callable[[str], CountTokens],
     ) -> None:
         self.catalog = catalog
-        self.personas = personas
         self._limits = limits
         self._counter_for = counter_for
 
@@ -66,50 +72,69 @@ class TurnPlanner:
         """How many of the newest messages a plan wants to see. One of them falls out, and the account can name it."""
         return self._limits.messages
 
-    def begin(self, ask: Ask, conversation: Conversation, ref: TurnRef) -> Plan:
+    def counter(self, model: str) -> CountTokens:
+        """How the tokens of a model are counted, by the model's id."""
+        return self._counter_for(self.catalog.get_or_default(model).info.name)
+
+    def begin(self, ask: Ask, conversation: Conversation, ref: TurnRef, persona: Persona, ground: Ground) -> Plan:
         """The plan of the turn `ref`. Refuses what cannot be asked at all: `InvalidRequest`, `MessageTooLong`,
-        `UnknownRole`, `UnknownModel`.
+        `UnknownModel`.
 
         The plan that comes back raises `MessageTooLong` when the question cannot fit the model's window.
         """
-        if not ask.message.strip():
-            raise InvalidRequest("message", "must not be empty")
-        if len(ask.message) > self._limits.message_chars:
-            raise MessageTooLong(self._limits.message_chars, len(ask.message), "characters")
-        persona = self.personas.get(ask.role) if ask.role else self.personas.get_or_default(conversation.role)
-        model = self.catalog.get(ask.model) if ask.model else self.catalog.get_or_default(conversation.model)
-        return lambda page: self._plan(ask, conversation, ref, persona, model, page)
+        if isinstance(ask.act, Send | Edit):
+            self._check(ask.act.message)
+        model = self._model(ask, conversation, persona, ground)
+        return lambda window: self._plan(ask, conversation, ref, persona, model, ground, window)
 
-    def again(self, ref: TurnRef, claim: Claim, question: Message, before: MessagePage) -> Job:
+    def again(
+        self, ref: TurnRef, claim: Claim, persona: Persona, question: Message, window: Window, cut: Message | None
+    ) -> Job:
         """The job of a turn that was taken over: from the beginning, or going on after the text that was kept.
 
-        `before` are the messages that precede the question. Raises `UnknownModel`, `MessageTooLong`.
+        `window` are the messages that precede the question, `cut` the reply that the turn was to go on with. Raises
+        `UnknownModel`, `MessageTooLong`.
         """
         record = claim.record
-        persona = self.personas.get_or_default(record.persona)
         model = self.catalog.get(record.model)
-        count = self._counter_for(model.info.name)
-        ask = Ask(question.content, record.language, record.key)
-        prompt_within = self._prompts(ask, persona, question, before, count)
-        kept = claim.text
-        reserve = going_on_tokens(kept, record.language, count) if kept else 0
-        budget = token_budget(model.info.context_tokens, self._limits.reply_tokens) - reserve
+        shown = claim.text and (cut is None or claim.text != cut.content)
+        if shown:
+            goes_on: Cut | None = Cut(record.reply_message_id, claim.text)
+        else:
+            goes_on = Cut(cut.id, cut.content) if cut else None
+        first, shrink = self._prompts(record.language, persona, model, question, window, goes_on)
+        turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
+        code = "continued" if shown else "restarted"
+        return Job(
+            claim.owner,
+            turn,
+            question,
+            msgspec.structs.replace(record, context=first.context, attempts=record.attempts + 1),
+            first,
+            model,
+            self._options(persona),
+            self._counter_for(model.info.name),
+            shrink,
+            opening=Notice(code, say(code, record.language)),
+            losses=claim.losses,
+            seam=_seam(model, goes_on),
+            kept=Kept(cut.content, cut.reasoning) if cut else NOTHING_KEPT,
+        )
 
-        def prompt(budget_tokens: int, refused: Prompt | None) -> Prompt:
-            found = prompt_within(budget_tokens, refused)
-            return going_on(found, record.reply_message_id, kept, count) if kept else found
+    def _check(self, message: str) -> None:
+        if not message.strip():
+            raise InvalidRequest("message", "must not be empty")
+        if len(message) > self._limits.message_chars:
+            raise MessageTooLong(self._limits.message_chars, len(message), "characters")
 
-        def shrink(refused: Prompt) -> Prompt:
-            return prompt(smaller_budget(refused.context) - reserve, refused)
-
-        first = prompt(max(budget, 1), None)
-        turn = Turn(ref, claim.epoch, next_seq=1, text=kept, reasoning=claim.reasoning)
-        record = msgspec.structs.replace(record, context=first.context, attempts=record.attempts + 1)
-        options = GenerationOptions(temperature=persona.temperature, max_tokens=self._limits.reply_tokens)
-        code = "continued" if kept else "restarted"
-        opening = Notice(code, say(code, record.language))
-        seam = Seam(kept) if kept else None
-        return Job(claim.owner, turn, record, first, model, options, count, shrink, None, opening, claim.losses, seam)
+    def _model(self, ask: Ask, conversation: Conversation, persona: Persona, ground: Ground) -> ChatModel:
+        """The model that was asked for, else the first of these that is there: the cut reply's, the conversation's, the
+        persona's, the default one.
+        """
+        if ask.model:
+            return self.catalog.get(ask.model)
+        named = (ground.cut.model if ground.cut else None, conversation.model, persona.model)
+        return self.catalog.get_or_default(next((model for model in named if model and model in self.catalog), None))
 
     def _plan(
         self,
@@ -118,16 +143,14 @@ class TurnPlanner:
         ref: TurnRef,
         persona: Persona,
         model: ChatModel,
-        page: MessagePage,
+        ground: Ground,
+        window: Window,
     ) -> tuple[Job, NewTurn]:
-        question = Message(new_id(), "user", ask.message, parent_id=page.head or None)
-        count = self._counter_for(model.info.name)
-        prompt_within = self._prompts(ask, persona, question, page, count)
-        prompt = prompt_within(token_budget(model.info.context_tokens, self._limits.reply_tokens), None)
-
-        def shrink(refused: Prompt) -> Prompt:
-            return prompt_within(smaller_budget(refused.context), refused)
-
+        said = ask.act.message if isinstance(ask.act, Send | Edit) else ""
+        parent_id = window.head if ground.parent_id is None else ground.parent_id
+        question = ground.question or Message(new_id(), "user", said, parent_id=parent_id or None)
+        goes_on = Cut(ground.cut.id, ground.cut.content) if ground.cut else None
+        prompt, shrink = self._prompts(ask.language, persona, model, question, window, goes_on)
         turn = Turn(ref)
         record = TurnRecord(
             user_message_id=question.id,
@@ -137,36 +160,89 @@ class TurnPlanner:
             context=prompt.context,
             language=ask.language,
             key=ask.key,
+            continues=ground.cut.id if ground.cut else None,
         )
         started = turn.start(question.id, record.reply_message_id, model.info.id)
-        options = GenerationOptions(temperature=persona.temperature, max_tokens=self._limits.reply_tokens)
-        owner = conversation.owner
-        job = Job(owner, turn, record, prompt, model, options, count, shrink, ask.role, started=started)
-        body_hash = _body_hash(ask)
-        title = title_of(ask.message)
-        return job, NewTurn(turn.ref, owner, body_hash, question, record, started, title)
+        job = Job(
+            conversation.owner,
+            turn,
+            question,
+            record,
+            prompt,
+            model,
+            self._options(persona),
+            self._counter_for(model.info.name),
+            shrink,
+            ask.role,
+            seam=_seam(model, goes_on),
+            started=started,
+            kept=Kept(ground.cut.content, ground.cut.reasoning) if ground.cut else NOTHING_KEPT,
+            title=title_of(said) if said and not conversation.title else "",
+        )
+        new_turn = NewTurn(
+            turn.ref,
+            conversation.owner,
+            _body_hash(ask),
+            question,
+            record,
+            started,
+            title_of(said),
+            beside=ground.beside,
+            answered_again=ground.question is not None,
+            # Only what is to follow the newest message minds that there is a newer one.
+            expected_head=window.head if ground.question is None and ground.parent_id is None else None,
+        )
+        return job, new_turn
+
+    def _options(self, persona: Persona) -> GenerationOptions:
+        limits = [tokens for tokens in (persona.max_tokens, self._limits.reply_tokens) if tokens]
+        return GenerationOptions(persona.temperature, persona.top_p, min(limits, default=None))
 
     def _prompts(
-        self, ask: Ask, persona: Persona, question: Message, page: MessagePage, count: CountTokens
-    ) -> Callable[[int, Prompt | None], Prompt]:
-        """The prompt for a budget, and for one that is smaller than a prompt which the model refused."""
-        text = persona.text(ask.language)
+        self,
+        language: Language,
+        persona: Persona,
+        model: ChatModel,
+        question: Message,
+        window: Window,
+        cut: Cut | None,
+    ) -> tuple[Prompt, Callable[[Prompt], Prompt]]:
+        """The prompt, and what makes a smaller one of a prompt which the model refused."""
+        text = persona.text(language)
+        info = model.info
+        count = self._counter_for(info.name)
+        history = window.pinned + window.messages
+        prefill = info.prefill is not None
+        reserve = going_on_tokens(cut.text, language, count, prefill=prefill) if cut else 0
 
         def prompt_within(budget_tokens: int, refused: Prompt | None) -> Prompt:
-            return select(
+            found = select(
                 text.prompt.strip(),
-                page.messages,
+                history,
                 question,
                 max_messages=self._limits.messages,
-                budget_tokens=budget_tokens,
+                budget_tokens=max(budget_tokens - reserve, 1),
                 count=count,
-                older=max(page.depth + 1 - len(page.messages), 0),
-                language=ask.language,
+                older=max(window.total - len(history), 0),
+                pinned=window.pins,
+                language=language,
                 persona_name=text.name,
                 smaller_than=refused.context if refused else None,
             )
+            return going_on(found, cut.reply_id, cut.text, count, prefill=prefill) if cut else found
 
-        return prompt_within
+        def shrink(refused: Prompt) -> Prompt:
+            return prompt_within(smaller_budget(refused.context), refused)
+
+        reply_tokens = self._options(persona).max_tokens
+        if reply_tokens and persona.max_tokens:
+            reply_tokens = min(reply_tokens, info.context_tokens // 2)  # a persona cannot talk the question away
+        return prompt_within(token_budget(info.context_tokens, reply_tokens), None), shrink
+
+
+def _seam(model: ChatModel, cut: Cut | None) -> Seam | None:
+    """Where the reply goes on. A model that goes on by itself repeats nothing, and may mean what looks like it."""
+    return Seam(cut.text) if cut and model.info.prefill is None else None
 
 
 def title_of(message: str) -> str:
@@ -182,4 +258,6 @@ def new_id() -> str:
 
 def _body_hash(ask: Ask) -> str:
     """Of what was asked, not of what it came to: the persona may change before the same is asked again."""
-    return hashlib.sha256(msgspec.json.encode([ask.message, ask.role, ask.model])).hexdigest()
+    act = ask.act
+    plain: object = act.message if isinstance(act, Send) and act.parent_id is None else [type(act).__name__, act]
+    return hashlib.sha256(msgspec.json.encode([plain, ask.role, ask.model])).hexdigest()

@@ -1,11 +1,12 @@
 """Which messages a model is given, and the account of it: pure, no I/O.
 
 The persona's system prompt comes first, then the newest messages that fit both the message count and the token
-budget. The last user message is always there. Messages are taken without gaps: the first one that does not fit ends
-the window, for a conversation with holes reads as a different conversation.
+budget. The last user message is always there, and pinned messages are as far as the budget goes. All others are taken
+without gaps: the first one that does not fit ends the window, for a conversation with holes reads as a different
+conversation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -36,7 +37,8 @@ class PromptMessage(Struct, frozen=True):
 
 
 class Prompt(Struct, frozen=True):
-    """What a model is given for one turn: the persona's system prompt first, the last user message last.
+    """What a model is given for one turn: the persona's system prompt first, the last user message last; where a cut
+    reply goes on, that reply after it.
 
     `context` is the account of what was included and left out; of the models only `demo` looks at it.
     """
@@ -58,7 +60,7 @@ def smaller_budget(refused: ContextAccount) -> int:
 
     Raises `ContextTooLong` when there is no history to leave out.
     """
-    history = [entry.tokens for entry in refused.messages if entry.included and entry.reason == "fits"]
+    history = [entry.tokens for entry in refused.messages if entry.included and entry.reason in ("fits", "pinned")]
     if not history:
         raise ContextTooLong("persona and question alone")
     return refused.used_tokens - (sum(history) + 1) // 2
@@ -69,26 +71,30 @@ def message_tokens(text: str, count: CountTokens) -> int:
     return count(text) + TOKENS_PER_MESSAGE
 
 
-def going_on_tokens(kept: str, language: Language, count: CountTokens) -> int:
+def going_on_tokens(kept: str, language: Language, count: CountTokens, *, prefill: bool = False) -> int:
     """What `going_on` adds to a prompt."""
-    return message_tokens(kept, count) + message_tokens(GO_ON[language], count)
+    return message_tokens(kept, count) + (0 if prefill else message_tokens(GO_ON[language], count))
 
 
-def going_on(prompt: Prompt, reply_id: str, kept: str, count: CountTokens) -> Prompt:
-    """The prompt with the reply as far as it came, and the request to go on from there."""
-    added = (PromptMessage("assistant", kept), PromptMessage("user", GO_ON[prompt.language]))
-    entries = (
-        ContextEntry(reply_id, "assistant", message_tokens(kept, count), included=True, reason="kept"),
-        ContextEntry("go_on", "user", message_tokens(GO_ON[prompt.language], count), included=True, reason="go_on"),
-    )
+def going_on(prompt: Prompt, reply_id: str, kept: str, count: CountTokens, *, prefill: bool = False) -> Prompt:
+    """The prompt with the reply as far as it came, and the request to go on from there.
+
+    With `prefill` without the request: the model's server lets it go on by itself.
+    """
+    added = [PromptMessage("assistant", kept)]
+    entries = [ContextEntry(reply_id, "assistant", message_tokens(kept, count), included=True, reason="kept")]
+    if not prefill:
+        request = GO_ON[prompt.language]
+        added.append(PromptMessage("user", request))
+        entries.append(ContextEntry("go_on", "user", message_tokens(request, count), included=True, reason="go_on"))
     account = prompt.context
     account = ContextAccount(
         account.budget_tokens + sum(entry.tokens for entry in entries),
         account.used_tokens + sum(entry.tokens for entry in entries),
         account.older_left_out,
-        account.messages + entries,
+        account.messages + tuple(entries),
     )
-    return Prompt(prompt.messages + added, account, prompt.language, prompt.persona_name)
+    return Prompt(prompt.messages + tuple(added), account, prompt.language, prompt.persona_name)
 
 
 def select(
@@ -100,15 +106,17 @@ def select(
     budget_tokens: int,
     count: CountTokens,
     older: int = 0,
+    pinned: Collection[str] = (),
     language: Language = "zh",
     persona_name: str = "",
     smaller_than: ContextAccount | None = None,
 ) -> Prompt:
     """The prompt for `question`, with as much of `history` (oldest first, without `question`) as fits.
 
-    `max_messages` counts the question too. `older` is how many messages precede `history` and were not read. With
-    `smaller_than`, an earlier account that the model refused as too long, what falls out now is marked
-    `retry_smaller`. Raises `MessageTooLong` (in tokens) when persona and question alone exceed the budget.
+    `max_messages` counts the question too. Messages whose ids are in `pinned` have their place before all others, and
+    beyond `max_messages` if need be. `older` is how many messages of the branch are not in `history`. With
+    `smaller_than`, an earlier account that the model refused as too long, what falls out now is marked `retry_smaller`.
+    Raises `MessageTooLong` (in tokens) when persona and question alone exceed the budget.
     """
     system_tokens = message_tokens(system, count)
     question_tokens = message_tokens(question.content, count)
@@ -117,24 +125,37 @@ def select(
         raise MessageTooLong(max(budget_tokens - system_tokens, 0), question_tokens, "tokens")
 
     sent_before = {entry.id for entry in smaller_than.messages if entry.included} if smaller_than else set()
+    costs = [message_tokens(message.content, count) for message in history]
+    held: set[str] = set()  # the pinned ones that fit, the newest first in line
+    for message, tokens in zip(reversed(history), reversed(costs), strict=True):
+        if message.id in pinned and message.content and used + tokens <= budget_tokens:
+            held.add(message.id)
+            used += tokens
+
     entries: list[ContextEntry] = [
         ContextEntry(question.id, question.role, question_tokens, included=True, reason="last_message")
     ]
     kept: list[PromptMessage] = [PromptMessage("user", question.content)]
+    places = max_messages - 1 - len(held)
     closed: str | None = None  # why the window takes no more messages
-    for message in reversed(history):
-        tokens = message_tokens(message.content, count)
-        if closed is None and len(kept) >= max_messages:
-            closed = "message_count"
-        if closed is None and message.content and used + tokens > budget_tokens:
-            closed = "token_budget"
-        if not message.content:
+    for message, tokens in zip(reversed(history), reversed(costs), strict=True):
+        if message.id in held:
+            reason, included = "pinned", True
+        elif not message.content:
             reason, included = "empty", False
-        elif closed is not None:
-            reason, included = "retry_smaller" if message.id in sent_before else closed, False
         else:
-            reason, included = "fits", True
-            used += tokens
+            if closed is None and places <= 0:
+                closed = "message_count"
+            if closed is None and used + tokens > budget_tokens:
+                closed = "token_budget"
+            why = "token_budget" if message.id in pinned else closed
+            if why is not None:
+                reason, included = "retry_smaller" if message.id in sent_before else why, False
+            else:
+                reason, included = "fits", True
+                used += tokens
+                places -= 1
+        if included:
             kept.append(PromptMessage(message.role, message.content))
         entries.append(ContextEntry(message.id, message.role, tokens, included=included, reason=reason))
     entries.append(ContextEntry("persona", "system", system_tokens, included=True, reason="persona"))

@@ -5,12 +5,15 @@ import logging
 import time
 from typing import Final, Literal
 
+from lianhua.aftermath import Aftermath
 from lianhua.errors import LianhuaError, Unavailable
 from lianhua.job import Job
+from lianhua.messages import Usage
 from lianhua.planner import TurnPlanner
 from lianhua.relay import RETRY_S, STORE_PATIENCE_S
+from lianhua.roles import Roles
 from lianhua.runner import TurnRunner
-from lianhua.store.conversations import ConversationStore
+from lianhua.store.branches import Branches
 from lianhua.store.journal import Claim, Held, TurnJournal
 from lianhua.store.running import RunningTurns
 from lianhua.tasks import TurnTasks
@@ -30,19 +33,23 @@ class Recovery:
     def __init__(
         self,
         journal: TurnJournal,
-        conversations: ConversationStore,
+        branches: Branches,
+        roles: Roles,
         planner: TurnPlanner,
         runner: TurnRunner,
         tasks: TurnTasks,
+        aftermath: Aftermath,
         running_turns: RunningTurns,
         on_loss: OnLoss,
         reply_s: float,
     ) -> None:
         self._journal = journal
-        self._conversations = conversations
+        self._branches = branches
+        self._roles = roles
         self._planner = planner
         self._runner = runner
         self._tasks = tasks
+        self._aftermath = aftermath
         self._running_turns = running_turns
         self._on_loss = on_loss
         self._reply_s = reply_s
@@ -112,24 +119,36 @@ class Recovery:
         if job := await self._again(ref, claim):
             self._tasks.run(job)
             return "taken"
-        await self._runner.seal(ref, claim)
-        await self._tasks.note_end(ref, claim.owner)
+        reply = await self._runner.seal(ref, claim, self._usage(claim))
+        await self._aftermath.note_end(ref, claim.owner, reply)
         return "ended"
+
+    def _usage(self, claim: Claim) -> Usage | None:
+        """What a turn has cost that nobody can be asked about any more; None where the model had said nothing."""
+        if not claim.text and not claim.reasoning:
+            return None
+        count = self._planner.counter(claim.record.model)
+        tokens = count(claim.text) + count(claim.reasoning)
+        return Usage(claim.record.context.used_tokens, tokens, estimated=True)
 
     async def _again(self, ref: TurnRef, claim: Claim) -> Job | None:
         """The job, where the turn is to be run once more."""
-        if claim.stopped or claim.losses > RERUNS or (claim.text and self._on_loss == "interrupt"):
+        if claim.stopped or claim.losses > RERUNS:
             return None
         if time.time() - (claim.record.started_at or 0) > self._reply_s:
             return None
+        name, owner, record = ref.conversation_id, claim.owner, claim.record
         try:
-            question_id = claim.record.user_message_id
-            question = await self._conversations.message(ref.conversation_id, claim.owner, question_id)
-            if question is None:
+            cut = await self._branches.message(name, owner, record.continues) if record.continues else None
+            if record.continues and cut is None:
                 return None
-            window = self._planner.window_messages
-            before = await self._conversations.messages_before(ref.conversation_id, claim.owner, question, window)
-            return self._planner.again(ref, claim, question, before)
+            shown = claim.text and (cut is None or claim.text != cut.content)
+            question = await self._branches.message(name, owner, record.user_message_id)
+            if question is None or (shown and self._on_loss == "interrupt"):
+                return None
+            window = await self._branches.window(name, owner, self._planner.window_messages, before=question.id)
+            persona = await self._roles.get_or_default(owner, record.persona)
+            return self._planner.again(ref, claim, persona, question, window, cut)
         except Unavailable:
             raise
         except LianhuaError as exc:  # its model is not known here, or its window has become too small

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from lianhua.errors import ContextTooLong, ModelBadResponse, ModelError, ModelUnavailable, Unavailable
 from lianhua.events import Notice
-from lianhua.job import Job
+from lianhua.job import Job, opening_reasoning
 from lianhua.messages import Message, MessageStatus, Usage
 from lianhua.models.port import Delta, Finish, Queued, ReasoningDelta, Retrying, TextDelta
 from lianhua.relay import RETRY_S, STORE_PATIENCE_S, Relay
@@ -80,14 +80,17 @@ class TurnRunner:
         finally:
             self._relay.close(ref, live)
 
-    async def seal(self, ref: TurnRef, claim: Claim) -> None:
-        """Ends a turn that was taken over, what its viewers saw kept as the reply."""
+    async def seal(self, ref: TurnRef, claim: Claim, usage: Usage | None) -> Message:
+        """Ends a turn that was taken over, what its viewers saw kept as the reply, which comes back."""
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
         outcome = Outcome("stopped", "stopped") if claim.stopped else _failure(turn, "worker_lost")
+        outcome = msgspec.structs.replace(outcome, usage=usage)
         text = say(outcome.code, claim.record.language) if outcome.code else None
-        end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text)
-        await self._journal.finish(ref, end, _reply(turn, claim.record, outcome), claim.record)
+        end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text, usage=usage)
+        reply = _reply(turn, claim.record, outcome)
+        await self._journal.finish(ref, end, reply, claim.record)
         logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
+        return reply
 
     async def put_back(self, job: Job) -> Fate:
         """The store has lost the latest events of a running turn: gives it what it had acknowledged.
@@ -135,8 +138,9 @@ class TurnRunner:
         if job.opening:
             await self._replace_record(job)
             await self._log(job, job.turn.notice(job.opening))
-            if job.turn.reasoning_length:  # of the try before: it was seen, so it stays
+            if not job.unseen and job.turn.reasoning_length:  # of the try before: it was seen, so it stays
                 await self._log(job, job.turn.reasoning_piece("\n\n"))
+        await self._log_kept(job)
         try:
             return await self._ask(job)
         except ContextTooLong:
@@ -148,6 +152,13 @@ class TurnRunner:
         notice = Notice("context_too_long", say("window_shrunk", job.language))
         await self._log(job, job.turn.notice(notice))
         return await self._ask(job)
+
+    async def _log_kept(self, job: Job) -> None:
+        """What the reply goes on with, as far as an earlier worker has not logged it."""
+        if job.kept.reasoning and not job.turn.reasoning_length and not job.turn.length:
+            await self._log(job, job.turn.reasoning_piece(opening_reasoning(job.kept)))
+        if job.kept.text and not job.turn.length:
+            await self._log(job, job.turn.text_piece(job.kept.text))
 
     async def _ask(self, job: Job) -> Outcome:
         turn = job.turn
@@ -215,14 +226,17 @@ class TurnRunner:
         text = outcome.text or outcome.code
         message = say(text, job.language) if text else None
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=message, usage=outcome.usage)
+        reply = _reply(turn, job.record, outcome)
         try:
-            fate = await self._finish(job, end, _reply(turn, job.record, outcome))
+            fate = await self._finish(job, end, reply)
         except TurnGone as gone:  # past our lease another worker seals what the journal has
             logger.error("turn %s: its end could not be written: %s", turn.ref.turn_id, gone)
             return False
         live = self._relay.live(turn.ref.turn_id)
-        if fate == "ok" and live:
-            live.publish(end)
+        if fate == "ok":
+            job.reply = reply
+            if live:
+                live.publish(end)
         logger.info("turn %s: %s, %d characters", turn.ref.turn_id, outcome.code or outcome.status, turn.length)
         return fate != "fenced"
 
@@ -321,5 +335,7 @@ def _usage(job: Job, reported: Usage | None) -> Usage:
     """The provider's figures, else our own count, marked as an estimate."""
     if reported:
         return reported
-    completion = job.count(job.turn.text) + job.count(job.turn.reasoning)
+    kept = job.kept
+    completion = job.count(job.turn.text[len(kept.text) :])
+    completion += job.count(job.turn.reasoning[len(opening_reasoning(kept)) :])
     return Usage(job.prompt.context.used_tokens, completion, estimated=True)

@@ -8,19 +8,24 @@ from typing import Final
 
 from msgspec import Struct
 
+from lianhua.aftermath import Aftermath, title_token
 from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, TurnNotFound, Unavailable
 from lianhua.events import Cursor
 from lianhua.feed import Feed
+from lianhua.ground import find_ground
 from lianhua.messages import Conversation, TurnStatus
 from lianhua.mirror import Mirrors
 from lianhua.personas import DEFAULT_ROLE
 from lianhua.planner import Ask, TurnPlanner, new_id
 from lianhua.recovery import Recovery
 from lianhua.relay import RETRY_S, STORE_PATIENCE_S, Relay
-from lianhua.store.changes import Changes
-from lianhua.store.conversations import ConversationPage, ConversationStore, MessagePage
+from lianhua.roles import Roles
+from lianhua.store.branches import Branches, MessagePage, Placed
+from lianhua.store.changes import Change, Changes
+from lianhua.store.conversations import ConversationPage, ConversationStore
 from lianhua.store.journal import FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
 from lianhua.store.keys import worker_channel
+from lianhua.store.preferences import NOTHING_PREFERRED, PreferenceStore
 from lianhua.store.running import RunningTurns
 from lianhua.store.wakeups import Wakeups
 from lianhua.tasks import TurnTasks
@@ -47,6 +52,9 @@ class ChatService:
     def __init__(
         self,
         conversations: ConversationStore,
+        branches: Branches,
+        roles: Roles,
+        preferences: PreferenceStore,
         journal: TurnJournal,
         relay: Relay,
         planner: TurnPlanner,
@@ -57,10 +65,13 @@ class ChatService:
         wakeups: Wakeups,
         changes: Changes,
         upkeep: Upkeep,
+        aftermath: Aftermath,
     ) -> None:
         self.catalog = planner.catalog
-        self.personas = planner.personas
+        self.roles = roles
+        self.preferences = preferences
         self._conversations = conversations
+        self._branches = branches
         self._journal = journal
         self._relay = relay
         self._planner = planner
@@ -71,6 +82,7 @@ class ChatService:
         self._wakeups = wakeups
         self._changes = changes
         self._upkeep = upkeep
+        self._aftermath = aftermath
         self._draining = False
 
     # Its own life
@@ -101,6 +113,7 @@ class ChatService:
         """Gives turns `grace_s`, less when `hurry` is set, then ends them as `interrupted` with their text kept."""
         self.drain()
         await asyncio.gather(self._recovery.close(RECOVERY_WAIT_S), self._tasks.close(grace_s, hurry))
+        await self._aftermath.stop()
         await self._upkeep.stop()
         await self._mirrors.stop()
         await self._wakeups.stop()
@@ -109,11 +122,22 @@ class ChatService:
     # Conversations
 
     async def create(self, user: str, role: str | None, model: str | None, title: str = "") -> Conversation:
-        """A new conversation, with the default persona and following the default model where none is named."""
-        persona = self.personas.get(role or DEFAULT_ROLE)
+        """A new conversation. Where no persona or model is named, with what the user prefers, else with the server's
+        default.
+        """
+        preferred = await self.preferences.get(user) if role is None or model is None else NOTHING_PREFERRED
+        if role is not None:
+            persona = await self.roles.get(user, role)
+        else:
+            persona = await self.roles.get_or_default(user, preferred.default_role or DEFAULT_ROLE)
         if model is not None:
             self.catalog.get(model)
-        return await self._conversations.create(str(uuid.uuid4()), user, persona.id, model, title)
+        elif persona.model not in self.catalog and preferred.default_model in self.catalog:
+            model = preferred.default_model  # the persona's own goes before what is preferred for all of them
+        conversation = await self._conversations.create(str(uuid.uuid4()), user, persona.id, model, title)
+        if title:
+            await self._aftermath.sign(conversation.id, user, {title_token(title): title})
+        return conversation
 
     async def get(self, user: str, conversation_id: str) -> Conversation:
         return await self._conversations.get(conversation_id, user)
@@ -133,18 +157,32 @@ class ChatService:
         if title is not None:
             fields["title"] = title
         if role is not None:
-            fields["role"] = self.personas.get(role).id
+            fields["role"] = (await self.roles.get(user, role)).id
         if model is not None:
             fields["model"] = self.catalog.get(model).info.id if model else ""
         if pinned is not None:
             fields["pinned"] = "1" if pinned else "0"
-        return await self._conversations.update(conversation_id, user, fields)
+        conversation = await self._conversations.update(conversation_id, user, fields)
+        if title is not None:
+            await self._aftermath.sign(conversation_id, user, {title_token(title): title})
+        return conversation
 
     async def page(self, user: str, before: str | None, limit: int) -> ConversationPage:
         return await self._conversations.page(user, before, limit)
 
     async def messages(self, user: str, conversation_id: str, before: str | None, limit: int) -> MessagePage:
-        return await self._conversations.messages(conversation_id, user, before, limit)
+        return await self._branches.page(conversation_id, user, before, limit)
+
+    async def switch_branch(self, user: str, conversation_id: str, message_id: str) -> Conversation:
+        """Makes the branch of a message the current one. Raises `InvalidRequest` when there is no such message."""
+        await self._branches.switch(conversation_id, user, message_id)
+        return await self._conversations.touch(conversation_id, user, Change(conversation_id, "changed"))
+
+    async def pin_message(self, user: str, conversation_id: str, message_id: str, *, pinned: bool) -> Placed:
+        """A pinned message is kept and is in every prompt of its branch. Raises `InvalidRequest`."""
+        placed = await self._branches.pin(conversation_id, user, message_id, pinned=pinned)
+        await self._conversations.touch(conversation_id, user, Change(conversation_id, "changed"))
+        return placed
 
     async def erase(self, user: str, conversation_id: str, *, keep_conversation: bool) -> None:
         """Stops a running reply and removes every text; unless `keep_conversation`, the conversation too."""
@@ -167,7 +205,7 @@ class ChatService:
         return secrets.token_hex(16)
 
     async def start(self, user: str, conversation_id: str, ask: Ask) -> Accepted:
-        """Opens the turn for a message and begins the reply. The same key and body again: the same turn.
+        """Opens a turn and begins the reply. The same key and body again: the same turn.
 
         Raises `TurnInProgress` while another turn runs, `IdempotencyMismatch` for a used key with another body, and
         what makes the message impossible: `MessageTooLong`, `UnknownRole`, `UnknownModel`, `InvalidRequest`.
@@ -193,12 +231,17 @@ class ChatService:
     async def _open(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
         conversation = await self._conversations.get(conversation_id, user)
         ref = TurnRef(conversation_id, new_id())
-        plan = self._planner.begin(ask, conversation, ref)
+        if ask.role:
+            persona = await self.roles.get(user, ask.role)
+        else:
+            persona = await self.roles.get_or_default(user, conversation.role)
+        ground = await find_ground(self._branches, conversation_id, user, ask.act)
+        plan = self._planner.begin(ask, conversation, ref, persona, ground)
         for _ in range(ACCEPT_TRIES):
-            reading = self._conversations.messages(conversation_id, user, None, self._planner.window_messages)
+            reading = ground.window(self._branches, conversation_id, user, self._planner.window_messages)
             # Listed before it is accepted: should this process die in between, another one finds the turn.
-            page, _ = await asyncio.gather(reading, self._list(ref))
-            job, new_turn = plan(page)
+            window, _ = await asyncio.gather(reading, self._list(ref))
+            job, new_turn = plan(window)
             self._refuse_while_draining()
             answer = await self._accept_patiently(new_turn)
             match answer:
@@ -242,6 +285,7 @@ class ChatService:
             journal=self._journal,
             mirrors=self._mirrors,
             conversations=self._conversations,
+            branches=self._branches,
             recover=self._recovery.recover,
             ours=self._tasks.job(ref, user) is not None,
         )

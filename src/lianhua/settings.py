@@ -6,8 +6,10 @@ names, and a test holds the three together.
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -54,10 +56,14 @@ class Settings:
     reply_chars: int
     retention_days: float
     retention_messages: int
+    import_mb: int
+    titles: Literal["model", "message"]
     connect_timeout_s: float
     first_byte_timeout_s: float
     delta_timeout_s: float
     reply_timeout_s: float
+    prices: Mapping[str, tuple[Decimal, Decimal]]  # of a million tokens in a prompt and in a reply
+    currency: str
     log_level: str
     # Everything that was read, for names that another file gives (`api_key_env`). It holds keys: never shown.
     environ: Mapping[str, str] = field(repr=False, default_factory=dict)
@@ -71,6 +77,11 @@ class Settings:
             host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
             return f"redis://{host}:{self.redis_port}/0"
         return None
+
+    @property
+    def import_bytes(self) -> int:
+        """The largest file that can be imported."""
+        return self.import_mb * 1024 * 1024
 
     @property
     def on_loopback(self) -> bool:
@@ -165,6 +176,30 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+_PRICE = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,9})?")
+
+
+def _prices(value: str) -> Mapping[str, tuple[Decimal, Decimal]]:
+    """model=in/out, separated by commas: the price of a million tokens of prompts and of replies, as gpt-4o=2.5/10"""
+    prices: dict[str, tuple[Decimal, Decimal]] = {}
+    for part in value.split(","):
+        model, _, pair = part.rpartition("=")  # a model's id may hold the sign too
+        prompt, _, completion = (text.strip() for text in pair.partition("/"))
+        if not (model.strip() and _PRICE.fullmatch(prompt) and _PRICE.fullmatch(completion)):
+            raise ValueError
+        if model.strip() in prices:
+            raise ValueError
+        prices[model.strip()] = Decimal(prompt), Decimal(completion)
+    return prices
+
+
+def _currency(value: str) -> str:
+    """a currency in three capital letters, such as USD or CNY"""
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError
+    return value
+
+
 @dataclass(frozen=True)
 class Setting:
     """One row of the table. The docstring of `read` says what it takes."""
@@ -217,10 +252,14 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_REPLY_CHARS", _whole(1_000, 10_000_000), 400_000),
     _row("LIANHUA_RETENTION_DAYS", _number(0, 36_500), 7.0),
     _row("LIANHUA_RETENTION_MESSAGES", _whole(0, 1_000_000), 50),
+    _row("LIANHUA_IMPORT_MB", _whole(1, 65_536), 512),
+    _row("LIANHUA_TITLES", _one_of("model", "message"), "model"),
     _row("LIANHUA_CONNECT_TIMEOUT_S", _number(0.1, 600), 10.0),
     _row("LIANHUA_FIRST_BYTE_TIMEOUT_S", _number(0.1, 3_600), 300.0),
     _row("LIANHUA_DELTA_TIMEOUT_S", _number(0.1, 3_600), 60.0),
     _row("LIANHUA_REPLY_TIMEOUT_S", _number(1, 86_400), 3_600.0),
+    _row("LIANHUA_PRICES", _prices, lambda _env: {}),
+    _row("LIANHUA_CURRENCY", _currency, "USD"),
     _row("LIANHUA_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
 )
 

@@ -3,15 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
-from lianhua.errors import ConversationNotFound, Overloaded, StoreUnavailable, Unavailable
+from lianhua.aftermath import Aftermath
+from lianhua.errors import Overloaded, StoreUnavailable
 from lianhua.job import Job
 from lianhua.relay import Relay
 from lianhua.runner import TurnRunner
-from lianhua.store.changes import Change
-from lianhua.store.conversations import ConversationStore
-from lianhua.store.running import RunningTurns
 from lianhua.turn import TurnRef
 
 logger = logging.getLogger(__name__)
@@ -26,13 +24,10 @@ T = TypeVar("T")
 class TurnTasks:
     """Owns one task a turn, and one for each that is being opened."""
 
-    def __init__(
-        self, relay: Relay, runner: TurnRunner, conversations: ConversationStore, running_turns: RunningTurns
-    ) -> None:
+    def __init__(self, relay: Relay, runner: TurnRunner, aftermath: Aftermath) -> None:
         self._relay = relay
         self._runner = runner
-        self._conversations = conversations
-        self._running_turns = running_turns
+        self._aftermath = aftermath
         self._opening: set[asyncio.Task[Any]] = set()
         self._running: dict[str, tuple[Job, asyncio.Task[None]]] = {}
         self._ending = False
@@ -125,7 +120,7 @@ class TurnTasks:
         hurried.cancel()
 
     async def _run(self, job: Job) -> None:
-        noted = asyncio.create_task(self._note_start(job), name="note a turn")
+        noted = asyncio.create_task(self._aftermath.note_start(job), name="note a turn")
         ended = False
         try:
             ended = await self._runner.run(job)  # the model is not kept waiting for the lists
@@ -134,26 +129,4 @@ class TurnTasks:
         finally:
             await noted
         if ended:
-            await self.note_end(job.turn.ref, job.user)
-
-    async def _note_start(self, job: Job) -> None:
-        """What lies beside the journal is brought level with it; where that fails, later readers mend it."""
-        ref = job.turn.ref
-        try:
-            if job.chosen_role:
-                await self._conversations.update(ref.conversation_id, job.user, {"role": job.chosen_role})
-            await self._conversations.touch(ref.conversation_id, job.user, _change(ref, "started"))
-        except (ConversationNotFound, Unavailable):
-            logger.info("turn %s: the lists are not level with it", ref.turn_id)
-
-    async def note_end(self, ref: TurnRef, user: str) -> None:
-        """Brings the lists level with a turn that has ended."""
-        try:
-            await self._running_turns.remove(ref)
-            await self._conversations.touch(ref.conversation_id, user, _change(ref, "ended"))
-        except (ConversationNotFound, Unavailable):
-            logger.info("turn %s: the lists are not level with it", ref.turn_id)
-
-
-def _change(ref: TurnRef, change: Literal["started", "ended"]) -> Change:
-    return Change(ref.conversation_id, change, ref.turn_id)
+            await self._aftermath.note_job(job)

@@ -13,6 +13,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "message_too_long": ("消息太长，请缩短后再发", "The message is too long; shorten it and send it again"),
     "conversation_not_found": ("找不到这个对话", "There is no such conversation"),
     "turn_not_found": ("找不到这一轮对话", "There is no such turn"),
+    "persona_not_found": ("找不到这个自定义角色", "There is no such persona of your own"),
     "turn_in_progress": ("上一条回复还没有结束", "A reply is still being made in this conversation"),
     "idempotency_mismatch": ("同一个幂等键已用于另一个请求", "This idempotency key was used for another request"),
     "not_authenticated": ("请先登录", "Log in first"),
@@ -43,6 +44,16 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "restarted": ("生成进程中断，正在重新生成", "The process making this reply was lost; it is being made again"),
     "continued": ("生成进程中断，正在接着写", "The process making this reply was lost; it goes on from here"),
     "window_shrunk": ("对话太长，已用更少的历史消息重试", "The conversation was too long; trying with fewer messages"),
+    # A conversation as Markdown.
+    "untitled": ("未命名对话", "Conversation without a title"),
+    "export_model": ("模型", "Model"),
+    "export_begun": ("开始于", "Begun"),
+    "export_user": ("用户", "User"),
+    "export_assistant": ("助手", "Assistant"),
+    "export_stopped": ("已停止", "stopped"),
+    "export_failed": ("失败", "failed"),
+    "export_interrupted": ("已中断", "interrupted"),
+    "export_dropped": ("这里有 {count} 条消息已按保留规则删除", "{count} messages here are no longer kept"),
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
     """What is kept of a turn as long as its reply. Times are Unix seconds by the store's clock, None while not reached.
 
     `end` and `end_cursor` let a viewer who comes after the log is gone still get the last event, with its id.
+    `continues` is the id of the reply that this turn goes on with.
     """
 
     user_message_id: str
@@ -40,6 +41,7 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
     ended_at: float | None = None
     end: End | None = None
     end_cursor: Cursor | None = None
+    continues: str | None = None
 
 
 class Numbered(Struct, frozen=True, gc=False):

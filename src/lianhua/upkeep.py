@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
+from lianhua.aftermath import Aftermath
 from lianhua.errors import Unavailable
 from lianhua.job import Job
 from lianhua.recovery import Recovery
@@ -38,6 +39,7 @@ class Upkeep:
         tasks: TurnTasks,
         running_turns: RunningTurns,
         recovery: Recovery,
+        aftermath: Aftermath,
         wakeups: Wakeups,
     ) -> None:
         self._journal = journal
@@ -45,6 +47,7 @@ class Upkeep:
         self._tasks = tasks
         self._running_turns = running_turns
         self._recovery = recovery
+        self._aftermath = aftermath
         self._wakeups = wakeups
         self._listening = ExitStack()
         self._chores: list[asyncio.Task[None]] = []
@@ -170,6 +173,7 @@ class Upkeep:
 
     async def _forget(self, ref: TurnRef) -> None:
         try:
+            await self._aftermath.found_ended(ref)
             await self._running_turns.remove(ref)
         except Unavailable as exc:
             logger.info("a turn that has ended stays listed for now: %s", exc)

@@ -12,6 +12,7 @@ from lianhua.events import Cursor, Event, Snapshot, TurnStarted, to_frame
 from lianhua.live import STEP_BYTES, LiveTurn, Push
 from lianhua.mirror import AHEAD_PATIENCE_S, RETRY_S, Mirrors, Recover, read_patiently
 from lianhua.sse import comment
+from lianhua.store.branches import Branches
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal import FROM_SNAPSHOT, FROM_START, EventPage, SnapshotPage, TurnJournal
 from lianhua.turn import TurnRecord, TurnRef
@@ -31,8 +32,8 @@ class Viewer:
     """
 
     __slots__ = (
-        "_clock", "_conversations", "_cursor", "_first", "_journal", "_last_byte", "_mirrors", "_ours", "_over",
-        "_owner", "_owner_checked", "_push", "_recover", "_ref",
+        "_branches", "_clock", "_conversations", "_cursor", "_first", "_journal", "_last_byte", "_mirrors", "_ours",
+        "_over", "_owner", "_owner_checked", "_push", "_recover", "_ref",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +45,7 @@ class Viewer:
         journal: TurnJournal,
         mirrors: Mirrors,
         conversations: ConversationStore,
+        branches: Branches,
         recover: Recover,
         ours: bool = False,
     ) -> None:
@@ -53,6 +55,7 @@ class Viewer:
         self._journal = journal
         self._mirrors = mirrors
         self._conversations = conversations
+        self._branches = branches
         self._recover = recover
         self._ours = ours and cursor == FROM_START
         self._first: EventPage | SnapshotPage | None = None
@@ -197,7 +200,7 @@ class Viewer:
         if page.text is not None:
             return Snapshot(page.text, page.reasoning or "")
         reply_id = page.record.reply_message_id
-        reply = await self._conversations.message(self._ref.conversation_id, self._owner, reply_id)
+        reply = await self._branches.message(self._ref.conversation_id, self._owner, reply_id)
         return Snapshot(reply.content, reply.reasoning) if reply else Snapshot("", "")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from lianhua.aftermath import Aftermath
 from lianhua.errors import WrongSettings
 from lianhua.mirror import Mirrors
 from lianhua.models.catalog import Catalog
@@ -24,25 +25,34 @@ from lianhua.models.local import CONTEXT_TOKENS, LocalModel, local_info
 from lianhua.models.local_process import missing_runtime
 from lianhua.models.openai import OpenAIModel
 from lianhua.models.patience import Limits
-from lianhua.models.port import ChatModel, ModelInfo
+from lianhua.models.port import ChatModel, ModelInfo, Prefill
 from lianhua.models.pull import find_pulled
 from lianhua.models.scripted import ScriptedModel, load_script
 from lianhua.models.tokens import token_counter
 from lianhua.personas import Personas, parse_personas
 from lianhua.planner import ContextLimits, TurnPlanner
+from lianhua.prices import Prices
 from lianhua.prompt import CountTokens
 from lianhua.recovery import Recovery
 from lianhua.relay import Relay
+from lianhua.roles import Roles
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
 from lianhua.settings import DAY_S, Settings, is_loopback
+from lianhua.store.branches import Branches
+from lianhua.store.carry import Carrier
 from lianhua.store.changes import Changes
 from lianhua.store.connect import Store, open_store
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal import TurnJournal
+from lianhua.store.own_personas import OwnPersonas
+from lianhua.store.preferences import PreferenceStore
 from lianhua.store.running import RunningTurns
+from lianhua.store.search import ConversationSearch
+from lianhua.store.usage import UsageLedger
 from lianhua.store.wakeups import Wakeups
 from lianhua.tasks import TurnTasks
+from lianhua.transfer import Transfer
 from lianhua.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
@@ -50,7 +60,7 @@ logger = logging.getLogger(__name__)
 OPENAI_URL: Final = "https://api.openai.com/v1"
 # Ollama and LM Studio give a model this window unless told otherwise, and drop what is beyond without a word.
 FOUND_CONTEXT_TOKENS: Final = 4_096
-WORKING_TTL_MARGIN_S: Final = 3_600
+LISTED_MARGIN_S: Final = 3_600
 NO_LIMIT_S: Final = 365 * DAY_S  # of a turn that was lost, where conversations never expire
 
 
@@ -59,6 +69,10 @@ class Chat:
     """Everything that is open while the server runs. `download` is there where the small model may be fetched."""
 
     service: ChatService
+    transfer: Transfer
+    ledger: UsageLedger
+    search: ConversationSearch
+    prices: Prices
     store: Store
     download: Download | None
 
@@ -82,23 +96,36 @@ async def open_chat(
         retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
         database = store.database
         conversations = ConversationStore(database, retention, erased or store.erased)
+        roles = Roles(personas, OwnPersonas(database, erased or store.erased))
+        ledger = UsageLedger(database)
+        search = ConversationSearch(database, conversations)
+        stack.push_async_callback(search.stop)
         # As long as the conversation: a turn whose worker was lost may first be met on its last day.
         kept_s = retention.seconds or NO_LIMIT_S
-        working_ttl_s = int(max(settings.reply_timeout_s + WORKING_TTL_MARGIN_S, kept_s))
-        journal = TurnJournal(database, retention, f"{os.getpid()}-{secrets.token_hex(4)}", working_ttl_s)
+        listed_s = int(max(settings.reply_timeout_s + LISTED_MARGIN_S, kept_s))
+        journal = TurnJournal(database, retention, f"{os.getpid()}-{secrets.token_hex(4)}")
         relay = Relay(journal)
         wakeups = Wakeups(database)
         runner = TurnRunner(journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars))
         limits = ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars)
-        planner = TurnPlanner(catalog, personas, limits, _counter_for)
-        running_turns = RunningTurns(database, working_ttl_s)
-        tasks = TurnTasks(relay, runner, conversations, running_turns)
+        planner = TurnPlanner(catalog, limits, _counter_for)
+        branches = Branches(database)
+        running_turns = RunningTurns(database, listed_s)
+        aftermath = Aftermath(
+            conversations, journal, running_turns, ledger, search.sign, titles=settings.titles == "model"
+        )
+        tasks = TurnTasks(relay, runner, aftermath)
         on_loss, reply_s = settings.on_worker_loss, settings.reply_timeout_s
-        recovery = Recovery(journal, conversations, planner, runner, tasks, running_turns, on_loss, reply_s)
+        recovery = Recovery(
+            journal, branches, roles, planner, runner, tasks, aftermath, running_turns, on_loss, reply_s
+        )
         mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
-        upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
+        upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, aftermath, wakeups)
         service = ChatService(
             conversations,
+            branches,
+            roles,
+            PreferenceStore(database),
             journal,
             relay,
             planner,
@@ -109,6 +136,7 @@ async def open_chat(
             wakeups,
             Changes(database),
             upkeep,
+            aftermath,
         )
         download = _download(settings, catalog) if pull and _is_demo(catalog) else None
         if download:
@@ -116,7 +144,11 @@ async def open_chat(
         for model in catalog:  # some counters read a vocabulary of megabytes: not in the first turn
             await asyncio.to_thread(_counter_for, model.info.name)
         service.start_up()
-        yield Chat(service, store, download)
+        prices = Prices(settings.prices, settings.currency)
+        carrier = Carrier(database, retention)
+        own, chosen = OwnPersonas(database, erased or store.erased), PreferenceStore(database)
+        transfer = Transfer(carrier, own, chosen, settings.data_dir, settings.import_bytes, settings.reply_chars)
+        yield Chat(service, transfer, ledger, search, prices, store, download)
 
 
 def load_personas(settings: Settings) -> Personas:
@@ -178,6 +210,7 @@ def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIMo
         kind="openai",
         context_tokens=listed.context_tokens or settings.context_tokens or context_tokens_of(upstream),
         images=listed.images,
+        prefill=listed.prefill,
     )
     # llama.cpp's server ends a connection after a streamed reply without saying so, and the next turn would meet a dead
     # one. On this machine a new connection costs 0.1 ms, so there none is used twice.
@@ -187,7 +220,9 @@ def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIMo
 
 def _found(found: FoundServer, settings: Settings, limits: Limits) -> OpenAIModel:
     tokens = settings.context_tokens or FOUND_CONTEXT_TOKENS
-    info = ModelInfo(found.model, found.model, "openai", tokens, note=found.name)
+    # Ollama and llama.cpp go on with a last message of the model's own; of LM Studio nothing of the kind is documented.
+    prefill: Prefill | None = None if found.name == "LM Studio" else "last"
+    info = ModelInfo(found.model, found.model, "openai", tokens, note=found.name, prefill=prefill)
     return OpenAIModel(info, found.base_url, None, limits, keep_connections=False)
 
 

@@ -34,8 +34,8 @@ def dump_of(redis: "Redis") -> str:
 
 
 def without_feeds(dumped: str) -> str:
-    """A dump without the ids that tabs are told of; these expire by themselves."""
-    return "\n".join(line for line in dumped.splitlines() if ":feed" not in line)
+    """A dump without the ids that tabs are told of and that are counted already; these expire by themselves."""
+    return "\n".join(line for line in dumped.splitlines() if ":feed" not in line and ":counted" not in line)
 
 
 def _value(redis: "Redis", key: bytes) -> Any:

@@ -11,7 +11,7 @@ from tests.http.client import Client, turns
 DAY_S = 86_400
 FIELDS = {
     "id", "title", "role", "model", "created_at", "updated_at", "expires_at", "pinned", "message_count",
-    "running_turn_id",
+    "running_turn_id", "usage",
 }  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from tests.conftest import StartServer
 from tests.http.client import Client, Frame, events, turns
 from tests.http.store_dump import dump, without_feeds
 
@@ -29,6 +31,42 @@ async def test_nothing_of_the_text_is_left_in_the_store(alice: Client, http_data
     assert marker not in dump(http_data_dir)
     if way == "delete":
         assert conversation not in without_feeds(dump(http_data_dir))
+
+
+@pytest.mark.parametrize("way", ["delete", "expire"])
+async def test_no_text_of_any_kind_is_left_under_any_key(
+    tmp_path: Path, start_server: StartServer, session: aiohttp.ClientSession, way: str
+) -> None:
+    script = tmp_path / "script.toml"
+    rule = '[[reply]]\nreasoning = ["sesame thinks"]\npieces = ["sesame answers"]\n'
+    script.write_text(f'[[reply]]\nwhen = "cut"\npieces = ["sesame is cut"]\nfinish = ""\n{rule}')
+    kept_s = {"delete": 86_400.0, "expire": 4.0}[way]
+    server = start_server(LIANHUA_SCRIPT=str(script), LIANHUA_RETENTION_DAYS=f"{kept_s / 86_400:.9f}")
+    client = Client(session, server.url, "alice")
+    conversation = await client.create(title="sesame titles")
+    path = f"/api/conversations/{conversation}"
+    said = (await client.say(conversation, "sesame asks")).turn
+    await client.ask("PATCH", f"{path}/messages/{said['user_message_id']}", {"pinned": True})
+    cut = (await client.say(conversation, "sesame, cut")).turn["reply_message_id"]
+    bodies = [
+        {"retry": said["reply_message_id"]},
+        {"edit": said["user_message_id"], "message": "sesame edits"},
+        {"continue": cut},
+    ]
+    for body in bodies:
+        begun = await client.ask("POST", turns(conversation), body)
+        assert begun.status == 202, begun.body
+        await client.read(events(conversation, begun.json["turn_id"]))
+    await client.ask("PATCH", path, {"title": "sesame renames"})
+    assert dump(tmp_path).count("sesame") > 20
+    if way == "delete":
+        assert (await client.ask("DELETE", path)).status == 204
+    else:
+        async with asyncio.timeout(kept_s + 10):
+            while (await client.ask("GET", path)).status == 200:
+                await asyncio.sleep(0.1)
+    assert "sesame" not in dump(tmp_path)
+    assert (await client.get("/api/conversations", q="sesame"))["conversations"] == []
 
 
 @both_ways

@@ -9,7 +9,9 @@ from importlib.resources import files
 from msgspec import Struct
 
 from lianhua import sse
+from lianhua.aftermath import Aftermath
 from lianhua.events import Cursor, parse_event_id
+from lianhua.ground import Send
 from lianhua.mirror import Mirrors
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel
@@ -19,14 +21,20 @@ from lianhua.personas import Personas, parse_personas
 from lianhua.planner import Ask, ContextLimits, TurnPlanner
 from lianhua.recovery import OnLoss, Recovery
 from lianhua.relay import Relay
+from lianhua.roles import Roles
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
+from lianhua.store.branches import Branches
 from lianhua.store.changes import Changes
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.database import Database, Durability
 from lianhua.store.journal import FROM_START, TurnJournal
 from lianhua.store.nodes import Nodes
+from lianhua.store.own_personas import OwnPersonas
+from lianhua.store.preferences import PreferenceStore
 from lianhua.store.running import RunningTurns
+from lianhua.store.search import ConversationSearch
+from lianhua.store.usage import UsageLedger
 from lianhua.store.wakeups import Wakeups
 from lianhua.tasks import TurnTasks
 from lianhua.turn import TurnRef
@@ -54,25 +62,35 @@ async def open_service(
     context_tokens: int = 8_192,
     on_loss: OnLoss = "interrupt",
     strict: bool = False,
+    titles: bool = False,
 ) -> AsyncIterator[ChatService]:
     """The service, started; closed at the end without waiting for running turns."""
     retention = Retention(86_400, 0)
     database = Database(nodes, Durability(nodes) if strict else None)
-    journal = TurnJournal(database, retention, worker, 600)
+    journal = TurnJournal(database, retention, worker)
     relay = Relay(journal)
     wakeups = Wakeups(database)
     catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens))])
     limits = ContextLimits(context_messages, None, 32_000)
-    planner = TurnPlanner(catalog, Personas(PERSONAS), limits, lambda _: estimate_tokens)
+    planner = TurnPlanner(catalog, limits, lambda _: estimate_tokens)
     conversations = ConversationStore(database, retention)
+    branches = Branches(database)
+    roles = Roles(Personas(PERSONAS), OwnPersonas(database))
     runner = TurnRunner(journal, relay, reply)
     running_turns = RunningTurns(database, 600)
-    tasks = TurnTasks(relay, runner, conversations, running_turns)
-    recovery = Recovery(journal, conversations, planner, runner, tasks, running_turns, on_loss, reply.seconds)
+    search = ConversationSearch(database, conversations)
+    aftermath = Aftermath(conversations, journal, running_turns, UsageLedger(database), search.sign, titles=titles)
+    tasks = TurnTasks(relay, runner, aftermath)
+    recovery = Recovery(
+        journal, branches, roles, planner, runner, tasks, aftermath, running_turns, on_loss, reply.seconds
+    )
     mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
-    upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, wakeups)
+    upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, aftermath, wakeups)
     service = ChatService(
         conversations,
+        branches,
+        roles,
+        PreferenceStore(database),
         journal,
         relay,
         planner,
@@ -83,6 +101,7 @@ async def open_service(
         wakeups,
         Changes(database),
         upkeep,
+        aftermath,
     )
     service.start_up()
     try:
@@ -100,7 +119,7 @@ async def open_service(
 
 
 def ask(message: str, key: str | None = None, role: str | None = None) -> Ask:
-    return Ask(message, "en", key or f"key of {message}", role)
+    return Ask(Send(message), "en", key or f"key of {message}", role)
 
 
 async def start(service: ChatService, message: str, *, conversation: str | None = None) -> TurnRef:
@@ -140,5 +159,5 @@ def end_of(seen: Seen) -> dict[str, object]:
 
 
 async def reply_of(service: ChatService, ref: TurnRef) -> tuple[str, str]:
-    message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1]
+    message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
     return message.content, message.status

@@ -146,7 +146,7 @@ async def test_reasoning_that_was_seen_stays_when_the_turn_is_run_again(
             ["turn", "reasoning", "notice", "reasoning", "reasoning", "piece", "end"],
             ["restarted"],
         )
-        message = (await two.messages("ann", ref.conversation_id, None, 1)).messages[0]
+        message = (await two.messages("ann", ref.conversation_id, None, 1)).messages[0].message
         assert (message.content, message.reasoning) == ("Heard.", "hm\n\naha")
 
 

@@ -10,7 +10,9 @@ from redis.asyncio import Redis
 from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound
 from lianhua.events import Cursor, End, TextPiece, TurnStarted
 from lianhua.messages import ContextAccount, Conversation, Message
-from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.branches import Branches, Placed
+from lianhua.store.changes import Change
+from lianhua.store.conversations import LOOK_EVERY, ConversationStore, Retention
 from lianhua.store.database import Database
 from lianhua.store.journal import (
     FROM_SNAPSHOT,
@@ -31,6 +33,7 @@ from lianhua.store.journal import (
     StopAsked,
     TurnJournal,
 )
+from lianhua.store.keys import ConversationKeys
 from lianhua.store.nodes import Nodes
 from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
 
@@ -50,8 +53,13 @@ class House:
 
     def __post_init__(self) -> None:
         self.database = Database(self.nodes)
-        self.journal = TurnJournal(self.database, self.retention, "worker", working_ttl_s=60)
+        self.journal = TurnJournal(self.database, self.retention, "worker")
         self.conversations = ConversationStore(self.database, self.retention)
+        self.branches = Branches(self.database)
+
+    async def messages(self) -> list[Message]:
+        """The newest ten of the current branch, the oldest first."""
+        return [placed.message for placed in (await self.branches.page(CONVERSATION, OWNER, None, 10)).messages]
 
     async def open(self, number: int, *, head: str | None = None, key: str | None = None, body: str = "body") -> Turn:
         turn = Turn(TurnRef(CONVERSATION, f"{number:x}"))
@@ -80,7 +88,9 @@ def reply(turn: Turn, number: int) -> Message:
 def new_turn(turn: Turn, number: int, head: str | None, key: str, body: str) -> NewTurn:
     question = Message(f"u{number}", "user", f"question {number}", parent_id=head)
     started = turn.start(f"u{number}", f"r{number}", "model")
-    return NewTurn(turn.ref, OWNER, body, question, record(number, key), started, f"title {number}")
+    return NewTurn(
+        turn.ref, OWNER, body, question, record(number, key), started, f"title {number}", expected_head=head or ""
+    )
 
 
 @pytest.fixture
@@ -102,7 +112,7 @@ async def test_a_turn_from_question_to_reply(house: House) -> None:
     assert page.record.end == end.event
     assert page.record.started_at is not None
     assert page.record.started_at <= (page.record.first_token_at or 0) <= (page.record.ended_at or 0)
-    question, answer = (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages
+    question, answer = await house.messages()
     assert (question.content, answer.content, answer.parent_id, answer.turn_id) == ("question 1", "你好", "u1", "1")
     assert (await house.conversations.get(CONVERSATION, OWNER)).running_turn_id is None
 
@@ -142,7 +152,7 @@ async def test_nothing_is_written_after_the_end(house: House) -> None:
     await house.finish(turn, 1)
     assert await house.journal.append([Append.of(turn.ref, late)]) == ["ended"]
     assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("ended", None)]
-    assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
+    assert (await house.messages())[-1].content == "a"
 
 
 async def test_a_reply_that_is_not_what_was_shown_is_refused(house: House) -> None:
@@ -180,7 +190,7 @@ async def test_what_a_store_has_lost_is_put_back(house: House) -> None:
     assert (late.text, late.cursor) == ("abcd", Cursor(1, 4))
     await house.write(turn, "e")
     await house.finish(turn, 1)
-    assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "abcde"
+    assert (await house.messages())[-1].content == "abcde"
 
 
 async def test_a_takeover_that_the_store_has_lost_is_put_back(house: House) -> None:
@@ -188,7 +198,7 @@ async def test_a_takeover_that_the_store_has_lost_is_put_back(house: House) -> N
     await house.write(turn, "first ")
     meta = f"lianhua:{{{CONVERSATION}}}"
     await house.client.hset(meta, "t.lease", "1")
-    heir_journal = TurnJournal(house.database, house.retention, "heir", working_ttl_s=60)
+    heir_journal = TurnJournal(house.database, house.retention, "heir")
     claim = await heir_journal.claim(turn.ref)
     assert isinstance(claim, Claim)
     heir = Turn(turn.ref, claim.epoch, next_seq=1, text=claim.text)
@@ -209,12 +219,12 @@ async def test_a_takeover_that_the_store_has_lost_is_put_back(house: House) -> N
     assert page.events == (more,)
     end = heir.end("done", "stop")
     assert await heir_journal.finish(turn.ref, end, reply(heir, 1), record(1)) == "ok"
-    assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == heir.text
+    assert (await house.messages())[-1].content == heir.text
 
 
 async def test_the_same_epoch_in_two_hands_is_one_workers(house: House) -> None:
     turn = await house.open(1)
-    other = TurnJournal(house.database, house.retention, "other", working_ttl_s=60)
+    other = TurnJournal(house.database, house.retention, "other")
     assert await other.append([Append.of(turn.ref, turn.text_piece("not mine"))]) == ["fenced"]
     assert await other.renew([(turn.ref, 1)]) == [Renewed("fenced", None)]
 
@@ -237,7 +247,7 @@ async def test_a_claim_whose_answer_was_lost_is_given_again(house: House) -> Non
     await house.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
     claim = await house.journal.claim(turn.ref)
     assert await house.journal.claim(turn.ref) == claim
-    other = TurnJournal(house.database, house.retention, "other", working_ttl_s=60)
+    other = TurnJournal(house.database, house.retention, "other")
     assert isinstance(await other.claim(turn.ref), Held)
     assert isinstance(claim, Claim)
     heir = Turn(turn.ref, claim.epoch, next_seq=1)
@@ -378,7 +388,7 @@ async def test_a_foreign_turn_is_a_missing_one(house: House) -> None:
     for call in (
         house.journal.read(turn.ref, "bob", FROM_START),
         house.journal.stop(turn.ref, "bob"),
-        house.conversations.messages(CONVERSATION, "bob", None, 10),
+        house.branches.page(CONVERSATION, "bob", None, 10),
         house.conversations.update(CONVERSATION, "bob", {"title": "mine"}),
         house.conversations.erase(CONVERSATION, "bob", keep_conversation=False),
         house.conversations.get(CONVERSATION, "bob"),
@@ -395,8 +405,22 @@ async def test_everything_temporary_has_an_expiry_from_its_creation(house: House
     await house.write(turn, "a")
     await house.journal.append([Append.of(turn.ref, turn.reasoning_piece("b"))])
     keys = [key async for key in house.client.scan_iter("*")]
-    assert len(keys) == 11
+    assert len(keys) == 13
     assert [key for key in keys if await house.client.ttl(key) < 0] == []
+
+
+async def test_what_a_turn_works_with_never_outlives_its_conversation(client: Redis, nodes: Nodes) -> None:
+    house = House(client, nodes, Retention(5, 50))
+    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    turn = await house.open(1)
+    await house.write(turn, "a")
+    await house.journal.append([Append.of(turn.ref, turn.reasoning_piece("b"))])
+    keys = ConversationKeys(CONVERSATION)
+    for ended in (False, True):
+        if ended:
+            await house.finish(turn, 1)
+        last = await client.pexpiretime(keys.meta)
+        assert [await client.pexpiretime(key) <= last for key in keys.working("1")] == [True] * 3
 
 
 async def test_what_a_lost_turn_has_shown_is_kept_as_long_as_a_pinned_conversation(house: House) -> None:
@@ -430,7 +454,7 @@ async def test_scripts_are_loaded_again_after_the_server_forgot_them(house: Hous
     await house.write(turn, "a")
     await house.client.script_flush()
     await house.finish(turn, 1)
-    assert (await house.conversations.messages(CONVERSATION, OWNER, None, 10)).messages[-1].content == "a"
+    assert (await house.messages())[-1].content == "a"
 
 
 async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis, nodes: Nodes) -> None:
@@ -441,9 +465,10 @@ async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis, nodes
         turn = await house.open(number, head=head)
         await house.finish(turn, number)
         head = f"r{number}"
-    page = await house.conversations.messages(CONVERSATION, OWNER, None, 10)
-    assert [m.id for m in page.messages] == ["u3", "r3", "u4", "r4"]
-    assert (page.total, page.depth, page.next) == (4, 7, None)
+    page = await house.branches.page(CONVERSATION, OWNER, None, 10)
+    assert [placed.message.id for placed in page.messages] == ["u3", "r3", "u4", "r4"]
+    assert [placed.dropped_before for placed in page.messages] == [4, 0, 0, 0]
+    assert (page.total, page.dropped, page.next) == (8, 4, None)
     turns = await client.hkeys(f"lianhua:{{{CONVERSATION}}}:turns")
     keys = await client.hkeys(f"lianhua:{{{CONVERSATION}}}:idempotency")
     assert (sorted(turns), sorted(keys)) == ([b"3", b"4"], [b"key3", b"key4"])
@@ -462,7 +487,7 @@ async def test_a_pinned_conversation_keeps_everything_for_ever(client: Redis, no
     lasting = [
         key async for key in client.scan_iter("*") if not any(part in key for part in (b":log:", b":text:", b":feed"))
     ]
-    assert len(lasting) == 8
+    assert len(lasting) == 10
     assert [key for key in lasting if await client.ttl(key) != -1] == []
     unpinned = await house.conversations.update(CONVERSATION, OWNER, {"pinned": "0"})
     assert unpinned.expires_at is not None
@@ -472,8 +497,7 @@ async def test_a_pinned_conversation_keeps_everything_for_ever(client: Redis, no
 
 async def test_all_of_a_conversations_keys_expire_in_the_same_moment(house: House) -> None:
     await house.finish(await house.open(1), 1)
-    names = [f"lianhua:{{{CONVERSATION}}}{suffix}" for suffix in ("", ":messages", ":order", ":turns", ":idempotency")]
-    moments = {await house.client.pexpiretime(name) for name in names}
+    moments = {await house.client.pexpiretime(name) for name in ConversationKeys(CONVERSATION).lasting}
     conversation = await house.conversations.get(CONVERSATION, OWNER)
     assert moments == {int((conversation.expires_at or 0) * 1000)}
     assert conversation.expires_at == pytest.approx(conversation.updated_at + WEEK_S, abs=0.01)
@@ -510,17 +534,17 @@ async def test_pages_of_messages_join_without_gap_or_double(house: House) -> Non
     for number in range(1, 8):
         await house.finish(await house.open(number, head=head), number)
         head = f"r{number}"
-    whole = await house.conversations.messages(CONVERSATION, OWNER, None, 100)
-    joined: list[Message] = []
+    whole = await house.branches.page(CONVERSATION, OWNER, None, 100)
+    joined: list[Placed] = []
     before = None
     while True:
-        page = await house.conversations.messages(CONVERSATION, OWNER, before, 4)
+        page = await house.branches.page(CONVERSATION, OWNER, before, 4)
         joined = [*page.messages, *joined]
         before = page.next
         if before is None:
             break
     assert joined == list(whole.messages)
-    assert [m.depth for m in joined] == list(range(14))
+    assert [placed.message.depth for placed in joined] == list(range(14))
 
 
 async def test_pages_of_the_list_join_without_gap_or_double(client: Redis, nodes: Nodes) -> None:
@@ -556,6 +580,25 @@ async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redi
     assert page.next is None
 
 
+async def test_a_list_of_one_moment_ends(client: Redis, nodes: Nodes) -> None:
+    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
+    names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(40)]
+    for name in names:
+        await conversations.create(name, OWNER, "assistant", None, "")
+    await client.zadd("lianhua:{user:ann}:conversations", dict.fromkeys(names, 9e9))
+    await client.delete(*[f"lianhua:{{{name}}}" for name in names[10:12]])
+    seen: list[str] = []
+    before = None
+    async with asyncio.timeout(20):
+        while True:
+            page = await conversations.page(OWNER, before, 3)
+            seen += [conversation.id for conversation in page.conversations]
+            before = page.next
+            if before is None:
+                break
+    assert seen == [*names[:11:-1], *names[9::-1]]
+
+
 async def test_a_change_while_a_page_is_read_doubles_nothing(
     client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -565,14 +608,14 @@ async def test_a_change_while_a_page_is_read_doubles_nothing(
         await conversations.create(name, OWNER, "assistant", None, "")
     for name in names[5:7]:
         await client.delete(f"lianhua:{{{name}}}")
-    read = ConversationStore._read
+    read = ConversationStore.rows
 
     async def read_and_change(store: ConversationStore, owner: str, ids: list[str]) -> list[Conversation | None]:
         found = await read(store, owner, ids)
         await client.zadd("lianhua:{user:ann}:conversations", {names[0]: 9e9})
         return found
 
-    monkeypatch.setattr(ConversationStore, "_read", read_and_change)
+    monkeypatch.setattr(ConversationStore, "rows", read_and_change)
     page = await conversations.page(OWNER, None, 5)
     ids = [conversation.id for conversation in page.conversations]
     assert len(set(ids)) == len(ids)
@@ -582,8 +625,11 @@ async def test_a_change_while_a_page_is_read_doubles_nothing(
 async def test_a_list_forgets_what_has_long_expired_without_being_read(client: Redis, nodes: Nodes) -> None:
     conversations = ConversationStore(Database(nodes), Retention(1, 50))
     listed = "lianhua:{user:ann}:conversations"
-    await client.zadd(listed, {"old": 1_000.0})
+    gone = {f"5f0c5a0e-0000-4000-8000-0000000000{number:02x}": 9e9 + number for number in range(16, 32)}
+    await client.zadd(listed, gone)
     await conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    for _ in range(40 * LOOK_EVERY):
+        await conversations.touch(CONVERSATION, OWNER, Change(CONVERSATION, "changed"))
     assert await client.zrange(listed, 0, -1) == [CONVERSATION.encode()]
 
 

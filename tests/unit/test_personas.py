@@ -3,7 +3,7 @@ from importlib.resources import files
 import pytest
 
 from lianhua.errors import UnknownRole, WrongSettings
-from lianhua.personas import Personas, parse_personas
+from lianhua.personas import OwnPersona, Personas, is_own_id, new_own_id, parse_personas
 
 BUILT_IN = parse_personas((files("lianhua") / "personas.toml").read_text("utf-8"), "personas.toml")
 
@@ -54,6 +54,12 @@ TEXT = '{name = "n", description = "", prompt = "p", welcome = ""}'
         f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\ncolour = "red"',
         f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\ntemperature = 3.0',
         f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\n' * 2,
+        f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\ntop_p = 0.0',
+        f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\ntop_p = 1.5',
+        f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\ntop_p = nan',
+        f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\nmax_tokens = 15',
+        f'[[persona]]\nid = "a"\nicon = "x"\nzh = {TEXT}\nmax_tokens = 99.5',
+        f'[[persona]]\nid = "own-0123456789"\nicon = "x"\nzh = {TEXT}',
         '[[persona]]\nid = "a"\nicon = "x"\nzh = {name = " ", description = "", prompt = "p", welcome = ""}',
     ],
 )
@@ -62,3 +68,38 @@ def test_a_bad_file_is_refused_in_one_line_that_names_it(toml: str) -> None:
         parse_personas(toml, "mine.toml")
     assert str(refusal.value).startswith("mine.toml: ")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_persona_may_say_which_model_answers_and_how() -> None:
+    toml = f"""
+    [[persona]]
+    id = "own-style"
+    icon = "x"
+    model = "gpt-4o"
+    temperature = 0.5
+    top_p = 1.0
+    max_tokens = 16
+    zh = {TEXT}
+    """
+    persona = parse_personas(toml, "mine.toml")["own-style"]
+    assert (persona.model, persona.temperature, persona.top_p, persona.max_tokens) == ("gpt-4o", 0.5, 1.0, 16)
+    teacher = BUILT_IN["teacher"]
+    assert (teacher.model, teacher.top_p, teacher.max_tokens) == (None, None, None)
+
+
+def test_a_persona_of_ones_own_is_the_same_role_in_every_language() -> None:
+    own = OwnPersona(new_own_id(), "诗人", "🖋️", "d", "p", "w", ("s",), "m", 0.5, 0.25, 99)
+    role = own.as_persona()
+    assert role.text("zh") == role.text("en")
+    text = role.text("en")
+    assert (text.name, text.description, text.prompt, text.welcome, text.suggestions) == ("诗人", "d", "p", "w", ("s",))
+    assert (role.id, role.icon, role.model) == (own.id, "🖋️", "m")
+    assert (role.temperature, role.top_p, role.max_tokens) == (0.5, 0.25, 99)
+
+
+def test_own_ids_are_told_from_all_others() -> None:
+    assert all(is_own_id(new_own_id()) for _ in range(20))
+    assert len({new_own_id() for _ in range(20)}) == 20
+    assert not any(
+        is_own_id(role) for role in (*BUILT_IN, "own-", "own-012345678", "own-01234567890", "OWN-0123456789")
+    )

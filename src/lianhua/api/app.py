@@ -8,7 +8,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 import lianhua
-from lianhua.api import conversations, events, health, models, page, problems, turns, tutorial
+from lianhua.api import (
+    conversations,
+    events,
+    health,
+    messages,
+    models,
+    page,
+    personas,
+    preferences,
+    problems,
+    transfer,
+    turns,
+    tutorial,
+    usage,
+)
 from lianhua.api.guard import Gate, Headers
 from lianhua.api.schemas import ProblemOut
 from lianhua.api.stream import OpenStreams, Streams
@@ -30,6 +44,10 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
         responses={"4XX": refusal, "503": refusal},
     )
     app.state.service = chat.service
+    app.state.transfer = chat.transfer
+    app.state.ledger = chat.ledger
+    app.state.search = chat.search
+    app.state.prices = chat.prices
     app.state.store = chat.store
     app.state.download = chat.download
     app.state.settings = settings
@@ -37,7 +55,7 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
 
     api = APIRouter(prefix="/api")
     # The framework tries one after another: the first is found 8 % sooner.
-    for room in (turns, tutorial, conversations, events, models):
+    for room in (turns, tutorial, messages, conversations, events, models, personas, preferences, usage, transfer):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(tutorial.router, include_in_schema=False)
@@ -54,7 +72,9 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
             allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "Accept-Language"],
         )
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
-    gate = Gate(app, allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings))
+    # The one body that is larger than memory is read by its route.
+    streamed = {transfer.IMPORT_PATH: settings.import_bytes}
+    gate = Gate(app, allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings), streamed=streamed)
     return Headers(Streams(gate, streams), draining=lambda: chat.service.draining)
 
 

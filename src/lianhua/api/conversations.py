@@ -1,49 +1,65 @@
-"""Conversations and their messages."""
+"""Conversations, without their messages."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from lianhua.api.deps import Before, ConversationId, Limit, Service, User
+from lianhua.api.deps import Before, ConversationId, Limit, PriceList, Search, Service, User, Wanted
 from lianhua.api.schemas import (
     ConversationOut,
     ConversationPageOut,
     ConversationPatch,
-    MessagePageOut,
     NewConversation,
 )
-from lianhua.api.shapes import message_out
+from lianhua.api.shapes import conversation_out, found_out, listed_out
 
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 
 
-@router.get("")
+@router.get("", response_model_exclude_unset=True)
 async def list_conversations(
-    service: Service, user: User, before: Before = None, limit: Limit = 30
+    service: Service,
+    search: Search,
+    prices: PriceList,
+    user: User,
+    q: Wanted = None,
+    before: Before = None,
+    limit: Limit = 30,
 ) -> ConversationPageOut:
-    """A page of the caller's conversations, newest activity first."""
-    return ConversationPageOut.model_validate(await service.page(user, before, limit))
+    """A page of the caller's conversations, newest activity first; with `q` of those that contain it, whatever the
+    case of letters.
+    """
+    if q and not q.isspace():
+        found = await search.page(user, q, before, limit)
+        return ConversationPageOut(conversations=[found_out(each, prices) for each in found.found], next=found.next)
+    page = await service.page(user, before, limit)
+    conversations = [listed_out(conversation, prices) for conversation in page.conversations]
+    return ConversationPageOut(conversations=conversations, next=page.next)
 
 
 @router.post("", status_code=201)
-async def create_conversation(service: Service, user: User, body: NewConversation) -> ConversationOut:
-    return ConversationOut.model_validate(await service.create(user, body.role, body.model, body.title))
+async def create_conversation(
+    service: Service, prices: PriceList, user: User, body: NewConversation
+) -> ConversationOut:
+    return conversation_out(await service.create(user, body.role, body.model, body.title), prices)
 
 
 @router.get("/{conversation_id}")
-async def read_conversation(service: Service, user: User, conversation_id: ConversationId) -> ConversationOut:
-    return ConversationOut.model_validate(await service.get(user, conversation_id))
+async def read_conversation(
+    service: Service, prices: PriceList, user: User, conversation_id: ConversationId
+) -> ConversationOut:
+    return conversation_out(await service.get(user, conversation_id), prices)
 
 
 @router.patch("/{conversation_id}")
 async def change_conversation(
-    service: Service, user: User, conversation_id: ConversationId, body: ConversationPatch
+    service: Service, prices: PriceList, user: User, conversation_id: ConversationId, body: ConversationPatch
 ) -> ConversationOut:
     """Changes what the body names. A pinned conversation never expires and keeps all its messages."""
     model = "" if body.model is None and "model" in body.model_fields_set else body.model
     changed = await service.update(
         user, conversation_id, title=body.title, role=body.role, model=model, pinned=body.pinned
     )
-    return ConversationOut.model_validate(changed)
+    return conversation_out(changed, prices)
 
 
 @router.delete("/{conversation_id}", status_code=204)
@@ -51,12 +67,3 @@ async def delete_conversation(service: Service, user: User, conversation_id: Con
     """Removes the conversation with everything in it; a running reply is stopped."""
     await service.erase(user, conversation_id, keep_conversation=False)
     return Response(status_code=204)
-
-
-@router.get("/{conversation_id}/messages", response_model_exclude_unset=True)
-async def list_messages(
-    service: Service, user: User, conversation_id: ConversationId, before: Before = None, limit: Limit = 50
-) -> MessagePageOut:
-    """A page of messages, oldest first within the page; `next` asks for the page before it."""
-    page = await service.messages(user, conversation_id, before, limit)
-    return MessagePageOut(messages=[message_out(m) for m in page.messages], total=page.total, next=page.next)

@@ -14,7 +14,12 @@ from pydantic import AfterValidator, Field
 from lianhua import texts
 from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
 from lianhua.messages import Language
+from lianhua.prices import Prices
+from lianhua.roles import Roles
 from lianhua.service import ChatService
+from lianhua.store.preferences import PreferenceStore
+from lianhua.store.search import ConversationSearch
+from lianhua.store.usage import UsageLedger
 from lianhua.turn import TurnRef
 
 COOKIE: Final = "lianhua_uid"
@@ -38,6 +43,14 @@ PlainText = Annotated[str, AfterValidator(plain_text)]
 Title = Annotated[PlainText, Field(max_length=200)]
 Name = Annotated[PlainText, Field(min_length=1, max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+UserId = Annotated[
+    str | None, Query(pattern=r"^[A-Za-z0-9._@-]{1,128}$", description="Who is asking; without it, the cookie says")
+]
+UidCookie = Annotated[str | None, Cookie(include_in_schema=False)]
+Wanted = Annotated[
+    Annotated[str, Field(max_length=200), AfterValidator(plain_text)] | None,
+    Query(description="Only conversations whose title or messages contain this"),
+]
 Before = Annotated[str | None, Query(max_length=200, description="The `next` of the page before")]
 
 
@@ -46,24 +59,52 @@ async def get_service(request: Request) -> ChatService:
     return service
 
 
-async def get_user(
-    request: Request,
-    user_id: Annotated[
-        str | None,
-        Query(pattern=r"^[A-Za-z0-9._@-]{1,128}$", description="Who is asking; without it, the cookie says"),
-    ] = None,
-    lianhua_uid: Annotated[str | None, Cookie(include_in_schema=False)] = None,
-) -> str:
-    """The owner's name in the store. One from a cookie starts with `~`, which no `user_id` can."""
+async def get_roles(request: Request) -> Roles:
+    roles: Roles = request.app.state.service.roles
+    return roles
+
+
+async def get_choices(request: Request) -> PreferenceStore:
+    choices: PreferenceStore = request.app.state.service.preferences
+    return choices
+
+
+async def get_ledger(request: Request) -> UsageLedger:
+    ledger: UsageLedger = request.app.state.ledger
+    return ledger
+
+
+async def get_search(request: Request) -> ConversationSearch:
+    search: ConversationSearch = request.app.state.search
+    return search
+
+
+async def get_prices(request: Request) -> Prices:
+    prices: Prices = request.app.state.prices
+    return prices
+
+
+async def get_known_user(user_id: UserId = None, lianhua_uid: UidCookie = None) -> str | None:
+    """The owner's name in the store, None for somebody new. One from a cookie starts with `~`, which no `user_id`
+    can.
+    """
     if user_id is not None:
         return user_id
     if lianhua_uid is None or not _COOKIE_VALUE.fullmatch(lianhua_uid):
-        lianhua_uid = secrets.token_urlsafe(16)
-        secure = "; Secure" if request.url.scheme == "https" else ""
-        request.scope.setdefault("state", {})["set_cookie"] = (
-            f"{COOKIE}={lianhua_uid}; Path=/; Max-Age={COOKIE_DAYS * 86_400}; HttpOnly; SameSite=Lax{secure}"
-        )
+        return None
     return f"~{lianhua_uid}"
+
+
+async def get_user(request: Request, user_id: UserId = None, lianhua_uid: UidCookie = None) -> str:
+    """The owner's name in the store. Somebody new gets one, and the cookie that holds it."""
+    if (known := await get_known_user(user_id, lianhua_uid)) is not None:
+        return known
+    value = secrets.token_urlsafe(16)
+    secure = "; Secure" if request.url.scheme == "https" else ""
+    request.scope.setdefault("state", {})["set_cookie"] = (
+        f"{COOKIE}={value}; Path=/; Max-Age={COOKIE_DAYS * 86_400}; HttpOnly; SameSite=Lax{secure}"
+    )
+    return f"~{value}"
 
 
 async def get_language(accept_language: Annotated[str | None, Header(include_in_schema=False)] = None) -> Language:
@@ -109,6 +150,12 @@ async def get_idempotency_key(
 
 Service = Annotated[ChatService, Depends(get_service)]
 User = Annotated[str, Depends(get_user)]
+KnownUser = Annotated[str | None, Depends(get_known_user)]
+UserRoles = Annotated[Roles, Depends(get_roles)]
+Choices = Annotated[PreferenceStore, Depends(get_choices)]
+Ledger = Annotated[UsageLedger, Depends(get_ledger)]
+Search = Annotated[ConversationSearch, Depends(get_search)]
+PriceList = Annotated[Prices, Depends(get_prices)]
 ViewerLanguage = Annotated[Language, Depends(get_language)]
 ConversationId = Annotated[str, Depends(get_conversation_id)]
 SessionId = Annotated[str, Depends(get_session_id)]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 access_log = logging.getLogger("lianhua.access")
 
 BODY_BYTES: Final = 256 * 1024  # the longest message, in JSON, fits
-BODY_TIMEOUT_S: Final = 30.0
+BODY_TIMEOUT_S: Final = 30.0  # of a body, and of each part of one that is streamed
+STREAM_TIMEOUT_S: Final = 3_600.0  # of all parts of one: half a gigabyte at one Mbit/s
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -88,11 +89,19 @@ class Gate:
     """Refuses a request for another host, from another site, with a malformed query or with too large a body.
 
     `hosts` are the names by which the server may be called besides loopback ones; None lets every name pass. Without
-    that check a page anywhere could point its own name at 127.0.0.1 and read everything (DNS rebinding).
+    that check a page anywhere could point its own name at 127.0.0.1 and read everything (DNS rebinding). `streamed`
+    are paths whose bodies are not gathered here, and how many bytes each takes.
     """
 
-    def __init__(self, app: ASGIApp, allowed_origins: Iterable[str], hosts: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed_origins: Iterable[str],
+        hosts: frozenset[str] | None,
+        streamed: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
+        self._streamed = streamed or {}
         self._origins = frozenset(allowed_origins)
         self._hosts = hosts
 
@@ -106,8 +115,11 @@ class Gate:
             if scope["method"] not in SAFE_METHODS:
                 self._check_site(headers)
             _check_query(scope["query_string"])
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                receive = await _bounded(receive, headers)
+            if limit := self._streamed.get(scope["path"]):
+                receive = _streamed(receive, headers, limit)
+            else:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    receive = await _bounded(receive, headers)
         except TimeoutError:
             await problem_of(InvalidRequest("body", "did not arrive in time"), language_of(scope))(scope, receive, send)
             return
@@ -153,6 +165,30 @@ def _check_query(query: bytes) -> None:
         unquote_to_bytes(query).decode()
     except UnicodeDecodeError as exc:
         raise InvalidRequest("query", "not valid UTF-8") from exc
+
+
+def _streamed(receive: Receive, headers: dict[bytes, str], limit: int) -> Receive:
+    """The body as it comes, at most `limit` bytes, each part in its time. Raises `PayloadTooLarge`, now or then."""
+    length = headers.get(b"content-length", "0")
+    if length.isdigit() and int(length) > limit:
+        raise PayloadTooLarge(length)
+    size = 0
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + STREAM_TIMEOUT_S
+
+    async def next_part() -> Message:
+        nonlocal size
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + BODY_TIMEOUT_S)):
+                message = await receive()
+        except TimeoutError as exc:
+            raise InvalidRequest("body", "did not arrive in time") from exc
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise PayloadTooLarge(str(size))
+        return message
+
+    return next_part
 
 
 async def _bounded(receive: Receive, headers: dict[bytes, str]) -> Receive:

@@ -20,6 +20,7 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.Refused: 422,
     errors.ConversationNotFound: 404,
     errors.TurnNotFound: 404,
+    errors.PersonaNotFound: 404,
     errors.TurnInProgress: 409,
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,
@@ -103,7 +104,8 @@ def install(app: FastAPI) -> None:
 
 def _fault(error: dict[str, Any]) -> dict[str, str]:
     """Where and what, without the value: it may be what a person wrote."""
-    # A number is a place in the document, not a name.
-    names = [part for part in error["loc"] if isinstance(part, str) and part not in ("body", "query", "path", "header")]
+    # A number is a place in the document, and a name with ~ one of several kinds of body.
+    names = [part for part in error["loc"] if isinstance(part, str) and not part.startswith("~")]
+    names = [name for name in names if name not in ("body", "query", "path", "header")]
     field = ".".join(names) or "body"
     return {"field": field, "message": str(error["msg"])}

@@ -2,9 +2,9 @@
 optional.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from lianhua.api.deps import Name, PlainText, Title
 
@@ -45,16 +45,81 @@ class ConversationPatch(In):
         return title
 
 
-class NewTurnBody(In):
-    message: PlainText
+class _TurnBody(In):
     role: Name | None = None
     model: Name | None = None
+
+
+class SendBody(_TurnBody):
+    """The next message: below `parent_id` ("" is the beginning), else below the newest one."""
+
+    message: PlainText
+    parent_id: Annotated[PlainText, Field(max_length=200)] | None = None
+
+
+class RetryBody(_TurnBody):
+    """Another reply beside this one, or one to this message of the user's."""
+
+    retry: Name
+
+
+class EditBody(_TurnBody):
+    """Another message beside this one of the user's: a new branch from there."""
+
+    edit: Name
+    message: PlainText
+
+
+class ContinueBody(_TurnBody):
+    """A reply that goes on from where this one was cut."""
+
+    continue_: Annotated[Name, Field(alias="continue")]
+
+
+_TAG: Final = "~"  # marks the kinds of a body in the places of its faults, where nobody needs them
+
+
+def _kind_of_turn(body: Any) -> str:
+    """By the field that only one kind has; everything else is a message."""
+    if isinstance(body, _TurnBody):
+        return _TAG + type(body).__name__
+    kinds = {"retry": RetryBody, "edit": EditBody, "continue": ContinueBody}
+    fields = body if isinstance(body, dict) else {}
+    return _TAG + next((kind.__name__ for field, kind in kinds.items() if field in fields), SendBody.__name__)
+
+
+NewTurnBody = Annotated[
+    Annotated[SendBody, Tag(_TAG + "SendBody")]
+    | Annotated[RetryBody, Tag(_TAG + "RetryBody")]
+    | Annotated[EditBody, Tag(_TAG + "EditBody")]
+    | Annotated[ContinueBody, Tag(_TAG + "ContinueBody")],
+    Discriminator(_kind_of_turn),
+]
+
+
+class BranchBody(In):
+    message_id: Name
+
+
+class MessagePatch(In):
+    pinned: bool
 
 
 class UsageOut(Out):
     prompt_tokens: int
     completion_tokens: int
     estimated: bool
+    cost: float | None = None
+
+
+class SpentOut(Out):
+    """A sum over turns. `estimated_tokens` of the tokens were counted by the server; `cost` is null without a price."""
+
+    turns: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated_tokens: int
+    cost: float | None
 
 
 class ConversationOut(Out):
@@ -68,10 +133,25 @@ class ConversationOut(Out):
     pinned: bool
     message_count: int
     running_turn_id: str | None
+    usage: SpentOut
+
+
+class MatchOut(Out):
+    """Where something was found; `message_id` is null for the title. Offsets count characters of the excerpt."""
+
+    message_id: str | None
+    excerpt: str
+    highlights: list[tuple[int, int]]
+
+
+class ListedConversationOut(ConversationOut):
+    """A row of the list; one of a search has its matches."""
+
+    matches: list[MatchOut] = []
 
 
 class ConversationPageOut(Out):
-    conversations: list[ConversationOut]
+    conversations: list[ListedConversationOut]
     next: str | None
 
 
@@ -88,12 +168,17 @@ class MessageOut(Out):
     persona: str | None = None
     usage: UsageOut | None = None
     turn_id: str | None = None
+    pinned: bool | None = None
+    dropped_before: int | None = None
     siblings: list[str]
 
 
 class MessagePageOut(Out):
+    """`total` counts all messages that the branch ever had, `dropped` those between these that retention has taken."""
+
     messages: list[MessageOut]
     total: int
+    dropped: int
     next: str | None
 
 
@@ -118,6 +203,7 @@ class RoleOut(Out):
     prompt: str
     welcome: str
     suggestions: list[str]
+    own: bool
 
 
 class RolesOut(Out):
@@ -198,3 +284,50 @@ class ProblemOut(Out):
     code: str
     errors: list[dict[str, str]] | None = None
     running_turn_id: str | None = None
+
+
+# What a user has chosen for good
+
+
+class PreferencesOut(Out):
+    default_role: str | None
+    default_model: str | None
+    language: Literal["zh", "en"] | None
+
+
+class PreferencesPatch(In):
+    """At least one field; what is left out stays, null takes a choice back."""
+
+    default_role: Name | None = None
+    default_model: Name | None = None
+    language: Literal["zh", "en"] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "PreferencesPatch":
+        if not self.model_fields_set:
+            raise ValueError("name at least one of default_role, default_model, language")
+        return self
+
+
+# Import
+
+
+class ImportedOut(Out):
+    conversations: int
+    messages: int
+    personas: int
+
+
+class SkippedOut(Out):
+    """So many things of a kind that were left out or changed, and one of them."""
+
+    what: str
+    reason: str
+    count: int
+    example: str | None = None
+
+
+class ImportReportOut(Out):
+    format: Literal["lianhua", "chatgpt", "open_webui", "librechat"]
+    imported: ImportedOut
+    skipped: list[SkippedOut]

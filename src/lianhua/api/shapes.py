@@ -1,21 +1,76 @@
 """From the service's values to the bodies of `schemas`."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from lianhua.api.schemas import ContextOut, MessageOut, TurnOut, UsageOut
-from lianhua.messages import Message
+from lianhua.api.schemas import (
+    ContextOut,
+    ConversationOut,
+    ListedConversationOut,
+    MatchOut,
+    MessageOut,
+    SpentOut,
+    TurnOut,
+    UsageOut,
+)
+from lianhua.messages import Conversation, Spent, Usage
+from lianhua.prices import Prices
 from lianhua.service import TurnView
+from lianhua.store.branches import Placed
+from lianhua.store.search import FoundConversation
 
 
-def message_out(message: Message) -> MessageOut:
+def conversation_out(conversation: Conversation, prices: Prices) -> ConversationOut:
+    return ConversationOut(
+        id=conversation.id,
+        title=conversation.title,
+        role=conversation.role,
+        model=conversation.model,
+        created_at=conversation.created_at,
+        updated_at=conversation.updated_at,
+        expires_at=conversation.expires_at,
+        pinned=conversation.pinned,
+        message_count=conversation.message_count,
+        running_turn_id=conversation.running_turn_id,
+        usage=spent_out(list(conversation.usage.items()), prices),
+    )
+
+
+def listed_out(conversation: Conversation, prices: Prices, **more: Any) -> ListedConversationOut:
+    return ListedConversationOut(**dict(conversation_out(conversation, prices)), **more)
+
+
+def found_out(found: FoundConversation, prices: Prices) -> ListedConversationOut:
+    matches = [
+        MatchOut(message_id=match.message_id, excerpt=match.excerpt.text, highlights=list(match.excerpt.highlights))
+        for match in found.matches
+    ]
+    return listed_out(found.conversation, prices, matches=matches)
+
+
+def spent_out(spent: Sequence[tuple[str, Spent]], prices: Prices) -> SpentOut:
+    """What several models have used, in one sum."""
+    return SpentOut(
+        turns=sum(part.turns for _, part in spent),
+        prompt_tokens=sum(part.prompt for _, part in spent),
+        completion_tokens=sum(part.completion for _, part in spent),
+        estimated_tokens=sum(part.estimated for _, part in spent),
+        cost=prices.sum(spent),
+    )
+
+
+def message_out(placed: Placed, prices: Prices) -> MessageOut:
     """The message; of its optional fields only those that say something are set."""
+    message = placed.message
     optional: dict[str, Any] = {
         "code": message.code,
         "reasoning": message.reasoning or None,
         "model": message.model,
         "persona": message.persona,
-        "usage": UsageOut.model_validate(message.usage) if message.usage else None,
+        "usage": _usage_out(message.usage, message.model, prices),
         "turn_id": message.turn_id,
+        "pinned": placed.pinned or None,
+        "dropped_before": placed.dropped_before or None,
     }
     return MessageOut(
         id=message.id,
@@ -24,12 +79,25 @@ def message_out(message: Message) -> MessageOut:
         content=message.content,
         timestamp=message.timestamp,
         status=message.status,
-        siblings=[message.id],  # every message has one version so far
+        siblings=list(placed.siblings),
         **{name: value for name, value in optional.items() if value is not None},
     )
 
 
-def turn_out(view: TurnView) -> TurnOut:
+def _usage_out(usage: Usage | None, model: str | None, prices: Prices) -> UsageOut | None:
+    """The tokens, with their cost where the model has a price."""
+    if usage is None:
+        return None
+    cost = prices.cost(model or "", usage.prompt_tokens, usage.completion_tokens)
+    return UsageOut(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        estimated=usage.estimated,
+        **({} if cost is None else {"cost": cost}),
+    )
+
+
+def turn_out(view: TurnView, prices: Prices) -> TurnOut:
     record = view.record
     usage = record.end.usage if record.end else None
     return TurnOut(
@@ -37,7 +105,7 @@ def turn_out(view: TurnView) -> TurnOut:
         model=record.model,
         role=record.persona,
         code=record.end.code if record.end else None,
-        usage=UsageOut.model_validate(usage) if usage else None,
+        usage=_usage_out(usage, record.model, prices),
         started_at=record.started_at,
         first_token_at=record.first_token_at,
         ended_at=record.ended_at,

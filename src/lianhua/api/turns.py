@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
-from lianhua.api.deps import ConversationId, IdempotencyKey, Service, Turn, User, ViewerLanguage
-from lianhua.api.schemas import NewTurnBody, TurnOut, TurnStartedOut
+from lianhua.api.deps import ConversationId, IdempotencyKey, PriceList, Service, Turn, User, ViewerLanguage
+from lianhua.api.schemas import ContinueBody, EditBody, NewTurnBody, RetryBody, SendBody, TurnOut, TurnStartedOut
 from lianhua.api.shapes import turn_out
 from lianhua.api.stream import EventStream
 from lianhua.events import parse_event_id
+from lianhua.ground import Act, Continue, Edit, Retry, Send
 from lianhua.planner import Ask
 from lianhua.store.journal import FROM_SNAPSHOT, FROM_START
 from lianhua.viewer import Viewer
@@ -27,8 +28,10 @@ async def start_turn(
     body: NewTurnBody,
     response: Response,
 ) -> TurnStartedOut:
-    """Takes a message and begins the reply, which goes on whether or not anybody follows it."""
-    ask = Ask(body.message, language, key, body.role, body.model)
+    """Takes a message, or what is to become of an earlier one, and begins the reply, which goes on whether or not
+    anybody follows it.
+    """
+    ask = Ask(_act(body), language, key, body.role, body.model)
     accepted = await service.start(user, conversation_id, ask)
     if accepted.repeated:
         response.status_code = 200
@@ -38,6 +41,18 @@ async def start_turn(
         reply_message_id=accepted.reply_message_id,
         events_url=f"/api/conversations/{conversation_id}/turns/{accepted.turn_id}/events",
     )
+
+
+def _act(body: NewTurnBody) -> Act:
+    match body:
+        case SendBody():
+            return Send(body.message, body.parent_id)
+        case RetryBody():
+            return Retry(body.retry)
+        case EditBody():
+            return Edit(body.edit, body.message)
+        case ContinueBody():
+            return Continue(body.continue_)
 
 
 async def viewer_of_turn(
@@ -73,12 +88,12 @@ async def follow_turn(viewer: Annotated[Viewer | None, Depends(viewer_of_turn)])
 
 
 @router.get("/{turn_id}")
-async def read_turn(service: Service, user: User, ref: Turn) -> TurnOut:
+async def read_turn(service: Service, prices: PriceList, user: User, ref: Turn) -> TurnOut:
     """How the turn stands, and what of the conversation was sent to the model."""
-    return turn_out(await service.turn(user, ref))
+    return turn_out(await service.turn(user, ref), prices)
 
 
 @router.post("/{turn_id}/stop")
-async def stop_turn(service: Service, user: User, ref: Turn) -> TurnOut:
+async def stop_turn(service: Service, prices: PriceList, user: User, ref: Turn) -> TurnOut:
     """Ends the reply where it is; what came of it is kept. Harmless when repeated."""
-    return turn_out(await service.stop(user, ref))
+    return turn_out(await service.stop(user, ref), prices)

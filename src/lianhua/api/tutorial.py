@@ -5,14 +5,27 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from lianhua.api.deps import Before, Name, PlainText, Service, SessionId, User, ViewerLanguage, known_form
+from lianhua.api.deps import (
+    Before,
+    KnownUser,
+    Name,
+    PlainText,
+    PriceList,
+    Service,
+    SessionId,
+    User,
+    UserRoles,
+    ViewerLanguage,
+    known_form,
+)
 from lianhua.api.guard import check_site
 from lianhua.api.schemas import ClearedOut, HistoryOut, RoleOut, RolesOut, SessionOut
 from lianhua.api.shapes import message_out
 from lianhua.api.stream import EventStream
 from lianhua.errors import InvalidRequest
 from lianhua.events import parse_event_id
-from lianhua.personas import DEFAULT_ROLE
+from lianhua.ground import Send
+from lianhua.personas import DEFAULT_ROLE, is_own_id
 from lianhua.planner import Ask
 from lianhua.service import ChatService
 from lianhua.store.journal import FROM_SNAPSHOT
@@ -25,12 +38,16 @@ router = APIRouter(tags=["tutorial"])
 
 @router.post("/chat/start")
 async def start_session(
-    service: Service, user: User, language: ViewerLanguage, role: Annotated[Name | None, Query()] = None
+    service: Service,
+    roles: UserRoles,
+    user: User,
+    language: ViewerLanguage,
+    role: Annotated[Name | None, Query()] = None,
 ) -> SessionOut:
     """Opens a conversation; its id is the `session_id` of the other calls."""
     conversation = await service.create(user, role, None)
-    welcome = service.personas.get(conversation.role).text(language).welcome
-    return SessionOut(session_id=conversation.id, welcome_message=welcome)
+    persona = await roles.get_or_default(user, conversation.role)
+    return SessionOut(session_id=conversation.id, welcome_message=persona.text(language).welcome)
 
 
 async def same_site(
@@ -57,7 +74,7 @@ async def viewer_of_stream(
         return await _resumed(service, user, session_id, last_event_id)
     if message is None:
         raise InvalidRequest("message", "is needed")
-    ask = Ask(message, language, turn_key or service.new_key(), role)
+    ask = Ask(Send(message), language, turn_key or service.new_key(), role)
     accepted = await service.start_or_join(user, session_id, ask)
     return await service.view(user, TurnRef(session_id, accepted.turn_id))
 
@@ -92,6 +109,7 @@ async def stream_reply(viewer: Annotated[Viewer | None, Depends(viewer_of_stream
 @router.get("/chat/history", response_model_exclude_unset=True)
 async def read_history(
     service: Service,
+    prices: PriceList,
     user: User,
     session_id: SessionId,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
@@ -99,7 +117,8 @@ async def read_history(
 ) -> HistoryOut:
     """The newest messages of a conversation, oldest first."""
     page = await service.messages(user, session_id, before, limit)
-    return HistoryOut(messages=[message_out(message) for message in page.messages], total=page.total)
+    messages = [message_out(placed, prices) for placed in page.messages]
+    return HistoryOut(messages=messages, total=page.kept)
 
 
 @router.delete("/chat/history/{session_id}")
@@ -110,17 +129,18 @@ async def clear_history(service: Service, user: User, language: ViewerLanguage, 
 
 
 @router.get("/roles")
-async def list_roles(service: Service, language: ViewerLanguage) -> RolesOut:
-    """The personas to talk with."""
-    roles = {}
-    for persona in service.personas:
+async def list_roles(roles: UserRoles, user: KnownUser, language: ViewerLanguage) -> RolesOut:
+    """The personas to talk with: the server's, then the caller's own."""
+    shown = {}
+    for persona in await roles.all(user):
         text = persona.text(language)
-        roles[persona.id] = RoleOut(
+        shown[persona.id] = RoleOut(
             name=text.name,
             icon=persona.icon,
             description=text.description,
             prompt=text.prompt.strip(),
             welcome=text.welcome,
             suggestions=list(text.suggestions),
+            own=is_own_id(persona.id),
         )
-    return RolesOut(roles=roles, default_role=DEFAULT_ROLE)
+    return RolesOut(roles=shown, default_role=DEFAULT_ROLE)

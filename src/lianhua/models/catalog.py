@@ -21,6 +21,9 @@ class Catalog:
     def __iter__(self) -> Iterator[ChatModel]:
         return iter(self._models.values())
 
+    def __contains__(self, model_id: object) -> bool:
+        return model_id in self._models
+
     def get(self, model_id: str) -> ChatModel:
         """Raises `UnknownModel`."""
         try:

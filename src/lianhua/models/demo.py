@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+import msgspec
+
 from lianhua.messages import ContextEntry, Language
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
 from lianhua.prompt import Prompt, PromptMessage
@@ -21,6 +23,7 @@ INFO = ModelInfo(
     kind="demo",
     context_tokens=8192,
     note="不是语言模型 · not a language model",
+    prefill="last",
 )
 
 
@@ -37,7 +40,7 @@ class DemoModel:
 
     async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
         """The explanation in the prompt's language, piece by piece. `options` change nothing."""
-        text, size = explain(prompt), PIECE_CHARS[prompt.language]
+        text, size = _rest(prompt), PIECE_CHARS[prompt.language]
         for start in range(0, len(text), size):
             yield [TextDelta(text[start : start + size])]
             await asyncio.sleep(self._pace_s)
@@ -50,6 +53,19 @@ class DemoModel:
 def explain(prompt: Prompt) -> str:
     """What the server sent, in Markdown and in the prompt's language; says first that no model wrote it."""
     return _explain_zh(prompt) if prompt.language == "zh" else _explain_en(prompt)
+
+
+def _rest(prompt: Prompt) -> str:
+    """The explanation; of one that was cut off and ends the prompt, what is missing."""
+    *before, last = prompt.messages
+    if last.role != "assistant":
+        return explain(prompt)
+    account = prompt.context
+    kept = account.messages[-1]
+    used = account.used_tokens - kept.tokens
+    context = msgspec.structs.replace(account, used_tokens=used, messages=account.messages[:-1])
+    text = explain(msgspec.structs.replace(prompt, messages=tuple(before), context=context))
+    return text[len(last.content) :] if text.startswith(last.content) else f"\n\n{text}"
 
 
 def _explain_zh(prompt: Prompt) -> str:

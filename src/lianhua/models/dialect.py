@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from lianhua.models.faults import Complaint
-from lianhua.models.port import GenerationOptions
+from lianhua.models.port import GenerationOptions, Prefill
 from lianhua.prompt import Prompt
 
 
@@ -31,10 +31,20 @@ class Dialect(Struct, frozen=True):
 
 
 def request_body(
-    model: str, prompt: Prompt, options: GenerationOptions, dialect: Dialect, extra: Mapping[str, Any]
+    model: str,
+    prompt: Prompt,
+    options: GenerationOptions,
+    dialect: Dialect,
+    extra: Mapping[str, Any],
+    prefill: Prefill | None = None,
 ) -> bytes:
-    """The JSON of one request. `options` outrank `extra`, and nothing outranks what a stream needs."""
+    """The JSON of one request. `options` outrank `extra`, and nothing outranks what a stream needs.
+
+    A prompt that ends with the model's own words is to be gone on with, in the way that `prefill` names.
+    """
     body = {**extra, "model": model, "messages": prompt.messages, "stream": True}
+    if prefill is not None and prompt.messages[-1].role == "assistant":
+        _let_go_on(body, prompt, prefill)
     if dialect.usage:
         body["stream_options"] = {"include_usage": True}
     if options.temperature is not None:
@@ -47,3 +57,11 @@ def request_body(
     if options.max_tokens is not None:
         body[dialect.max_tokens] = options.max_tokens
     return msgspec.json.encode(body)
+
+
+def _let_go_on(body: dict[str, Any], prompt: Prompt, prefill: Prefill) -> None:
+    if prefill == "vllm":  # docs.vllm.ai, chat completions: the two go together
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
+    elif prefill == "prefix":  # DeepSeek's and Mistral's chat completions
+        *before, last = prompt.messages
+        body["messages"] = [*before, {"role": last.role, "content": last.content, "prefix": True}]

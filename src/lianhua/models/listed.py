@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from lianhua.errors import WrongSettings
+from lianhua.models.port import Prefill
 
 # Whole context windows by the beginning of a model's name, from the providers' own model pages (2026-11). What is not
 # here counts as UNKNOWN_CONTEXT_TOKENS: too small costs some memory of the talk, too large costs a refused request.
@@ -24,7 +25,7 @@ UNKNOWN_CONTEXT_TOKENS = 8_192
 
 class ListedModel(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One `[[model]]`: `model` is its name at the server (the id where None), `api_key_env` names an environment
-    variable.
+    variable, `prefill` says how its server lets it go on with a reply of its own.
     """
 
     id: str
@@ -34,6 +35,7 @@ class ListedModel(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     api_key_env: str | None = None
     context_tokens: int | None = None
     images: bool = False
+    prefill: Prefill | None = None
 
 
 class _File(Struct, forbid_unknown_fields=True):

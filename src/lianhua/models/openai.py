@@ -137,7 +137,7 @@ class OpenAIModel:
         """The connection on which a 2xx answer begins."""
         while True:
             dialect = self._dialect
-            body = request_body(self._upstream_model, prompt, options, dialect, self._extra)
+            body = request_body(self._upstream_model, prompt, options, dialect, self._extra, self._info.prefill)
             connection = await self._connect(connections, deadline)
             try:
                 await self._post(connection, body, deadline)

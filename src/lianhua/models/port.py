@@ -9,6 +9,7 @@ from lianhua.messages import Usage
 from lianhua.prompt import Prompt
 
 ModelKind = Literal["openai", "local", "demo", "scripted"]
+Prefill = Literal["last", "prefix", "vllm"]
 
 
 class GenerationOptions(Struct, frozen=True):
@@ -51,7 +52,11 @@ Delta = TextDelta | ReasoningDelta | Retrying | Queued | Finish
 
 
 class ModelInfo(Struct, frozen=True):
-    """`context_tokens` is the whole window, prompt and reply. `note` is for people: where the model runs."""
+    """`context_tokens` is the whole window, prompt and reply. `note` is for people: where the model runs.
+
+    `prefill` is how its server lets it go on with a reply of its own: where that is the `last` message, where it is
+    also marked `prefix` (DeepSeek, Mistral), or by vLLM's `continue_final_message`. None: it has to be asked to.
+    """
 
     id: str
     name: str
@@ -59,6 +64,7 @@ class ModelInfo(Struct, frozen=True):
     context_tokens: int
     images: bool = False
     note: str = ""
+    prefill: Prefill | None = None
 
 
 class ChatModel(Protocol):

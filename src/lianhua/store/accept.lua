@@ -1,9 +1,11 @@
 -- Takes a user's message and opens its turn, or says why not. At most one turn runs in a conversation.
--- KEYS meta, messages, order, turns, idempotency, lingering, log
--- ARGV owner, turn_id, key, body_hash, expected_head, user_message_id, user_message, reply_message_id, worker, lease_s,
---      first_event, record, title, retention_s, retention_messages, working_ttl_s
-local meta, messages, order, turns, idempotency, lingering, log = unpack(KEYS)
-local turn_id, key, body_hash = ARGV[2], ARGV[3], ARGV[4]
+-- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams, log
+-- ARGV owner, turn_id, key, body_hash, expected_head (`*`: whichever), parent (empty: the root), beside (a child of the
+--      parent, should that be gone; or empty), user_message_id, user_message (empty: that message is there already and
+--      is answered again), reply_message_id, worker, lease_s, first_event, record, title, retention_s,
+--      retention_messages
+local meta, messages, order, turns, idempotency, lingering, tree, grams, log = unpack(KEYS)
+local turn_id, key, body_hash, question = ARGV[2], ARGV[3], ARGV[4], ARGV[8]
 if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
 
 local prior = redis.call('HGET', idempotency, key)
@@ -22,27 +24,60 @@ if running[1] then
   local expired = tonumber(running[5]) < at and '1' or '0'
   return {'busy', running[1], running[3], running[4], running[2] == body_hash and '1' or '0', expired}
 end
-local head = redis.call('HMGET', meta, 'head', 'depth')
-if head[1] ~= ARGV[5] then return {'moved'} end
+local head = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'title')
+if ARGV[5] ~= '*' and head[1] ~= ARGV[5] then return {'moved'} end
 
-local parent = head[1] == '' and '-' or head[1]
-local depth = tonumber(head[2]) + 1
-local user = splice(ARGV[7], '"timestamp":' .. stamp(at) .. ',"n":' .. depth)
-redis.call('HSET', messages, ARGV[6], parent .. ' -\n' .. user)
-redis.call('ZADD', order, redis.call('HINCRBY', meta, 'last', 1), ARGV[6])
-redis.call('HSET', turns, turn_id, splice(ARGV[12], '"started_at":' .. stamp(at)))
-redis.call('HSET', idempotency, key, body_hash .. ' ' .. turn_id .. ' ' .. ARGV[6] .. ' ' .. ARGV[8])
-redis.call('HSET', meta, 'head', ARGV[6], 'depth', depth, 'updated_at', stamp(at),
-  't.id', turn_id, 't.hash', body_hash, 't.user', ARGV[6], 't.reply', ARGV[8], 't.epoch', '1', 't.seq', '0',
-  't.worker', ARGV[9], 't.lease', stamp(at + tonumber(ARGV[10])), 't.stop', '0', 't.losses', '0',
-  't.started', stamp(at))
-if redis.call('HGET', meta, 'title') == '' then redis.call('HSET', meta, 'title', ARGV[13]) end
+-- The branch and the depth of the message that this one is to hang below.
+local function place_of_parent()
+  if ARGV[6] == '' then return '-', -1 end
+  if ARGV[6] == head[1] then return head[3], tonumber(head[2]) end
+  local value = redis.call('HGET', messages, ARGV[6])
+  if value then
+    local _, _, branch = header(value)
+    return branch, depth_of(value)
+  end
+  value = ARGV[7] ~= '' and redis.call('HGET', messages, ARGV[7])
+  if not value then return end
+  local _, _, branch = header(value)
+  local from, fork = fork_of(tree, branch)
+  local depth = depth_of(value) - 1
+  return fork == depth and from or branch, depth
+end
 
-redis.call('XADD', log, '1-0', 't', ARGV[11])
-local ttl_s = working_ttl(meta, ARGV[16])
-redis.call('EXPIRE', log, ttl_s)
+local branch, depth
+if ARGV[9] ~= '' then
+  branch, depth = place_of_parent()
+  if not branch then return {'no_message'} end
+  local parent = ARGV[6] == '' and '-' or ARGV[6]
+  branch, depth = grow(meta, tree, question, parent, branch, depth), depth + 1
+  redis.call('HSET', messages, question, parent .. ' - ' .. branch .. '\n'
+    .. splice(ARGV[9], '"timestamp":' .. stamp(at) .. ',"n":' .. depth))
+  redis.call('ZADD', order, redis.call('HINCRBY', meta, 'last', 1), question)
+  if head[4] == '' then
+    redis.call('HSET', meta, 'title', ARGV[15])
+    unsign(meta, grams, title_token(ARGV[15]))
+  end
+  unsign(meta, grams, question)
+else
+  local value = redis.call('HGET', messages, question)
+  if not value then return {'no_message'} end
+  local _, _, on = header(value)
+  branch, depth = on, depth_of(value)
+  -- As young as its new reply, or retention would drop it from above that.
+  redis.call('ZADD', order, 'XX', redis.call('HINCRBY', meta, 'last', 1), question)
+end
+
+redis.call('HSET', turns, turn_id, splice(ARGV[14], '"started_at":' .. stamp(at)))
+redis.call('HSET', idempotency, key, body_hash .. ' ' .. turn_id .. ' ' .. question .. ' ' .. ARGV[10])
+redis.call('HSET', meta, 'head', question, 'depth', depth, 'branch', branch, 'updated_at', stamp(at),
+  't.id', turn_id, 't.hash', body_hash, 't.user', question, 't.reply', ARGV[10], 't.epoch', '1', 't.seq', '0',
+  't.worker', ARGV[11], 't.lease', stamp(at + tonumber(ARGV[12])), 't.stop', '0', 't.losses', '0',
+  't.started', stamp(at), 't.at', branch .. ' ' .. depth)
+
+redis.call('XADD', log, '1-0', 't', ARGV[13])
 redis.call('ZREMRANGEBYSCORE', lingering, '-inf', at)
-redis.call('ZADD', lingering, at + ttl_s, turn_id)
-trim(meta, messages, order, turns, idempotency, tonumber(ARGV[15]))
-keep(meta, {meta, messages, order, turns, idempotency, lingering}, tonumber(ARGV[14]), at)
-return {'accepted', turn_id, ARGV[6], ARGV[8]}
+redis.call('ZADD', lingering, at + NO_LAST_DAY_S, turn_id)
+trim(meta, messages, order, turns, idempotency, tree, tonumber(ARGV[17]))
+keep(meta, {meta, messages, order, turns, idempotency, lingering, tree, grams}, tonumber(ARGV[16]), at)
+expire_working(meta, log)
+return {'accepted', turn_id, question, ARGV[10]}

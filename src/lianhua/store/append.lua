@@ -2,8 +2,8 @@
 -- nothing; one that leaves a gap says that the store has lost what came before it (a replica took over that had not
 -- received it yet). In a Cluster a call holds one turn, elsewhere as many as there are: what a call costs by itself is
 -- then shared. KEYS meta, log, piece (text or reasoning) of each
--- ARGV worker, lease_s, working_ttl_s, log_events, then turn_id, epoch, seq, kind, value of each
-local worker, ttl_s, log_events = ARGV[1], ARGV[3], ARGV[4]
+-- ARGV worker, lease_s, log_events, then turn_id, epoch, seq, kind, value of each
+local worker, log_events = ARGV[1], ARGV[3]
 local at = now()
 local moment, lease = stamp(at), stamp(at + tonumber(ARGV[2]))
 
@@ -28,7 +28,7 @@ local function log_event(meta, log, piece, turn_id, epoch, seq, kind, value)
     redis.call('HSET', meta, 't.seq', seq, 't.lease', lease)
   end
   if (kind == 'd' or kind == 'r') and redis.call('APPEND', piece, value) == #value then
-    redis.call('EXPIRE', piece, working_ttl(meta, ttl_s))
+    expire_working(meta, piece)
   end
   ring(meta)
   return fate
@@ -36,7 +36,7 @@ end
 
 local fates = {}
 for turn = 1, #KEYS / 3 do
-  local key, arg = turn * 3 - 2, turn * 5
+  local key, arg = turn * 3 - 2, turn * 5 - 1
   local fine, fate = pcall(log_event, KEYS[key], KEYS[key + 1], KEYS[key + 2],
     ARGV[arg], ARGV[arg + 1], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4])
   -- An error is one event's alone, and comes in its place. Some servers throw it as a table, others as text.

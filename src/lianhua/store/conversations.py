@@ -2,40 +2,30 @@
 one.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from lianhua.errors import ConversationNotFound, InvalidRequest, Overloaded
-from lianhua.messages import Conversation, Message
+from lianhua.errors import ConversationNotFound, Overloaded
+from lianhua.messages import Conversation, Spent
 from lianhua.store.changes import PAGE_CHANGES, Change, encode
 from lianhua.store.database import Database
 from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.store.listing import ListWalk
 from lianhua.store.scripts import Argument, Script
 
 _FIELDS = (
     "owner", "title", "role", "model", "created_at", "updated_at", "expires_at", "pinned", "count", "t.id",
+    "usage",
 )  # fmt: skip
-# The time of a conversation's last activity as Python writes a float, and its id.
-_LIST_CURSOR = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,20})?)_([0-9a-f-]{36})")
+# Of a list that grows faster than it is read: after so many changes so many of its rows are looked at, which keeps
+# those that have expired below two thirds.
+LOOK_EVERY: Final = 16
+LOOK_AT: Final = 8
 CHANGES_TTL_S: Final = 86_400  # of a user to whom nothing happens; a tab that was away for longer reads the list again
-_message = msgspec.json.Decoder(Message)
-
-
-class MessagePage(Struct, frozen=True):
-    """Part of a branch, oldest first. `next` is the id to ask with for what came before, None at the beginning.
-
-    `head` is the newest message of the branch ("" for none), `total` counts the messages that are kept.
-    """
-
-    messages: tuple[Message, ...]
-    head: str
-    depth: int
-    total: int
-    next: str | None
+_usage = msgspec.json.Decoder(dict[str, Spent])
 
 
 class ConversationPage(Struct, frozen=True):
@@ -60,14 +50,15 @@ class ConversationStore:
         self._database = database
         self._retention = retention
         self._erased = erased
+        self._changes = 0
         self._create, self._update = Script("create"), Script("update")
-        self._page, self._erase, self._index = Script("messages"), Script("erase"), Script("index")
+        self._erase, self._index, self._retitle = Script("erase"), Script("index"), Script("retitle")
 
     async def create(self, conversation_id: str, owner: str, role: str, model: str | None, title: str) -> Conversation:
         """A new, empty conversation of `owner`."""
-        meta = ConversationKeys(conversation_id).meta
+        keys = ConversationKeys(conversation_id)
         args: list[Argument] = [owner, role, model or "", title, self._retention.seconds]
-        await self._database.run(self._create, [meta], args, durable=True)
+        await self._database.run(self._create, [keys.meta, keys.grams], args, durable=True)
         return await self.touch(conversation_id, owner, Change(conversation_id, "created"))
 
     async def get(self, conversation_id: str, owner: str) -> Conversation:
@@ -84,6 +75,15 @@ class ConversationStore:
         answer = await self._database.run(self._update, keys, [owner, self._retention.seconds, *pairs], durable=True)
         _check(answer, conversation_id)
         return await self.touch(conversation_id, owner, Change(conversation_id, "changed"))
+
+    async def retitle(self, conversation_id: str, owner: str, made_from: str, title: str) -> bool:
+        """Puts `title` in the place of `made_from`; False, and no change, where somebody has named the conversation."""
+        keys = ConversationKeys(conversation_id)
+        answer = await self._database.run(self._retitle, [keys.meta, keys.grams], [owner, made_from, title])
+        _check(answer, conversation_id)
+        if answer[0] == b"ok":
+            await self.touch(conversation_id, owner, Change(conversation_id, "changed"))
+        return bool(answer[0] == b"ok")
 
     async def touch(self, conversation_id: str, owner: str, change: Change) -> Conversation:
         """Brings the owner's list level with the conversation, and tells the owner's tabs of the change.
@@ -105,38 +105,33 @@ class ConversationStore:
             CHANGES_TTL_S,
         ]
         await self._database.run(self._index, list_keys(owner), args)
+        self._changes += 1
+        if self._changes % LOOK_EVERY == 0:  # what has expired and is never met by a reader
+            (some,) = await self._database.ask(("ZRANDMEMBER", list_keys(owner)[0], LOOK_AT))
+            await self.rows(owner, [member.decode() for member in some])
 
     async def page(self, owner: str, before: str | None, limit: int) -> ConversationPage:
         """At most `limit` conversations older than the cursor `before`. Raises `InvalidRequest` for a bad cursor."""
-        listed, *_ = list_keys(owner)
-        score, passed_id = _list_cursor(before)
+        walk = ListWalk(self._database, list_keys(owner)[0], before, limit + 1)
         found: dict[str, Conversation] = {}
         cursor: str | None = None
-        ties = 0  # rows of the same moment as the cursor that have been passed: nearly always none or one
-        while True:
-            (flat,) = await self._database.ask(
-                ("ZREVRANGEBYSCORE", listed, score, "-inf", "WITHSCORES", "LIMIT", ties, limit + 1)
-            )
-            rows = [(member, float(at)) for member, at in zip(flat[::2], flat[1::2], strict=True)]
-            ids = [(member.decode(), updated) for member, updated in rows]
-            # Rows of the same moment are ordered by id, downwards like the scores.
-            ids = [(name, at) for name, at in ids if passed_id is None or at < float(score) or name < passed_id]
-            conversations = await self._read(owner, [name for name, _ in ids])
-            for (name, at), conversation in zip(ids, conversations, strict=True):
-                if conversation is None or name in found:
+        while not walk.ended:
+            places = await walk.step()
+            rows = await self.rows(owner, [name for name, _ in places])
+            for (name, place), row in zip(places, rows, strict=True):
+                if row is None or name in found:
                     continue
                 if len(found) == limit:
                     return ConversationPage(tuple(found.values()), cursor)
-                found[name] = conversation
-                cursor = f"{at!r}_{name}"
-            if len(rows) <= limit:
-                return ConversationPage(tuple(found.values()), None)
-            last, at = rows[-1]
-            ties = ties + len(rows) - conversations.count(None) if repr(at) == score else 0
-            score, passed_id = repr(at), last.decode()
+                found[name] = row
+                cursor = place
+            walk.gone(rows.count(None))
+        return ConversationPage(tuple(found.values()), None)
 
-    async def _read(self, owner: str, ids: Sequence[str]) -> list[Conversation | None]:
-        """The conversations of `ids`; those that have expired are None and leave the list."""
+    async def rows(self, owner: str, ids: Sequence[str]) -> list[Conversation | None]:
+        """The conversations of `ids`, which are from the owner's list; those that have expired are None and leave
+        it.
+        """
         if not ids:
             return []
         rows = await self._database.ask(*(("HMGET", ConversationKeys(name).meta, *_FIELDS) for name in ids))
@@ -145,35 +140,6 @@ class ConversationStore:
             listed, pinned, _ = list_keys(owner)
             await self._database.ask(("ZREM", listed, *gone), ("SREM", pinned, *gone))
         return conversations
-
-    async def messages(self, conversation_id: str, owner: str, before: str | None, limit: int) -> MessagePage:
-        """At most `limit` messages of the current branch that come before the message `before` (None: the newest).
-
-        Costs the same wherever in the branch it starts. Raises `InvalidRequest` when there is no such message.
-        """
-        keys = ConversationKeys(conversation_id)
-        args: list[Argument] = [owner, before or "", limit + 1]
-        answer = await self._database.run(self._page, [keys.meta, keys.messages], args)
-        if answer[0] == b"no_message":
-            raise InvalidRequest("before", "no such message in this conversation")
-        _check(answer, conversation_id)
-        found = [_stored_message(value) for value in answer[4]]
-        more = len(found) > limit
-        page = tuple(reversed(found[:limit]))
-        return MessagePage(page, answer[1].decode(), int(answer[2]), int(answer[3]), page[0].id if more else None)
-
-    async def messages_before(self, conversation_id: str, owner: str, message: Message, limit: int) -> MessagePage:
-        """At most `limit` messages that precede `message` in its branch, as it was when `message` was the next one."""
-        page = await self.messages(conversation_id, owner, message.id, limit)
-        return msgspec.structs.replace(page, head=message.parent_id or "", depth=message.depth - 1)
-
-    async def message(self, conversation_id: str, owner: str, message_id: str) -> Message | None:
-        """One message by its id; None when the conversation does not hold it."""
-        keys = ConversationKeys(conversation_id)
-        holder, value = await self._database.ask(("HGET", keys.meta, "owner"), ("HGET", keys.messages, message_id))
-        if holder is None or holder.decode() != owner:
-            raise ConversationNotFound(conversation_id)
-        return _stored_message(value) if value is not None else None
 
     async def erase(self, conversation_id: str, owner: str, *, keep_conversation: bool) -> None:
         """Removes every text of the conversation, and unless `keep_conversation` the conversation itself."""
@@ -201,17 +167,8 @@ def _check(answer: list[Any], conversation_id: str) -> None:
         raise ConversationNotFound(conversation_id)
 
 
-def _list_cursor(before: str | None) -> tuple[str, str | None]:
-    if before is None:
-        return "+inf", None
-    found = _LIST_CURSOR.fullmatch(before)
-    if not found:
-        raise InvalidRequest("before", "not a cursor of this list")
-    return found[1], found[2]
-
-
 def _conversation(conversation_id: str, values: Sequence[bytes | None]) -> Conversation | None:
-    owner, title, role, model, created, updated, expires, pinned, count, running = (
+    owner, title, role, model, created, updated, expires, pinned, count, running, usage = (
         value.decode() if value is not None else None for value in values
     )
     if owner is None or created is None or updated is None:
@@ -228,15 +185,5 @@ def _conversation(conversation_id: str, values: Sequence[bytes | None]) -> Conve
         pinned=pinned == "1",
         message_count=int(count or 0),
         running_turn_id=running,
-    )
-
-
-def _stored_message(value: bytes) -> Message:
-    head, _, body = value.partition(b"\n")
-    parent, turn_id = head.decode().split(" ")
-    message = _message.decode(body)
-    return msgspec.structs.replace(
-        message,
-        parent_id=None if parent == "-" else parent,
-        turn_id=None if turn_id == "-" else turn_id,
+        usage=_usage.decode(usage) if usage else {},
     )

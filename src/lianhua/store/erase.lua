@@ -1,7 +1,7 @@
 -- Removes everything a conversation holds, or everything but the conversation itself. `lingering` names the turns
 -- whose working keys still exist; when it names others than the caller brought keys for, nothing is done and the
--- caller asks again. KEYS meta, messages, order, turns, idempotency, lingering, then log, text, reasoning of each turn
--- ARGV owner, keep_conversation, retention_s, turn_id, ...
+-- caller asks again. KEYS meta, messages, order, turns, idempotency, lingering, tree, grams,
+-- then log, text, reasoning of each turn   ARGV owner, keep_conversation, retention_s, turn_id, ...
 local meta, lingering = KEYS[1], KEYS[6]
 if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
 local brought = {}
@@ -16,7 +16,7 @@ if ARGV[2] ~= '1' then
   return {'ok'}
 end
 free(meta)
-redis.call('HDEL', meta, 'last')
-redis.call('HSET', meta, 'title', '', 'head', '', 'depth', '-1', 'count', '0')
+redis.call('HDEL', meta, 'last', 'branches', 'pins', 'unsigned', 'signed', 'titled')
+redis.call('HSET', meta, 'title', '', 'head', '', 'depth', '-1', 'branch', '-', 'count', '0')
 keep(meta, {meta}, tonumber(ARGV[3]), now())
 return {'ok'}

@@ -17,8 +17,6 @@ else
 end
 if tonumber(ARGV[4]) > 0 and redis.call('SCARD', KEYS[2]) == 0 then
   redis.call('EXPIRE', KEYS[1], math.ceil(tonumber(ARGV[4])))
-  -- Long expired, and never met by a reader. Ten times: a change without a message keeps one alive, but not higher.
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now() - 10 * tonumber(ARGV[4]))
 else
   redis.call('PERSIST', KEYS[1])
 end

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound, Unavailable
+from lianhua.errors import ConversationNotFound, IdempotencyMismatch, InvalidRequest, TurnNotFound, Unavailable
 from lianhua.events import Cursor, End, from_log, parse_cursor, to_log
 from lianhua.messages import Message
 from lianhua.store.conversations import Retention
@@ -39,15 +39,22 @@ Fate = Literal["ok", "stop", "ended", "fenced", "behind"]
 
 
 class NewTurn(Struct, frozen=True):
-    """All that `accept` stores: `message` is the user's, its parent the head that the prompt was made from."""
+    """All that `accept` stores: `question` is the user's message, new, or there already and `answered_again`.
+
+    A new one comes below its parent, or should that be gone, where the message `beside` stands. `expected_head` is the
+    newest message that the prompt was made from, None where it does not matter.
+    """
 
     ref: TurnRef
     owner: str
     body_hash: str
-    message: Message
+    question: Message
     record: TurnRecord
     first_event: Numbered
     title: str
+    beside: str = ""
+    answered_again: bool = False
+    expected_head: str | None = None
 
 
 class Accepted(Struct, frozen=True):
@@ -154,11 +161,10 @@ class Renewed(Struct, frozen=True):
 class TurnJournal:
     """Raises `StoreUnavailable` or `Overloaded` where the store does not take or give. `worker` names this process."""
 
-    def __init__(self, database: Database, retention: Retention, worker: str, working_ttl_s: int) -> None:
+    def __init__(self, database: Database, retention: Retention, worker: str) -> None:
         self._database = database
         self._retention = retention
         self.worker = worker
-        self._working_ttl_s = working_ttl_s
         self._bundle_events = BUNDLE_EVENTS if database.slots_mix else 1
         self._accept, self._append, self._finish = Script("accept"), Script("append"), Script("finish")
         self._renew, self._account, self._claim = Script("renew"), Script("account"), Script("claim")
@@ -172,7 +178,8 @@ class TurnJournal:
     async def accept(self, turn: NewTurn) -> Accepted | Busy | Moved:
         """Stores the user's message and opens the turn, or changes nothing.
 
-        Raises `ConversationNotFound`, and `IdempotencyMismatch` when the key was used for another body.
+        Raises `ConversationNotFound`, `IdempotencyMismatch` when the key was used for another body, and
+        `InvalidRequest` when the message that the turn hangs on has been dropped.
         """
         keys = ConversationKeys(turn.ref.conversation_id)
         args: list[Argument] = [
@@ -180,9 +187,11 @@ class TurnJournal:
             turn.ref.turn_id,
             turn.record.key,
             turn.body_hash,
-            turn.message.parent_id or "",
-            turn.message.id,
-            _message_body(turn.message),
+            "*" if turn.expected_head is None else turn.expected_head,
+            turn.question.parent_id or "",
+            turn.beside,
+            turn.question.id,
+            b"" if turn.answered_again else _message_body(turn.question),
             turn.record.reply_message_id,
             self.worker,
             LEASE_S,
@@ -191,7 +200,6 @@ class TurnJournal:
             turn.title,
             self._retention.seconds,
             self._retention.messages,
-            self._working_ttl_s,
         ]
         names = [*keys.lasting, keys.log(turn.ref.turn_id)]
         answer = await self._database.run(self._accept, names, args, durable=True)
@@ -209,6 +217,8 @@ class TurnJournal:
                 return Moved()
             case b"mismatch":
                 raise IdempotencyMismatch(turn.ref.turn_id)
+            case b"no_message":
+                raise InvalidRequest("message_id", "no such message in this conversation")
         raise ConversationNotFound(turn.ref.conversation_id)
 
     async def append(self, batch: Sequence[Append]) -> list[Fate | Exception]:
@@ -238,7 +248,7 @@ class TurnJournal:
 
     def _append_call(self, bundle: Sequence[Append]) -> Keyed:
         keys: list[str] = []
-        args: list[Argument] = [self.worker, LEASE_S, self._working_ttl_s, LOG_EVENTS]
+        args: list[Argument] = [self.worker, LEASE_S, LOG_EVENTS]
         for append in bundle:
             meta, log, text, reasoning = _append_keys(append.ref)
             cursor, kind = append.cursor, append.kind
@@ -261,7 +271,6 @@ class TurnJournal:
             text,
             reasoning,
             LEASE_S,
-            self._working_ttl_s,
             losses,
         ]
         names = [keys.meta, *keys.working(append.ref.turn_id)]
@@ -313,6 +322,10 @@ class TurnJournal:
             self._retention.seconds,
             self._retention.messages,
             LINGER_S,
+            record.model,
+            reply.usage.prompt_tokens if reply.usage else 0,
+            reply.usage.completion_tokens if reply.usage else 0,
+            "1" if reply.usage and reply.usage.estimated else "0",
         ]
         names = [*keys.lasting, *keys.working(ref.turn_id)]
         return _fate(await self._database.run(self._finish, names, args, durable=True))
@@ -345,6 +358,15 @@ class TurnJournal:
             reasoning.decode(),
             _record.decode(record),
         )
+
+    async def ended(self, ref: TurnRef) -> tuple[str, TurnRecord] | None:
+        """Whose a turn is that has ended, and its record; None where it runs or there is none."""
+        keys = ConversationKeys(ref.conversation_id)
+        owner, value = await self._database.ask(("HGET", keys.meta, "owner"), ("HGET", keys.turns, ref.turn_id))
+        if owner is None or value is None:
+            return None
+        record = _record.decode(value)
+        return (owner.decode(), record) if record.end else None
 
     async def read(self, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
         """What comes after a cursor: events, or a snapshot where the log does not reach back to it.

@@ -16,10 +16,22 @@ class ConversationKeys:
         self.turns = f"{base}:turns"
         self.idempotency = f"{base}:idempotency"
         self.lingering = f"{base}:lingering"  # turns whose working keys still exist
+        self.tree = f"{base}:tree"  # `c:PARENT` to its children's ids, `b:BRANCH` to where it forks and ends
+        self.grams = f"{base}:grams"  # what the search asks before it reads a conversation
 
     @property
     def lasting(self) -> list[str]:
-        return [self.meta, self.messages, self.order, self.turns, self.idempotency, self.lingering]
+        """All but what a turn works with, in the order that the scripts take them."""
+        return [
+            self.meta,
+            self.messages,
+            self.order,
+            self.turns,
+            self.idempotency,
+            self.lingering,
+            self.tree,
+            self.grams,
+        ]
 
     def log(self, turn_id: str) -> str:
         return f"{self.meta}:log:{turn_id}"

@@ -1,19 +1,31 @@
--- A page of a branch: the messages from one (or from the newest) back through their parents, newest first.
--- KEYS meta, messages   ARGV owner, before (a message id, or empty), limit
-local meta, messages = unpack(KEYS)
+-- A page of a branch: the messages from one (or from the newest) back through their parents, newest first, then the
+-- pinned ones that are left of what retention has dropped. KEYS meta, messages, tree
+-- ARGV owner, before (a message id, or empty), limit
+local meta, messages, tree = unpack(KEYS)
 if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
-local info = redis.call('HMGET', meta, 'head', 'depth', 'count', 'title')
-local id = info[1]
+local info = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'pins', 'count')
+local id, branch, depth = info[1], info[3], tonumber(info[2]) + 1
 if ARGV[2] ~= '' then
   local value = redis.call('HGET', messages, ARGV[2])
   if not value then return {'no_message'} end
-  id = header(value)
+  local parent, _, on = header(value)
+  id, branch, depth = parent, on, depth_of(value)
 end
-local page = {}
-while #page < tonumber(ARGV[3]) and id ~= '-' and id ~= '' do
+local page, siblings, limit = {}, {}, tonumber(ARGV[3])
+local function add(value, parent)
+  page[#page + 1] = value
+  siblings[#siblings + 1] = redis.call('HGET', tree, 'c:' .. parent) or ''
+end
+while #page < limit and id ~= '-' and id ~= '' do
   local value = redis.call('HGET', messages, id)
   if not value then break end
-  page[#page + 1] = value
-  id = header(value)
+  local parent, _, on = header(value)
+  add(value, parent)
+  id, branch, depth = parent, on, depth_of(value)
 end
-return {'ok', info[1], info[2], info[3], page}
+if #page < limit then
+  for _, pinned in ipairs(pinned_above(info[4], messages, tree, branch, depth)) do
+    if #page < limit then add(pinned[2], (header(pinned[2]))) end
+  end
+end
+return {'ok', info[1], info[2], info[4] or '', page, siblings, info[5]}

@@ -34,7 +34,7 @@ end
 -- No turn runs any more.
 local function free(meta)
   redis.call('HDEL', meta, 't.id', 't.hash', 't.user', 't.reply', 't.epoch', 't.seq', 't.worker', 't.lease', 't.stop',
-    't.started', 't.first', 't.losses', 't.claim')
+    't.started', 't.first', 't.losses', 't.claim', 't.at')
 end
 
 -- Moves the expiry of all of a conversation's keys together; without a limit, or pinned, they stay.
@@ -53,36 +53,131 @@ local function keep(meta, keys, retention_s, at)
   end
 end
 
--- How long a running turn's working keys are kept: as long as its conversation, so that what a lost turn has shown can
--- still be sealed on the last day. A pinned conversation has no last day; a year stands for it.
-local function working_ttl(meta, ttl_s)
-  if redis.call('HGET', meta, 'pinned') == '1' then return math.max(tonumber(ttl_s), 31536000) end
-  return tonumber(ttl_s)
+-- A key that came into being just now expires with its conversation.
+local function expire_with(meta, key)
+  local at = redis.call('PEXPIRETIME', meta)
+  if at > 0 then redis.call('PEXPIREAT', key, at) end
 end
 
--- A message's value is one line, `parent_id turn_id` with `-` for none, and then its JSON.
+-- A running turn's working keys expire with its conversation: what a lost turn has shown can still be sealed on the last
+-- day, and nothing of it is left on the day after. Where the conversation has no last day, a year stands for it.
+local NO_LAST_DAY_S = 31536000
+local function expire_working(meta, key)
+  local at = redis.call('PEXPIRETIME', meta)
+  if at > 0 then
+    redis.call('PEXPIREAT', key, at)
+  else
+    redis.call('EXPIRE', key, NO_LAST_DAY_S)
+  end
+end
+
+-- A message's value is one line, `parent_id turn_id branch` with `-` for none, and then its JSON, which ends with its
+-- depth: how many messages come before it, those included that retention has dropped.
 local function header(value)
-  local parent, turn_id = string.match(value, '^(%S+) (%S+)\n')
-  return parent, turn_id
+  return string.match(value, '^(%S+) (%S+) (%S+)\n')
 end
 
--- Drops the oldest messages beyond the cap, each reply with its turn and its idempotency key.
-local function trim(meta, messages, order, turns, idempotency, cap)
-  if cap > 0 and redis.call('HGET', meta, 'pinned') ~= '1' then
-    local excess = redis.call('ZCARD', order) - cap
-    while excess > 0 do
-      local id = redis.call('ZPOPMIN', order)[1]
-      local _, turn_id = header(redis.call('HGET', messages, id))
-      if turn_id ~= '-' then
-        local record = redis.call('HGET', turns, turn_id)
-        if record then
-          redis.call('HDEL', idempotency, cjson.decode(record).key or '')
-          redis.call('HDEL', turns, turn_id)
-        end
-      end
-      redis.call('HDEL', messages, id)
-      excess = excess - 1
+local function depth_of(value)
+  return tonumber(string.match(string.sub(value, -20), '"n":(%d+)}$'))
+end
+
+-- Where a branch begins and ends: the branch and the depth that it forks from (`-` and -1 at the root), and its tip.
+local function fork_of(tree, branch)
+  local fork = redis.call('HGET', tree, 'b:' .. branch)
+  if not fork then return '-', -1, -1 end
+  local from, at, tip = string.match(fork, '^(%S+) (%S+) (%S+)$')
+  return from, tonumber(at), tonumber(tip)
+end
+
+-- Hangs a message below its parent, which stands in `branch` at `depth`: in the same branch where that ends with the
+-- parent, else in a new one. The branch it comes to stand in.
+local function grow(meta, tree, id, parent, branch, depth)
+  local children = redis.call('HGET', tree, 'c:' .. parent)
+  local from, at, tip = fork_of(tree, branch)
+  if tip ~= depth or branch == '-' then
+    from, at = branch, depth
+    branch = string.format('%d', redis.call('HINCRBY', meta, 'branches', 1) - 1)
+  end
+  redis.call('HSET', tree, 'c:' .. parent, children and children .. ' ' .. id or id,
+    'b:' .. branch, from .. ' ' .. at .. ' ' .. depth + 1)
+  return branch
+end
+
+-- For each branch on the way from the root to a message, the depth up to which that way goes along it.
+local function way_to(tree, branch, depth)
+  local way = {}
+  while branch and branch ~= '-' do
+    way[branch] = depth
+    local from, at = fork_of(tree, branch)
+    branch, depth = from, math.min(at, depth)
+  end
+  return way
+end
+
+-- The pinned messages above a depth on the way to a message, the deepest first: {depth, value} each.
+local function pinned_above(pins, messages, tree, branch, depth)
+  local found = {}
+  if not pins or pins == '' then return found end
+  local way = way_to(tree, branch, depth)
+  for id in string.gmatch(pins, '(%S+):%d+') do
+    local value = redis.call('HGET', messages, id)
+    local at = value and depth_of(value)
+    local _, _, on = header(value or '')
+    if at and at < depth and way[on] and at <= way[on] then found[#found + 1] = {at, value} end
+  end
+  table.sort(found, function(one, other) return one[1] > other[1] end)
+  return found
+end
+
+-- Says that a text of the conversation is not yet in what the search asks first: bit 0 makes it read the conversation.
+local function unsign(meta, grams, id)
+  local waiting = redis.call('HGET', meta, 'unsigned')
+  if not waiting or waiting == '' then
+    waiting = id
+  elseif waiting ~= '*' then
+    waiting = #waiting < 2000 and waiting .. ' ' .. id or '*'
+  end
+  redis.call('HSET', meta, 'unsigned', waiting)
+  redis.call('SETBIT', grams, 0, 1)
+end
+
+-- What `unsigned` calls a title: another one waits for itself.
+local function title_token(title)
+  return 'title:' .. string.sub(redis.sha1hex(title), 1, 8)
+end
+
+-- Removes one message: from its parent's children, and with a reply its turn and its idempotency key.
+local function drop(id, messages, turns, idempotency, tree)
+  local parent, turn_id = header(redis.call('HGET', messages, id))
+  if turn_id ~= '-' then
+    local record = redis.call('HGET', turns, turn_id)
+    if record then
+      redis.call('HDEL', idempotency, cjson.decode(record).key or '')
+      redis.call('HDEL', turns, turn_id)
     end
   end
-  redis.call('HSET', meta, 'count', redis.call('ZCARD', order))
+  redis.call('HDEL', messages, id)
+  local left = {}
+  for child in string.gmatch(redis.call('HGET', tree, 'c:' .. parent) or '', '%S+') do
+    if child ~= id then left[#left + 1] = child end
+  end
+  if #left == 0 then
+    redis.call('HDEL', tree, 'c:' .. parent)
+  else
+    redis.call('HSET', tree, 'c:' .. parent, table.concat(left, ' '))
+  end
+end
+
+-- Drops the oldest messages beyond the cap. Pinned ones do not stand in `order`.
+local function trim(meta, messages, order, turns, idempotency, tree, cap)
+  local state = redis.call('HMGET', meta, 'pinned', 'pins')
+  local kept = redis.call('ZCARD', order)
+  if cap > 0 and state[1] ~= '1' then
+    while kept > cap do
+      drop(redis.call('ZPOPMIN', order)[1], messages, turns, idempotency, tree)
+      kept = kept - 1
+    end
+  end
+  local _, pins = string.gsub(state[2] or '', '%S+', '')
+  redis.call('HSET', meta, 'count', kept + pins)
 end

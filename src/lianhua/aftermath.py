@@ -1,0 +1,132 @@
+"""What follows the end of a turn and holds nothing up: the lists, the ledger, the search, the title."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
+
+from lianhua.errors import ConversationNotFound, Unavailable
+from lianhua.job import Job
+from lianhua.messages import Message, Usage
+from lianhua.store.changes import Change
+from lianhua.store.conversations import ConversationStore
+from lianhua.store.journal import TurnJournal
+from lianhua.store.running import RunningTurns
+from lianhua.store.usage import TITLE, UsageLedger
+from lianhua.titles import Titler, Untitled
+from lianhua.turn import TurnRef
+
+logger = logging.getLogger(__name__)
+
+# Makes texts quick to find: a conversation, its owner, and texts by what `unsigned` calls them in the store.
+Sign = Callable[[str, str, Mapping[str, str]], Awaitable[None]]
+
+
+class Aftermath:
+    """Where the store is away nothing is lost: later readers bring the lists and the search level, and a turn that is
+    still listed as running is counted when it is met (`found_ended`).
+    """
+
+    def __init__(
+        self,
+        conversations: ConversationStore,
+        journal: TurnJournal,
+        running_turns: RunningTurns,
+        ledger: UsageLedger,
+        sign: Sign,
+        *,
+        titles: bool,
+    ) -> None:
+        self._conversations = conversations
+        self._journal = journal
+        self._running_turns = running_turns
+        self._ledger = ledger
+        self._sign = sign
+        self._titler = Titler(self._title) if titles else None
+
+    async def stop(self) -> None:
+        """Gives up the titles that are still to be made."""
+        if self._titler:
+            await self._titler.stop()
+
+    async def note_start(self, job: Job) -> None:
+        """The conversation takes over the persona that came with the message, and the owner's tabs hear of the turn."""
+        ref = job.turn.ref
+        if self._titler:
+            self._titler.turn_begins(ref.conversation_id)
+        try:
+            if job.chosen_role:
+                await self._conversations.update(ref.conversation_id, job.user, {"role": job.chosen_role})
+            await self._conversations.touch(ref.conversation_id, job.user, _change(ref, "started"))
+        except (ConversationNotFound, Unavailable):
+            logger.info("turn %s: the lists are not level with it", ref.turn_id)
+
+    async def note_end(self, ref: TurnRef, user: str, reply: Message | None) -> None:
+        """Counts the turn and brings the lists level. `reply` None: it was erased, or another worker has it."""
+        try:
+            if reply and reply.usage:
+                await self._ledger.count(user, ref.turn_id, reply.model or "", reply.usage, time.time())
+            await self._running_turns.remove(ref)
+            await self._conversations.touch(ref.conversation_id, user, _change(ref, "ended"))
+        except (ConversationNotFound, Unavailable):
+            logger.info("turn %s: the lists are not level with it", ref.turn_id)
+
+    async def note_job(self, job: Job) -> None:
+        """The same for a turn that has run here; its texts become quick to find, and its conversation gets a title."""
+        ref, reply = job.turn.ref, job.reply
+        await self.note_end(ref, job.user, reply)
+        if reply:
+            texts = {job.question.id: job.question.content, reply.id: reply.content}
+            if job.title:
+                texts[title_token(job.title)] = job.title
+            await self.sign(ref.conversation_id, job.user, texts)
+        if self._titler and reply and reply.status == "done" and job.title:
+            question = job.question.content
+            self._titler.consider(
+                Untitled(
+                    ref.conversation_id,
+                    job.user,
+                    job.title,
+                    question,
+                    reply.content,
+                    job.language,
+                    job.model,
+                    job.count,
+                )
+            )
+        if self._titler:
+            self._titler.turn_ended()
+
+    async def sign(self, conversation_id: str, user: str, texts: Mapping[str, str]) -> None:
+        """Makes texts quick to find. Where that fails they are found all the same, after a longer look."""
+        try:
+            await self._sign(conversation_id, user, texts)
+        except (ConversationNotFound, Unavailable):
+            logger.info("conversation %s: the search has to read it", conversation_id)
+
+    async def found_ended(self, ref: TurnRef) -> None:
+        """A turn that is still listed has ended: whoever ended it may have died before the ledger had it."""
+        ended = await self._journal.ended(ref)
+        if ended is None:
+            return
+        owner, record = ended
+        if record.end and record.end.usage:
+            at = record.ended_at or time.time()
+            await self._ledger.count(owner, ref.turn_id, record.model, record.end.usage, at)
+
+    async def _title(self, untitled: Untitled, title: str, usage: Usage) -> None:
+        """A title that a model has made, which is none where it is empty, and what it has cost."""
+        name, user = untitled.conversation_id, untitled.user
+        await self._ledger.count(user, f"{TITLE}{name}", untitled.model.info.id, usage, time.time())
+        if title and await self._conversations.retitle(name, user, untitled.made_from, title):
+            await self.sign(name, user, {title_token(title): title})
+
+
+def title_token(title: str) -> str:
+    """What `unsigned` calls a title in the store: another one needs its own turn."""
+    return f"title:{hashlib.sha1(title.encode(), usedforsecurity=False).hexdigest()[:8]}"
+
+
+def _change(ref: TurnRef, change: Literal["started", "ended"]) -> Change:
+    return Change(ref.conversation_id, change, ref.turn_id)

@@ -1,0 +1,385 @@
+"""Whole conversations on their way out of the store and into it.
+
+Out: one is read in pieces, whatever its size, while others write to it. In: each is staged under its own keys, where no
+list names it and a day ends it; when all are there they appear in the list at once, and then get their true expiry. So
+an import that is cut off leaves nothing behind for longer than a day.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Final, Literal, cast
+
+import msgspec
+from msgspec import Struct
+
+from lianhua.errors import ConversationNotFound, Overloaded
+from lianhua.exchange.labels import rows_of
+from lianhua.exchange.portable import Branch, PortableConversation, PortableHead, PortableMessage
+from lianhua.exchange.tree import kept_within
+from lianhua.grams import Signature
+from lianhua.messages import Message, Spent
+from lianhua.store.branches import stored_message
+from lianhua.store.changes import PAGE_CHANGES, Change, encode
+from lianhua.store.conversations import CHANGES_TTL_S, Retention
+from lianhua.store.database import Database
+from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.store.scripts import Argument, Script
+
+STAGED_TTL_S: Final = 86_400
+READ_IDS: Final = 512  # messages whose sizes are asked for at once
+READ_BYTES: Final = 256 * 1024  # of messages that are read at once: decoding them holds the loop for some milliseconds
+WRITTEN_BYTES: Final = 256 * 1024  # in one call: the store is not kept from others for longer than a few milliseconds
+WRITTEN_FIELDS: Final = 2_000
+AT_ONCE: Final = 64  # calls on their way at once
+TAKEN_TRIES: Final = 8  # ids are random; nobody meets a taken one eight times
+TOLD_CHANGES: Final = 50  # tabs are told of so many one by one; of more, to read the list again
+SIGNED_CHARS: Final = 5_000  # at a time: 2 ms
+
+_FIELDS = (
+    "owner", "title", "titled", "role", "model", "created_at", "updated_at", "pinned", "head", "pins", "usage",
+)  # fmt: skip
+_usage = msgspec.json.Decoder(dict[str, Spent])
+_encode = msgspec.json.Encoder().encode
+
+
+class Leaving(Struct, frozen=True):
+    """A conversation that is being read: its head, the depth of its branch's end, and the ids of its messages, the
+    oldest first; which are pinned, and their places among their siblings where they are not the first.
+    """
+
+    head: PortableHead
+    depth: int
+    ids: list[str]
+    pins: frozenset[str]
+    siblings: dict[str, int]
+
+
+class Staged(Struct, frozen=True):
+    """A conversation as the store is to keep it. `dropped` counts the messages that retention does not let in."""
+
+    wanted_id: str
+    updated_at: float
+    pinned: bool
+    meta: list[str | bytes]
+    tree: list[str | bytes]
+    messages: list[tuple[str, bytes, str]]  # id, value, age
+    signature: bytes
+    dropped: int
+
+
+class Carrier:
+    """Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
+
+    def __init__(self, database: Database, retention: Retention) -> None:
+        self.retention = retention
+        self._database = database
+        self._stage, self._unstage = Script("stage"), Script("unstage")
+        self._enlist, self._settle = Script("enlist"), Script("settle")
+
+    # Out
+
+    async def ids(self, owner: str) -> list[str]:
+        """Every conversation of the owner's list, the longest silent first: all at once, for the list moves."""
+        (members,) = await self._database.ask(("ZRANGE", list_keys(owner)[0], 0, -1))
+        return [member.decode() for member in members]
+
+    async def leaving(self, conversation_id: str, owner: str) -> Leaving:
+        """What there is to read of a conversation."""
+        keys = ConversationKeys(conversation_id)
+        (values,) = await self._database.ask(("HMGET", keys.meta, *_FIELDS, "depth"))
+        fields = [value.decode() if value is not None else "" for value in values]
+        holder, title, titled, role, model, created, updated, pinned, head, pins, usage, depth = fields
+        if holder != owner or not updated:
+            raise ConversationNotFound(conversation_id)
+        branches, siblings = await self._tree(keys)
+        ids, pinned_ids = await self._order(keys, pins)
+        return Leaving(
+            PortableHead(
+                id=conversation_id,
+                title=title,
+                titled=cast(Literal["", "model", "user"], titled),
+                role=role,
+                model=model or None,
+                created_at=float(created),
+                updated_at=float(updated),
+                pinned=pinned == "1",
+                current=head or None,
+                usage=_usage.decode(usage) if usage else {},
+                branches=branches,
+            ),
+            int(depth or -1),
+            ids,
+            pinned_ids,
+            siblings,
+        )
+
+    async def _tree(self, keys: ConversationKeys) -> tuple[tuple[Branch, ...], dict[str, int]]:
+        branches: dict[int, Branch] = {}
+        siblings: dict[str, int] = {}
+        cursor: str | bytes = "0"
+        while True:
+            ((cursor, flat),) = await self._database.ask(("HSCAN", keys.tree, cursor, "COUNT", READ_IDS))
+            for name, value in zip(flat[::2], flat[1::2], strict=True):
+                if name.startswith(b"b:"):
+                    branches[int(name[2:])] = _branch(value)
+                else:
+                    children = value.decode().split()
+                    siblings.update((child, number) for number, child in enumerate(children) if number)
+            if cursor in (b"0", "0"):
+                return tuple(branches[number] for number in sorted(branches)), siblings
+
+    async def _order(self, keys: ConversationKeys, pins: str) -> tuple[list[str], frozenset[str]]:
+        aged = [(int(age), name) for name, _, age in (pin.partition(":") for pin in pins.split())]
+        pinned = frozenset(name for _, name in aged)
+        last: str = "-inf"
+        while True:
+            (flat,) = await self._database.ask(
+                ("ZRANGEBYSCORE", keys.order, last, "+inf", "WITHSCORES", "LIMIT", 0, READ_IDS)
+            )
+            aged += [(int(age), name.decode()) for name, age in zip(flat[::2], flat[1::2], strict=True)]
+            if len(flat) < 2 * READ_IDS:
+                break
+            last = f"({int(flat[-1])}"
+        return [name for _, name in sorted(set(aged))], pinned
+
+    async def messages(
+        self, leaving: Leaving, ids: Sequence[str] | None = None
+    ) -> AsyncGenerator[list[PortableMessage], None]:
+        """The messages in the order of `ids` (None: of all), some at a time; without those that have gone meanwhile."""
+        keys = ConversationKeys(leaving.head.id)
+        wanted = leaving.ids if ids is None else ids
+        for start in range(0, len(wanted), READ_IDS):
+            names = wanted[start : start + READ_IDS]
+            sizes = await self._database.ask(*(("HSTRLEN", keys.messages, name) for name in names))
+            for some in _by_size(names, sizes):
+                (values,) = await self._database.ask(("HMGET", keys.messages, *some))
+                yield [_portable(value, leaving) for value in values if value is not None]
+
+    async def way(self, leaving: Leaving) -> list[str]:
+        """The ids of the branch that is shown, the oldest first: of what is left of it."""
+        # A hash gives whole values only, so this reads them all; it keeps of each a line.
+        labels: dict[str, tuple[int, int]] = {}
+        async for messages in self.messages(leaving):
+            labels.update((message.id, (message.branch, message.depth)) for message in messages)
+        reach = _reach(leaving, labels)
+        on_way = [name for name, (branch, depth) in labels.items() if depth <= reach.get(branch, -1)]
+        return sorted(on_way, key=lambda name: labels[name][1])
+
+    # In
+
+    async def stage(self, owner: str, mark: str, staged: Staged, taken: set[str]) -> str:
+        """Writes a conversation for the import of that mark; its id, which is `taken` from now on.
+
+        A new one where the wanted one exists already, whosever it is.
+        """
+        wanted = staged.wanted_id
+        for _ in range(TAKEN_TRIES):
+            if not wanted or wanted in taken:
+                wanted = str(uuid.uuid4())
+            taken.add(wanted)
+            keys = ConversationKeys(wanted).lasting
+            for part in _parts(owner, mark, staged):
+                answer = await self._database.run(self._stage, keys, part)
+                if answer[0] == b"taken":
+                    break
+            else:
+                return wanted
+            wanted = ""
+        raise Overloaded("no id is free")
+
+    async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
+        """All of an import appear in the owner's list: their ids, last activities, and whether they are pinned."""
+        listed, pinned, feed = list_keys(owner)
+        new, new_pinned = _new_lists(owner, mark)
+        for start in range(0, len(arrived), WRITTEN_FIELDS):
+            some = arrived[start : start + WRITTEN_FIELDS]
+            rows = [word for name, at, _ in some for word in (repr(at), name)]
+            commands: list[tuple[Argument, ...]] = [("ZADD", new, *rows), ("EXPIRE", new, STAGED_TTL_S)]
+            if pins := [name for name, _, is_pinned in some if is_pinned]:
+                commands += [("SADD", new_pinned, *pins), ("EXPIRE", new_pinned, STAGED_TTL_S)]
+            await self._database.ask(*commands)
+        newest = sorted(arrived, key=lambda one: one[1])[-TOLD_CHANGES:]
+        args: list[Argument] = [
+            self.retention.seconds,
+            PAGE_CHANGES,
+            CHANGES_TTL_S,
+            "1" if len(arrived) > TOLD_CHANGES else "0",
+            *(encode(Change(name, "created")) for name, _, _ in newest),
+        ]
+        await self._database.run(self._enlist, [listed, pinned, feed, new, new_pinned], args, durable=True)
+
+    async def settle(self, owner: str, mark: str, names: Sequence[str]) -> None:
+        """From now on they expire as any other."""
+        await self._each(self._settle, names, [owner, mark, self.retention.seconds], durable=True)
+
+    async def remove(self, owner: str, mark: str, names: Sequence[str]) -> None:
+        """Takes an import back, as far as it got. Repeating it is harmless."""
+        listed, pinned, _ = list_keys(owner)
+        await self._database.ask(*(("UNLINK", key) for key in _new_lists(owner, mark)))
+        for start in range(0, len(names), WRITTEN_FIELDS):
+            some = names[start : start + WRITTEN_FIELDS]
+            await self._database.ask(("ZREM", listed, *some), ("SREM", pinned, *some))
+        await self._each(self._unstage, names, [owner, mark], durable=False)
+
+    async def _each(self, script: Script, names: Sequence[str], args: list[Argument], *, durable: bool) -> None:
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            calls = (self._database.run(script, ConversationKeys(name).lasting, args, durable=durable) for name in some)
+            await asyncio.gather(*calls)
+
+
+def _new_lists(owner: str, mark: str) -> tuple[str, str]:
+    """What an import adds to a user's list, and which of it is pinned."""
+    listed, *_ = list_keys(owner)
+    return f"{listed}:{mark}", f"{listed}:{mark}:pinned"
+
+
+def staged(conversation: PortableConversation, retention: Retention) -> Staged:
+    """A conversation as the store keeps one, as far as retention lets it in."""
+    cap = 0 if conversation.pinned else retention.messages
+    messages = kept_within(conversation.messages, cap)
+    ages = {message.id: age for age, message in enumerate(messages, 1)}
+    by_id = {message.id: message for message in messages}
+    current = by_id.get(conversation.current or "") or (messages[-1] if messages else None)
+    pins = " ".join(f"{message.id}:{ages[message.id]}" for message in messages if message.pinned)
+    meta: dict[str, str | bytes] = {
+        "title": conversation.title,
+        "role": conversation.role,
+        "model": conversation.model or "",
+        "created_at": f"{conversation.created_at:.6f}",
+        "updated_at": f"{conversation.updated_at:.6f}",
+        "expires_at": "",
+        "pinned": "1" if conversation.pinned else "0",
+        "head": current.id if current else "",
+        "depth": str(current.depth if current else -1),
+        "branch": str(current.branch) if current else "-",
+        "count": str(len(messages)),
+        "last": str(len(messages)),
+        "branches": str(len(conversation.branches)),
+        "signed": str(len(messages)),
+    }
+    optional = {"titled": conversation.titled, "pins": pins}
+    meta.update({name: value for name, value in optional.items() if value})
+    if conversation.usage:
+        meta["usage"] = _encode(conversation.usage)
+    tree: dict[str, str] = {f"b:{number}": _label(branch) for number, branch in enumerate(conversation.branches)}
+    for parent, row in rows_of(messages).items():
+        tree[f"c:{parent or '-'}"] = " ".join(message.id for message in row)
+    return Staged(
+        conversation.id,
+        conversation.updated_at,
+        conversation.pinned,
+        [part for pair in meta.items() for part in pair],
+        [part for pair in tree.items() for part in pair],
+        [(message.id, _value(message), "" if message.pinned else str(ages[message.id])) for message in messages],
+        _signature(conversation.title, messages),
+        len(conversation.messages) - len(messages),
+    )
+
+
+def _signature(title: str, messages: Sequence[PortableMessage]) -> bytes:
+    """What the search asks before it reads the conversation. This is most of what an import costs."""
+    signature = Signature()
+    text = "\n".join((title, *(message.content for message in messages)))  # a third less than one by one
+    for start in range(0, len(text), SIGNED_CHARS):
+        signature.add(text[start : start + SIGNED_CHARS + 2])  # the last pairs and triples reach into the next piece
+        time.sleep(0)  # this is a thread: whoever waits for the interpreter gets it now, not after its 5 ms
+    return signature.bitmap()
+
+
+def _parts(owner: str, mark: str, staged: Staged) -> Iterator[list[Argument]]:
+    """The calls that write a conversation: one for most, more for a long one."""
+    meta, tree, messages = staged.meta, staged.tree, list(staged.messages)
+    signature = staged.signature
+    at = 0
+    while at == 0 or tree or at < len(messages):
+        some: list[Argument] = []
+        size = count = 0
+        while at + count < len(messages) and size < WRITTEN_BYTES and count < WRITTEN_FIELDS:
+            some += messages[at + count]
+            size += len(messages[at + count][1])
+            count += 1
+        leaves, tree = tree[: 2 * WRITTEN_FIELDS], tree[2 * WRITTEN_FIELDS :]
+        head: list[Argument] = [owner, mark, STAGED_TTL_S, signature]
+        yield [*head, len(meta) // 2, *meta, len(leaves) // 2, *leaves, count, *some]
+        if not messages and not tree:
+            return
+        meta, signature, at = [], b"", at + count
+
+
+def _value(message: PortableMessage) -> bytes:
+    """As `accept` and `finish` write it."""
+    body = _encode(
+        Message(
+            id=message.id,
+            role=message.role,
+            content=message.content,
+            status=message.status,
+            code=message.code,
+            reasoning=message.reasoning,
+            model=message.model,
+            persona=message.persona,
+            usage=message.usage,
+        )
+    )
+    head = f"{message.parent_id or '-'} - {message.branch}\n".encode()
+    return head + body[:-1] + f',"timestamp":{message.timestamp:.6f},"n":{message.depth}}}'.encode()
+
+
+def _portable(value: bytes, leaving: Leaving) -> PortableMessage:
+    message = stored_message(value)
+    return PortableMessage(
+        id=message.id,
+        role=message.role,
+        content=message.content,
+        timestamp=message.timestamp,
+        parent_id=message.parent_id,
+        depth=message.depth,
+        branch=int(value[: value.index(b"\n")].rsplit(b" ", 1)[1]),
+        sibling=leaving.siblings.get(message.id, 0),
+        status=message.status,
+        code=message.code,
+        reasoning=message.reasoning,
+        model=message.model,
+        persona=message.persona,
+        usage=message.usage,
+        pinned=message.id in leaving.pins,
+    )
+
+
+def _branch(label: bytes) -> Branch:
+    parent, fork, tip = label.decode().split(" ")
+    return Branch(None if parent == "-" else int(parent), int(fork), int(tip))
+
+
+def _label(branch: Branch) -> str:
+    return f"{'-' if branch.parent is None else branch.parent} {branch.fork} {branch.tip}"
+
+
+def _by_size(names: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:
+    """The names in groups that can be read at once; what is larger than that comes alone."""
+    some: list[str] = []
+    total = 0
+    for name, size in zip(names, sizes, strict=True):
+        if some and total + size > READ_BYTES:
+            yield some
+            some, total = [], 0
+        some.append(name)
+        total += size
+    if some:
+        yield some
+
+
+def _reach(leaving: Leaving, labels: dict[str, tuple[int, int]]) -> dict[int, int]:
+    """For each branch on the way to what is shown, the depth up to which that way goes along it."""
+    branches = leaving.head.branches
+    branch: int | None
+    branch, depth = labels.get(leaving.head.current or "", (None, -1))
+    reach: dict[int, int] = {}
+    while branch is not None and branch < len(branches):
+        reach[branch] = depth
+        fork = branches[branch]
+        branch, depth = fork.parent, min(fork.fork, depth)
+    return reach

@@ -1,0 +1,101 @@
+"""Keeps the signatures of conversations, which the search asks before it reads one.
+
+Whoever stores a text marks the signature as incomplete, in the same step. So signing may come late, twice or never.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from lianhua.errors import Unavailable
+from lianhua.grams import Signature
+from lianhua.store.database import Database
+from lianhua.store.keys import ConversationKeys
+from lianhua.store.reading import read_conversations, stored_text
+from lianhua.store.scripts import Script
+
+logger = logging.getLogger(__name__)
+
+SIGNED_ANEW: Final = 50  # conversations after a search, while nobody waits
+SIGNED_CHARS: Final = 5_000  # at a time: 2 ms
+TITLES: Final = "title:"  # what a title is called among the texts that are not signed yet, before the hash of it
+EVERYTHING: Final = "*"  # in the place of too many names
+
+
+class Signing:
+    """Raises `StoreUnavailable` and `Overloaded`. `stop` it when the process ends."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sign, self._resign = Script("sign"), Script("resign")
+        self._later: asyncio.Task[None] | None = None
+
+    async def sign(self, conversation_id: str, owner: str, texts: Mapping[str, str]) -> None:
+        """Adds what the signature lacks. `texts` are those that are known, by message id; others are read. Does
+        nothing to a conversation that is gone or somebody else's.
+        """
+        keys = ConversationKeys(conversation_id)
+        (values,) = await self._database.ask(("HMGET", keys.meta, "owner", "title", "unsigned"))
+        holder, title, unsigned = (value.decode() if value else "" for value in values)
+        if holder != owner or not unsigned:
+            return
+        if unsigned == EVERYTHING:
+            await self.sign_anew(conversation_id, owner)
+            return
+        ids = unsigned.split()
+        known = {name: texts[name] for name in ids if name in texts}
+        if missing := [name for name in ids if name not in known and not name.startswith(TITLES)]:
+            (found,) = await self._database.ask(("HMGET", keys.messages, *missing))
+            known |= {text.id: text.content for text in map(stored_text, filter(None, found))}
+        signature = Signature()
+        for text in (title, *known.values()):  # an earlier title can no longer be found, whoever waits for it
+            await _add(signature, text)
+        names = [keys.meta, keys.grams, f"{keys.grams}:new"]
+        await self._database.run(self._sign, names, [owner, signature.bitmap(), title, *ids])
+
+    async def sign_anew(self, conversation_id: str, owner: str) -> None:
+        """Makes the signature from everything that is there, and from nothing else, unless that changes meanwhile."""
+        (reading,) = await read_conversations(self._database, owner, [conversation_id])
+        if reading is None:
+            return
+        signature, state = Signature(), reading.state
+        await _add(signature, state.title)
+        async for text in reading.texts():
+            await _add(signature, text.content)
+        keys = ConversationKeys(conversation_id)
+        await self._database.run(
+            self._resign,
+            [keys.meta, keys.grams],
+            [owner, signature.bitmap(), state.title, state.last, state.unsigned],
+        )
+
+    def sign_later(self, owner: str, ids: Sequence[str]) -> None:
+        """Makes signatures anew in the background, unless that is being done already: then a later search meets them
+        again.
+        """
+        if ids and (self._later is None or self._later.done()):
+            self._later = asyncio.create_task(self._sign_each(owner, ids[:SIGNED_ANEW]), name="sign conversations")
+
+    async def stop(self) -> None:
+        """Ends what goes on in the background."""
+        if self._later:
+            self._later.cancel()
+            await asyncio.wait([self._later])
+
+    async def _sign_each(self, owner: str, ids: Sequence[str]) -> None:
+        try:
+            for conversation_id in ids:
+                await self.sign_anew(conversation_id, owner)
+        except Unavailable as exc:
+            logger.info("conversations are not signed (%s)", type(exc).__name__)
+        except Exception:
+            logger.exception("conversations are not signed: a bug of ours")
+
+
+async def _add(signature: Signature, text: str) -> None:
+    """Adds a text of any length, without keeping everybody else waiting."""
+    for start in range(0, len(text), SIGNED_CHARS):
+        if start:
+            await asyncio.sleep(0)
+        signature.add(text[start : start + SIGNED_CHARS + 2])  # the last pairs and triples reach into the next piece

@@ -1,0 +1,7 @@
+-- Removes what an import that has failed had written.
+-- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams   ARGV owner, import
+local had = redis.call('HMGET', KEYS[1], 'owner', 'import')
+if had[1] == ARGV[1] and had[2] == ARGV[2] then
+  for _, key in ipairs(KEYS) do redis.call('UNLINK', key) end
+end
+return {'ok'}

@@ -1,0 +1,24 @@
+-- What a prompt is made from: the newest messages of a branch, newest first, and the pinned ones above them.
+-- KEYS meta, messages, tree   ARGV owner, from (`head`, `at` a message, `before` a message), its id, limit
+local meta, messages, tree = unpack(KEYS)
+if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
+local info = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'pins')
+local id, branch, depth = info[1], info[3], tonumber(info[2])
+if ARGV[2] ~= 'head' then
+  local value = redis.call('HGET', messages, ARGV[3])
+  if not value then return {'no_message'} end
+  local parent, _, on = header(value)
+  id, branch, depth = ARGV[3], on, depth_of(value)
+  if ARGV[2] == 'before' then id, depth = parent, depth - 1 end
+end
+local newest, top, page = depth, depth + 1, {}
+while #page < tonumber(ARGV[4]) and id ~= '-' and id ~= '' do
+  local value = redis.call('HGET', messages, id)
+  if not value then break end
+  page[#page + 1] = value
+  local parent, _, on = header(value)
+  id, branch, top = parent, on, depth_of(value)
+end
+local pinned = {}
+for _, found in ipairs(pinned_above(info[4], messages, tree, branch, top)) do pinned[#pinned + 1] = found[2] end
+return {'ok', info[1], newest, info[4] or '', page, pinned}

@@ -1,0 +1,492 @@
+"""Whole conversations out of real stores and into them."""
+
+import asyncio
+import io
+import json
+import random
+import re
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import asdict, replace
+from redis.asyncio import Redis
+
+from lianhua.errors import ConversationNotFound, InvalidRequest, Overloaded, PayloadTooLarge, StoreUnavailable
+from lianhua.exchange.labels import are_sound, grown
+from lianhua.exchange.portable import PortableConversation, PortableMessage
+from lianhua.exchange.report import ImportReport
+from lianhua.personas import OwnPersona
+from lianhua.store import carry
+from lianhua.store.branches import Branches
+from lianhua.store.carry import Carrier, Staged, staged
+from lianhua.store.changes import Changes
+from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.database import Database
+from lianhua.store.keys import ConversationKeys
+from lianhua.store.nodes import Nodes
+from lianhua.store.own_personas import OwnPersonas
+from lianhua.store.preferences import PreferenceStore
+from lianhua.store.search import ConversationSearch
+from lianhua.transfer import Transfer
+from tests.store.test_branches import NAME, OWNER, Talk
+
+LIMIT = 4 * 1024 * 1024
+DAY_MS = 86_400_000
+ID = "5f0c5a0e-0000-4000-8000-{:012x}"
+
+
+class House:
+    """Everything that an import needs, over one store."""
+
+    def __init__(self, nodes: Nodes, folder: Path, retention: Retention, carrier: type[Carrier] = Carrier) -> None:
+        self.database = Database(nodes)
+        self.carrier = carrier(self.database, retention)
+        self.conversations = ConversationStore(self.database, retention)
+        self.branches = Branches(self.database)
+        self.personas = OwnPersonas(self.database)
+        self.preferences = PreferenceStore(self.database)
+        self.folder = folder
+        self.transfer = Transfer(self.carrier, self.personas, self.preferences, folder, LIMIT, 400_000)
+
+    async def whole(self, name: str = NAME, owner: str = OWNER) -> PortableConversation:
+        leaving = await self.carrier.leaving(name, owner)
+        messages = [message async for some in self.carrier.messages(leaving) for message in some]
+        return PortableConversation(**asdict(leaving.head), messages=tuple(messages))
+
+    async def everything(self, owner: str = OWNER) -> bytes:
+        return b"".join([piece async for piece in self.transfer.everything(owner)])
+
+    async def bring(self, file: bytes, owner: str = OWNER) -> ImportReport:
+        return await self.transfer.bring(owner, chunks(file))
+
+    async def listed(self, owner: str = OWNER) -> list[str]:
+        page = await self.conversations.page(owner, None, 200)
+        return [conversation.id for conversation in page.conversations]
+
+
+async def chunks(file: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(file), 1_000_000):
+        yield file[start : start + 1_000_000]
+
+
+@pytest.fixture
+def house(client: Redis, nodes: Nodes, tmp_path: Path) -> House:
+    return House(nodes, tmp_path / "files", Retention(86_400, 0))
+
+
+def skipped(report: ImportReport) -> dict[tuple[str, str], int]:
+    return {(one.what, one.reason): one.count for one in report.skipped}
+
+
+def conversation(number: int, texts: Sequence[str] = ("question", "answer"), **more: Any) -> dict[str, Any]:
+    at = 1_700_000_000 + number
+    return {
+        "id": ID.format(number),
+        "role": "assistant",
+        "created_at": at,
+        "updated_at": at,
+        "title": f"title {number}",
+        "messages": [
+            {
+                "id": f"m{place}",
+                "role": "assistant" if place % 2 else "user",
+                "content": text,
+                "timestamp": at + place,
+                **({"parent_id": f"m{place - 1}"} if place else {}),
+            }
+            for place, text in enumerate(texts)
+        ],
+        **more,
+    }
+
+
+def ours(*conversations: dict[str, Any], **more: Any) -> bytes:
+    return json.dumps({"format": "lianhua", "version": 1, **more, "conversations": conversations}).encode()
+
+
+async def stored(client: Redis, name: str) -> dict[str, Any]:
+    """All that the store holds of a conversation, but for its turns, its expiry and how old its ages are."""
+    keys = ConversationKeys(name)
+    meta = {key.decode(): value.decode() for key, value in (await client.hgetall(keys.meta)).items()}
+    for field in ("expires_at", "import", "unsigned", "signed", "last"):
+        meta.pop(field, None)
+    order = [member.decode() for member in await client.zrange(keys.order, 0, -1)]
+    pins = [pin.partition(":")[0] for pin in meta.pop("pins", "").split()]
+    messages = await client.hgetall(keys.messages)
+    return {
+        "meta": meta | ({"usage": json.loads(meta["usage"])} if "usage" in meta else {}),
+        "order": order,
+        "pins": sorted(pins),
+        "messages": {key.decode(): re.sub(r"^(\S+) \S+ ", r"\1 - ", value.decode()) for key, value in messages.items()},
+        "tree": {key.decode(): value.decode() for key, value in (await client.hgetall(keys.tree)).items()},
+    }
+
+
+async def keys_of(nodes: Nodes) -> list[str]:
+    """Every key of the store but what its readers leave."""
+    return sorted([key.decode() for node in nodes.all() for key in await node.client.keys("*")])
+
+
+async def talked(nodes: Nodes, cap: int = 0) -> Talk:
+    """A conversation with edits, second answers, pins, and a branch that was turned back to."""
+    talk = Talk(nodes, cap)
+    await talk.open()
+    await talk.say(1)
+    await talk.branches.pin(NAME, OWNER, "u1", pinned=True)
+    await talk.say(2)
+    await talk.say(3)
+    await talk.say(4, "r1", beside="u2")
+    await talk.answer("u4", "r4b")
+    await talk.say(5)
+    if await talk.branches.message(NAME, OWNER, "u3"):
+        await talk.answer("u3", "r3b")
+    await talk.say(6, "")
+    await talk.branches.pin(NAME, OWNER, "r4b", pinned=True)
+    back = "u2" if await talk.branches.message(NAME, OWNER, "u2") else "r4b"
+    await talk.branches.switch(NAME, OWNER, back)
+    return talk
+
+
+@pytest.mark.parametrize("cap", [0, 5])
+async def test_an_imported_conversation_is_stored_as_if_it_had_been_said(
+    client: Redis, nodes: Nodes, house: House, cap: int
+) -> None:
+    talk = await talked(nodes, cap)
+    before, file, branch = await stored(client, NAME), await house.everything(), await talk.branch()
+    await house.conversations.erase(NAME, OWNER, keep_conversation=False)
+    assert skipped(await house.bring(file)) == {}
+    assert await stored(client, NAME) == before
+    assert await house.everything() == file
+    now = await talk.branch()
+    assert [replace(placed.message, turn_id=None) for placed in branch] == [placed.message for placed in now]
+    assert [placed.siblings for placed in branch] == [placed.siblings for placed in now]
+    # And it goes on like any other.
+    await talk.say(7)
+    before_it = [placed.message.id for placed in now if placed.message.id in await talk.ids()]
+    assert await talk.ids() == [*before_it, "u7", "r7"]
+    await talk.branches.switch(NAME, OWNER, now[0].siblings[-1])
+    assert (await talk.ids())[0] == now[0].siblings[-1]
+
+
+async def test_labels_are_what_the_store_would_have_given(nodes: Nodes, house: House) -> None:
+    chance = random.Random(5)
+    talk = Talk(nodes)
+    await talk.open()
+    await talk.say(0)
+    for number in range(1, 25):
+        known = list(range(number))
+        match chance.randrange(4):
+            case 0:
+                await talk.say(number, f"r{chance.choice(known)}")
+            case 1:
+                await talk.answer(f"u{chance.choice(known)}", f"s{number}")
+                await talk.say(number + 1_000, f"s{number}")
+                await talk.say(number)
+            case _:
+                await talk.say(number)
+    there = await house.whole()
+    in_time = sorted(there.messages, key=lambda message: message.timestamp)
+    bare = [replace(message, depth=0, branch=0, sibling=0) for message in in_time]
+    messages, branches = grown(bare)
+    assert branches == there.branches
+    assert sorted(messages, key=lambda message: message.id) == sorted(there.messages, key=lambda message: message.id)
+    assert are_sound(there.messages, there.branches)
+
+
+async def test_everything_comes_back_byte_for_byte(client: Redis, nodes: Nodes, house: House) -> None:
+    persona = OwnPersona("own-0123456789", "海盗", "🏴", "", "Talk like a pirate", temperature=0.5)
+    await house.personas.create(OWNER, persona)
+    await house.preferences.change(OWNER, {"default_role": persona.id, "language": "en"})
+    await talked(nodes)
+    for number in range(12):
+        await house.bring(ours(conversation(number, ["😀 text"] * number, pinned=number == 3)))
+    file = await house.everything()
+    assert json.loads(file)["settings"] == {"default_role": persona.id, "language": "en"}
+    for node in nodes.all():
+        await node.client.flushall()
+    report = await house.bring(file)
+    assert (asdict(report.imported), report.skipped) == (
+        {"conversations": 13, "messages": 14 + sum(range(12)), "personas": 1}, (),
+    )  # fmt: skip
+    assert await house.everything() == file
+    assert await house.everything("somebody else") == (
+        b'{"format":"lianhua","version":1,"settings":{},"personas":[],\n"conversations":[\n]}\n'
+    )
+
+
+async def test_an_id_that_somebody_has_is_not_given_again(house: House) -> None:
+    file = ours(conversation(1), conversation(1), conversation(2, id="not one of ours"))
+    assert skipped(await house.bring(file)) == {("conversation", "new_id"): 1}
+    assert skipped(await house.bring(file, "bob")) == {("conversation", "new_id"): 2}
+    assert len(await house.listed()) == len(await house.listed("bob")) == 3
+    assert ID.format(1) in await house.listed()
+    assert not set(await house.listed()) & set(await house.listed("bob"))
+    with pytest.raises(ConversationNotFound):
+        await house.conversations.get(ID.format(1), "bob")
+
+
+async def test_a_copy_of_a_copy_is_one_more(house: House) -> None:
+    await house.bring(ours(conversation(1)))
+    report = await house.bring(await house.everything())
+    assert report.imported.conversations == 1
+    assert skipped(report) == {("conversation", "new_id"): 1}
+    first, second = [await house.whole(name) for name in await house.listed()]
+    assert replace(first, id="") == replace(second, id="")
+
+
+async def test_what_is_staged_ends_by_itself_and_what_is_settled_does_not(
+    client: Redis, nodes: Nodes, tmp_path: Path
+) -> None:
+    house = House(nodes, tmp_path, Retention(0, 0))
+    one = staged(PortableConversation(**conversation(1) | {"messages": (message("a"),)}), house.carrier.retention)
+    name = await house.carrier.stage(OWNER, "mark", one, set())
+    keys = ConversationKeys(name)
+    alive = [key for key in keys.lasting if await client.exists(key)]
+    assert {keys.meta, keys.messages, keys.order, keys.tree, keys.grams} == set(alive)
+    assert all([0 < await client.pttl(key) <= DAY_MS for key in alive])
+    assert await house.listed() == []
+    await house.carrier.enlist(OWNER, "mark", [(name, one.updated_at, one.pinned)])
+    await house.carrier.settle(OWNER, "mark", [name])
+    assert [await client.pttl(key) for key in alive] == [-1] * 5
+    assert await house.listed() == [name]
+
+
+def message(name: str, **more: Any) -> PortableMessage:
+    return PortableMessage(id=name, role="user", content=name, timestamp=1, **more)
+
+
+async def test_an_import_expires_from_now_on_whatever_its_age(client: Redis, house: House) -> None:
+    await house.bring(ours(conversation(1), conversation(2, pinned=True)))
+    found = await house.conversations.get(ID.format(1), OWNER)
+    assert found.updated_at == 1_700_000_001
+    keys = ConversationKeys(found.id)
+    alive = [key for key in keys.lasting if await client.exists(key)]
+    assert all([DAY_MS - 60_000 < await client.pttl(key) <= DAY_MS for key in alive])
+    assert found.expires_at is not None
+    pinned = await house.conversations.get(ID.format(2), OWNER)
+    assert (pinned.expires_at, await client.pttl(ConversationKeys(pinned.id).meta)) == (None, -1)
+    await house.conversations.create(ID.format(3), OWNER, "assistant", None, "")
+    assert await house.listed() == [ID.format(3), ID.format(2), ID.format(1)], "what is old stays in the list"
+
+
+async def test_retention_keeps_the_newest_and_says_how_many_it_does_not(
+    nodes: Nodes, tmp_path: Path, client: Redis
+) -> None:
+    house = House(nodes, tmp_path, Retention(86_400, 4))
+    long = conversation(1, [f"text {number}" for number in range(10)])
+    long["messages"][1]["pinned"] = True
+    report = await house.bring(ours(long, conversation(2, ["x"] * 6, pinned=True)))
+    assert skipped(report) == {("message", "retention"): 5}
+    assert report.imported.messages == 11
+    page = await house.branches.page(ID.format(1), OWNER, None, 10)
+    assert [placed.message.content for placed in page.messages] == [f"text {n}" for n in (1, 6, 7, 8, 9)]
+    assert [placed.message.depth for placed in page.messages] == [1, 6, 7, 8, 9]
+    assert (page.total, page.dropped) == (10, 5)
+    assert (await house.conversations.get(ID.format(1), OWNER)).message_count == 5
+    assert (await house.conversations.get(ID.format(2), OWNER)).message_count == 6
+    # What comes next finds its place: the cap holds.
+    file = await house.everything()
+    for node in nodes.all():
+        await node.client.flushall()
+    assert skipped(await house.bring(file)) == {}
+    assert await house.everything() == file
+
+
+class Failing(Carrier):
+    """A store that goes away in the middle of an import."""
+
+    left = 0
+    at = "stage"
+
+    async def stage(self, owner: str, mark: str, staged: Staged, taken: set[str]) -> str:
+        name = await super().stage(owner, mark, staged, taken)
+        self._pass("stage")
+        return name
+
+    async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
+        self._pass("enlist")
+        await super().enlist(owner, mark, arrived)
+
+    async def settle(self, owner: str, mark: str, names: Sequence[str]) -> None:
+        await super().settle(owner, mark, names[:2])
+        self._pass("settle")
+        await super().settle(owner, mark, names)
+
+    def _pass(self, at: str) -> None:
+        if self.at == at:
+            self.left -= 1
+            if self.left < 0:
+                raise StoreUnavailable("gone")
+
+
+@pytest.mark.parametrize("at", ["stage", "enlist", "settle"])
+async def test_an_import_that_the_store_fails_leaves_nothing(
+    client: Redis, nodes: Nodes, tmp_path: Path, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
+    monkeypatch.setattr("lianhua.transfer.RETRY_S", 0.0)
+    house = House(nodes, tmp_path, Retention(86_400, 0), Failing)
+    monkeypatch.setattr(Failing, "left", 3 if at == "stage" else 0)
+    monkeypatch.setattr(Failing, "at", at)
+    persona = asdict(OwnPersona("own-0123456789", "n", "", "", "p"))
+    with pytest.raises(StoreUnavailable):
+        await house.bring(ours(*(conversation(number) for number in range(100)), personas=[persona]))
+    left = [key for key in await keys_of(nodes) if not key.endswith(":feed") and "barrier" not in key]
+    assert left == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_import_that_is_given_up_leaves_nothing(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
+    class Slow(Carrier):
+        async def stage(self, owner: str, mark: str, staged: Staged, taken: set[str]) -> str:
+            name = await super().stage(owner, mark, staged, taken)
+            await asyncio.sleep(len(taken) > 30 and 60)
+            return name
+
+    house = House(nodes, tmp_path, Retention(86_400, 0), Slow)
+    running = asyncio.create_task(house.bring(ours(*(conversation(number) for number in range(200)))))
+    while len(await keys_of(nodes)) < 100:
+        await asyncio.sleep(0.01)
+    with pytest.raises(Overloaded):
+        await house.bring(ours())
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await keys_of(nodes) == []
+
+
+@pytest.mark.parametrize("broken", [b"", b"]", b'{"format":"lianhua","version":1,"conversations":[{'])
+async def test_a_file_that_is_broken_at_its_end_brings_nothing(nodes: Nodes, house: House, broken: bytes) -> None:
+    file = ours(*(conversation(number) for number in range(50)))
+    with pytest.raises(InvalidRequest):
+        await house.bring(file[:-2] + broken)
+    assert await keys_of(nodes) == []
+    assert list(house.folder.iterdir()) == []
+
+
+async def test_a_file_that_is_too_large_brings_nothing(
+    nodes: Nodes, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ours(conversation(1, ["x" * LIMIT]))
+    with pytest.raises(PayloadTooLarge):
+        await house.bring(file)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("conversations.json", file)
+    with pytest.raises(InvalidRequest, match="more than 4 MB"):
+        await house.bring(packed.getvalue())
+    assert await keys_of(nodes) == []
+
+
+async def test_a_long_conversation_goes_in_many_pieces(
+    client: Redis, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("READ_IDS", 7), ("READ_BYTES", 3_000), ("WRITTEN_BYTES", 2_000), ("WRITTEN_FIELDS", 5)):
+        monkeypatch.setattr(carry, name, value)
+    texts = [f"text {number} " * (number % 90) for number in range(300)]
+    long = conversation(1, texts)
+    long["messages"][7]["pinned"] = long["messages"][200]["pinned"] = True
+    await house.bring(ours(long))
+    found = await house.whole(ID.format(1))
+    assert [message.content for message in found.messages] == texts
+    assert [message.depth for message in found.messages] == list(range(300))
+    assert [message.id for message in found.messages if message.pinned] == ["m7", "m200"]
+    assert (await house.conversations.get(ID.format(1), OWNER)).message_count == 300
+
+
+async def test_a_message_that_no_reply_could_be_is_shortened(house: House) -> None:
+    long = conversation(1, ["x" * 500_000, "y" * 399_999])
+    long["messages"][1]["reasoning"] = "because"
+    assert skipped(await house.bring(ours(long))) == {("message", "shortened"): 2}
+    first, second = (await house.whole(ID.format(1))).messages
+    assert (len(first.content), len(second.content), second.reasoning) == (400_000, 399_999, "b")
+
+
+async def test_tabs_are_told_of_what_has_come(house: House) -> None:
+    changes = Changes(house.database)
+    await house.conversations.create(ID.format(999), OWNER, "assistant", None, "")
+    seen = await changes.latest(OWNER)
+    await house.bring(ours(*(conversation(number) for number in range(3))))
+    page = await changes.after(OWNER, seen)
+    assert sorted(change.conversation_id for _, change in page.changes) == [ID.format(n) for n in range(3)]
+    assert {change.change for _, change in page.changes} == {"created"}
+    await house.bring(ours(*(conversation(number) for number in range(100, 160))))
+    page = await changes.after(OWNER, page.last)
+    assert page.missed, "so many that a tab is to read the list again"
+    assert (await changes.after(OWNER, page.last)).missed is False
+
+
+async def test_an_export_goes_on_while_conversations_come_and_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianhua.transfer.PIECE_BYTES", 1)
+    await house.bring(ours(*(conversation(number, ["x"] * 20) for number in range(6))))
+    pieces = []
+    async for piece in house.transfer.everything(OWNER):
+        pieces.append(piece)
+        if len(pieces) == 2:
+            for number in (0, 3):
+                await house.conversations.erase(ID.format(number), OWNER, keep_conversation=False)
+            await house.conversations.create(ID.format(77), OWNER, "assistant", None, "")
+    found = json.loads(b"".join(pieces))["conversations"]
+    assert [one["id"] for one in found] == [ID.format(number) for number in (0, 1, 2, 4, 5)]
+    await house.bring(b"".join(pieces), "bob")
+
+
+async def test_the_search_finds_what_was_imported_without_reading_the_rest(client: Redis, house: House) -> None:
+    texts = [[f"nothing {number}", "很普通"] for number in range(20)]
+    texts[7][1] = "a lotus 莲花 in the pond"
+    await house.bring(ours(*(conversation(number, text) for number, text in enumerate(texts))))
+    search = ConversationSearch(house.database, house.conversations)
+    for wanted in ("莲花", "LOTUS", "title 7"):
+        page = await search.page(OWNER, wanted, None, 10)
+        assert ID.format(7) in [found.conversation.id for found in page.found]
+    assert [await client.getbit(ConversationKeys(ID.format(n)).grams, 0) for n in range(20)] == [0] * 20
+
+
+async def test_personas_and_settings_come_along_but_replace_nothing(house: House) -> None:
+    mine = OwnPersona("own-0123456789", "Mine", "", "", "I am mine")
+    await house.personas.create(OWNER, mine)
+    await house.preferences.change(OWNER, {"language": "zh"})
+    same, other = asdict(mine), asdict(replace(mine, prompt="I am another"))
+    settings = {"language": "en", "default_role": mine.id, "colour": "red"}
+    report = await house.bring(ours(personas=[same], settings=settings))
+    assert skipped(report) == {
+        ("persona", "known_already"): 1, ("setting", "set_already"): 1, ("setting", "unknown"): 1,
+    }  # fmt: skip
+    chosen = await house.preferences.get(OWNER)
+    assert (chosen.language, chosen.default_role, chosen.default_model) == ("zh", mine.id, None)
+    report = await house.bring(ours(conversation(1, role=mine.id), personas=[other]))
+    assert skipped(report) == {("persona", "new_id"): 1}
+    (new,) = [persona for persona in await house.personas.all(OWNER) if persona.id != mine.id]
+    assert new.prompt == "I am another"
+    assert (await house.conversations.get(ID.format(1), OWNER)).role == new.id
+
+
+async def test_a_user_cannot_bring_more_personas_than_one_may_have(house: House) -> None:
+    personas = [asdict(OwnPersona(f"own-{number:010x}", str(number), "", "", "p")) for number in range(103)]
+    report = await house.bring(ours(personas=personas))
+    assert (report.imported.personas, skipped(report)) == (100, {("persona", "too_many"): 3})
+
+
+async def test_another_user_has_nothing_to_take_out(nodes: Nodes, house: House) -> None:
+    await talked(nodes)
+    with pytest.raises(ConversationNotFound):
+        await house.transfer.open("bob", NAME)
+    assert NAME.encode() not in await house.everything("bob")
+
+
+async def test_markdown_is_the_branch_that_is_shown_with_its_gaps(nodes: Nodes, tmp_path: Path, client: Redis) -> None:
+    house = House(nodes, tmp_path, Retention(86_400, 5))
+    talk = await talked(nodes, cap=5)
+    shown = await talk.ids()
+    text = b"".join(
+        [piece async for piece in house.transfer.as_markdown(await house.transfer.open(OWNER, NAME), "en")]
+    ).decode()
+    assert text.startswith("# title\n\n- Begun: 20")
+    assert re.findall(r"(?:question|reply) (\S+)", text) == [
+        name if name.startswith("r") else name[1:] for name in shown
+    ]
+    assert "messages here are no longer kept*" in text
+    assert re.search(r"\*\*User\*\* · \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n\nquestion 1\n", text)

@@ -1,0 +1,510 @@
+"""The search on real stores: all that is there is found, nothing that is gone or somebody else's."""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Mapping
+
+import pytest
+from redis.asyncio import Redis
+
+from lianhua.errors import InvalidRequest
+from lianhua.excerpt import Needle
+from lianhua.grams import BITS, Signature
+from lianhua.messages import ContextAccount, Message
+from lianhua.store import reading, search, signing
+from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.database import Database
+from lianhua.store.journal import Accepted, Append, NewTurn, TurnJournal
+from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.store.nodes import Nodes
+from lianhua.store.search import ConversationSearch, FoundConversation
+from lianhua.turn import Turn, TurnRecord, TurnRef
+
+ACCOUNT = ContextAccount(100, 10, 0, ())
+ZH = "莲花出淤泥而不染濯清涟而不妖中通外直不蔓不枝香远益清亭亭净植可远观而不可亵玩焉的是了我你在有这他们"
+EN = ["lotus", "Water", "bloom", "clean", "mud", "the", "of", "RISES", "Straße", "İzmir", "naïve", "purity", "a"]
+
+
+class House:
+    """Conversations that people have had, and the search over them."""
+
+    def __init__(self, nodes: Nodes, cap: int = 0) -> None:
+        retention = Retention(86_400, cap)
+        self.database = Database(nodes)
+        self.conversations = ConversationStore(self.database, retention)
+        self.journal = TurnJournal(self.database, retention, "worker")
+        self.search = ConversationSearch(self.database, self.conversations)
+        self.texts: dict[str, dict[str, str]] = {}  # of each conversation, by message id
+        self._numbers = iter(range(1, 1_000_000))
+
+    async def create(self, title: str = "", owner: str = "ann") -> str:
+        name = str(uuid.uuid4())
+        await self.conversations.create(name, owner, "assistant", None, title)
+        self.texts[name] = {}
+        return name
+
+    async def begin(self, name: str, question: str, *, below: str | None = None, owner: str = "ann") -> Turn:
+        """A turn that has just begun, below the newest message or the one named ("": at the root)."""
+        number = next(self._numbers)
+        if below is None:
+            (head,) = await self.database.ask(("HGET", ConversationKeys(name).meta, "head"))
+            below = head.decode()
+        turn = Turn(TurnRef(name, f"{number:x}"))
+        message = Message(f"u{number}", "user", question, parent_id=below or None)
+        started = turn.start(f"u{number}", f"r{number}", "model")
+        record = TurnRecord(f"u{number}", f"r{number}", "model", "assistant", ACCOUNT, key=f"key {number}")
+        answer = await self.journal.accept(NewTurn(turn.ref, owner, "body", message, record, started, question[:20]))
+        assert isinstance(answer, Accepted), answer
+        self.texts[name][f"u{number}"] = question
+        return turn
+
+    async def end(self, turn: Turn, reply: str) -> None:
+        reply_id = f"r{int(turn.ref.turn_id, 16)}"
+        if reply:
+            assert await self.journal.append([Append.of(turn.ref, turn.text_piece(reply))]) == ["ok"]
+        record = TurnRecord(f"u{reply_id[1:]}", reply_id, "model", "assistant", ACCOUNT, key=f"key {reply_id[1:]}")
+        message = Message(reply_id, "assistant", reply)
+        assert await self.journal.finish(turn.ref, turn.end("done", "stop"), message, record) == "ok"
+        self.texts[turn.ref.conversation_id][reply_id] = reply
+
+    async def say(self, name: str, question: str, reply: str, *, below: str | None = None, owner: str = "ann") -> None:
+        turn = await self.begin(name, question, below=below, owner=owner)
+        await self.end(turn, reply)
+        await self.enlist(name, owner)
+
+    async def enlist(self, name: str, owner: str = "ann") -> None:
+        conversation = await self.conversations.get(name, owner)
+        listed, *_ = list_keys(owner)
+        await self.database.ask(("ZADD", listed, repr(conversation.updated_at), name))
+
+    async def sign(self, name: str, owner: str = "ann", texts: Mapping[str, str] | None = None) -> None:
+        await self.search.sign(name, owner, self.texts[name] if texts is None else texts)
+
+    async def find(self, wanted: str, owner: str = "ann", limit: int = 50) -> list[FoundConversation]:
+        """Everything that is found, joined from pages."""
+        found: list[FoundConversation] = []
+        before: str | None = None
+        while True:
+            page = await self.search.page(owner, wanted, before, limit)
+            assert len(page.found) <= limit
+            found += page.found
+            before = page.next
+            if before is None:
+                return found
+
+    async def names(self, wanted: str, owner: str = "ann", limit: int = 50) -> list[str]:
+        return [found.conversation.id for found in await self.find(wanted, owner, limit)]
+
+    async def signed(self, name: str) -> bool:
+        """Whether the search asks the signature alone."""
+        keys = ConversationKeys(name)
+        waiting, flag = await self.database.ask(("HGET", keys.meta, "unsigned"), ("GETBIT", keys.grams, 0))
+        assert (not waiting) == (flag == 0)
+        return not waiting
+
+    async def until_signed(self, name: str) -> None:
+        async with asyncio.timeout(10):
+            while not await self.signed(name):
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def house(client: Redis, nodes: Nodes) -> House:
+    return House(nodes)
+
+
+def sentence(chance: random.Random) -> str:
+    """Chinese, English or both."""
+    zh = "".join(chance.choices(ZH, k=chance.randint(3, 40)))
+    en = " ".join(chance.choices(EN, k=chance.randint(2, 12)))
+    return chance.choice([zh, en, f"{zh}，{en}。", f'{en}：“{zh}”\n\\ "{en}" 👍🏽'])
+
+
+async def test_everything_is_found_that_a_plain_look_finds(house: House) -> None:
+    chance = random.Random(4)
+    titles: dict[str, str] = {}
+    for number in range(24):
+        name = await house.create(sentence(chance)[:60] if number % 3 else "")
+        for _ in range(chance.randint(0, 3)):
+            await house.say(name, sentence(chance), sentence(chance))
+            if chance.random() < 0.6:
+                await house.sign(name)
+        titles[name] = (await house.conversations.get(name, "ann")).title
+        await house.enlist(name)
+    order = list(reversed(titles))
+
+    everything = [text for texts in house.texts.values() for text in texts.values()]
+    wanted = ["莲", "a", "ü", "\n", '"', "\\", "STRASSE", "i̇zmir", "👍", "没有的词", "nowhere to be seen"]
+    for _ in range(60):
+        text = chance.choice(everything)
+        start = chance.randrange(len(text))
+        wanted.append(text[start : start + chance.choice([1, 1, 2, 2, 3, 4, 6, 12, 200])])
+    for part in wanted:
+        for written in {part, part.upper()}:
+            folded = written.casefold()
+            expected = [
+                name
+                for name in order
+                if folded in titles[name].casefold()
+                or any(folded in text.casefold() for text in house.texts[name].values())
+            ]
+            assert await house.names(written, limit=7) == expected, written
+
+
+async def test_nothing_is_found_of_somebody_else(house: House) -> None:
+    for owner in ("ann", "bob"):
+        await house.say(await house.create(owner=owner), f"莲花 of {owner}", "lotus", owner=owner)
+    for owner in ("ann", "bob"):
+        (found,) = await house.find("莲花", owner)
+        assert found.conversation.owner == owner
+    # Not even where a list names it by mistake.
+    name = (await house.names("莲花", "bob"))[0]
+    await house.database.ask(("ZADD", list_keys("ann")[0], repr(time.time()), name))
+    assert await house.names("of bob", "ann") == []
+    await house.sign(name, "ann")
+    assert not await house.signed(name)
+
+
+async def test_a_turn_is_found_as_soon_as_it_has_begun(house: House) -> None:
+    name = await house.create()
+    turn = await house.begin(name, "Where do 莲花 grow?")
+    await house.enlist(name)
+    assert await house.names("莲花") == [name]
+    assert await house.names("grow?") == [name]
+    await house.end(turn, "In the mud 淤泥")
+    assert await house.names("淤泥") == [name]
+    assert await house.names("荷") == []
+
+
+async def test_matches_come_title_first_then_newest_message_first(house: House) -> None:
+    name = await house.create("About the Lotus")
+    for number in range(4):
+        await house.say(name, f"lotus {number}", "nothing")
+    (found,) = await house.find("LOTUS")
+    ids = [match.message_id for match in found.matches]
+    questions = [message for message in house.texts[name] if message.startswith("u")]
+    assert ids == [None, *reversed(questions[1:])]
+    assert [match.excerpt.text for match in found.matches] == ["About the Lotus", "lotus 3", "lotus 2", "lotus 1"]
+    assert found.matches[0].excerpt.highlights == ((10, 15),)
+
+
+async def test_reasoning_ids_and_models_are_not_searched(house: House) -> None:
+    name = await house.create()
+    await house.say(name, "question", "answer")
+    assert await house.names("assistant") == []
+    assert await house.names("timestamp") == []
+    assert await house.names("u1") == []
+
+
+async def test_what_was_erased_is_not_found(house: House) -> None:
+    kept, gone = await house.create("a title"), await house.create("a title")
+    for name in (kept, gone):
+        await house.say(name, "莲花", "lotus")
+        await house.sign(name)
+        await house.say(name, "淤泥", "mud")
+    for wanted in ("莲花", "mud", "title"):
+        assert await house.names(wanted) == [gone, kept]
+    await house.conversations.erase(kept, "ann", keep_conversation=True)
+    await house.conversations.erase(gone, "ann", keep_conversation=False)
+    for name in (kept, gone):
+        await house.sign(name)  # late
+        await house.search._signing.sign_anew(name, "ann")
+    for wanted in ("莲花", "mud", "title"):
+        assert await house.names(wanted) == []
+    for name in (kept, gone):
+        keys = ConversationKeys(name)
+        assert await house.database.ask(("BITCOUNT", keys.grams), ("HEXISTS", keys.meta, "unsigned")) == [0, 0]
+    assert await house.database.ask(("EXISTS", ConversationKeys(gone).grams)) == [0]
+    await house.say(kept, "荷花", "lotus again")
+    assert await house.names("荷花") == [kept]
+
+
+async def test_an_erased_text_that_is_signed_late_leaves_no_bit_behind(house: House) -> None:
+    name = await house.create()
+    await house.say(name, "莲花", "lotus")
+    before = dict(house.texts[name])
+    await house.conversations.erase(name, "ann", keep_conversation=True)
+    turn = await house.begin(name, "荷")
+    await house.sign(name, texts=before)
+    await house.end(turn, "")
+    await house.enlist(name)
+    await house.sign(name, texts=before)
+    (bits,) = await house.database.ask(("GET", ConversationKeys(name).grams))
+    only = Signature()
+    only.add("荷")
+    assert bits == only.bitmap()
+
+
+async def test_a_text_that_goes_while_it_is_signed_leaves_no_bit_behind(house: House) -> None:
+    name = await house.create("talk")
+    await house.sign(name)
+    keys = ConversationKeys(name)
+    bits = await house.database.ask(("GET", keys.grams))
+    late = Signature()
+    late.add("莲花")
+    args = ["ann", late.bitmap(), "talk", "u1"]
+    assert await house.database.run(
+        house.search._signing._sign, [keys.meta, keys.grams, f"{keys.grams}:new"], args
+    ) == [b"ok"]
+    assert await house.database.ask(("GET", keys.grams)) == bits
+
+
+async def test_a_message_that_comes_twice_while_it_is_read_is_one_match(house: House) -> None:
+    name = await house.create("talk")
+    await house.say(name, "莲花", "lotus")
+    (read,) = await reading.read_conversations(house.database, "ann", [name])
+    assert read is not None
+    read._piece[1] *= 2  # as the store may answer while it makes room for more
+    matches = await search._matches(read, Needle("lotus"))
+    assert [match.excerpt.text for match in matches] == ["lotus"]
+
+
+async def test_a_renamed_conversation_is_found_by_its_new_title_only(house: House) -> None:
+    name = await house.create("莲花")
+    await house.sign(name)
+    assert await house.names("莲花") == [name]
+    await house.conversations.update(name, "ann", {"title": "Mud 淤泥"})
+    for _ in range(2):
+        assert await house.names("淤泥") == [name]
+        assert await house.names("莲花") == []
+        await house.sign(name)
+        assert await house.signed(name)
+
+
+async def test_a_title_that_is_replaced_while_it_is_signed_is_still_found(house: House) -> None:
+    name = await house.create("one")
+    await house.conversations.update(name, "ann", {"title": "two"})
+    keys = ConversationKeys(name)
+    (waiting,) = await house.database.ask(("HGET", keys.meta, "unsigned"))
+    # As if the signer had read the conversation before the title was changed.
+    args = ["ann", Signature().bitmap(), "one", *waiting.decode().split()]
+    await house.database.run(house.search._signing._sign, [keys.meta, keys.grams, f"{keys.grams}:new"], args)
+    assert not await house.signed(name)
+    assert await house.names("two") == [name]
+
+
+async def test_a_title_from_the_first_message_is_found_when_it_is_signed(house: House) -> None:
+    name = await house.create()
+    await house.say(name, "How do I\nbake bread?", "reply")
+    await house.database.ask(("HSET", ConversationKeys(name).meta, "title", "How do I bake bread?"))
+    await house.sign(name)
+    assert await house.signed(name)
+    (found,) = await house.find("I bake")
+    assert [match.message_id for match in found.matches] == [None]
+
+
+async def test_an_expired_conversation_is_not_found(house: House) -> None:
+    name = await house.create("莲花")
+    await house.say(name, "淤泥", "mud")
+    await house.database.ask(*(("PEXPIRE", key, 1) for key in ConversationKeys(name).lasting))
+    await asyncio.sleep(0.02)
+    for wanted in ("莲花", "mud"):
+        assert await house.names(wanted) == []
+
+
+async def test_what_retention_has_dropped_is_not_found(client: Redis, nodes: Nodes) -> None:
+    house = House(nodes, cap=4)
+    name = await house.create()
+    await house.say(name, "莲花", "lotus")
+    await house.conversations.update(name, "ann", {"title": "talk"})
+    await house.sign(name)
+    for number in range(2):
+        await house.say(name, f"q{number}", f"a{number}")
+    assert await house.names("莲花") == []
+    assert await house.names("q1") == [name]
+    await house.search._signing.sign_anew(name, "ann")
+    only = Signature()
+    for text in ("talk", "q0", "a0", "q1", "a1"):
+        only.add(text)
+    assert await house.database.ask(("GET", ConversationKeys(name).grams)) == [only.bitmap()]
+
+
+async def test_every_branch_is_searched(house: House) -> None:
+    name = await house.create("talk")
+    await house.say(name, "the lotus", "blooms 莲花")
+    await house.say(name, "the water lily", "floats 睡莲", below="")
+    await house.sign(name)
+    for wanted in ("莲花", "睡莲", "the lotus", "the water"):
+        assert await house.names(wanted) == [name]
+
+
+async def test_signing_leaves_the_expiry_as_it_was(house: House) -> None:
+    name = await house.create("莲花")
+    keys = ConversationKeys(name)
+    for sign in (house.sign, lambda name: house.search._signing.sign_anew(name, "ann")):
+        await house.say(name, "question", "reply")
+        before, was = await house.database.ask(("PEXPIRETIME", keys.meta), ("PEXPIRETIME", keys.grams))
+        assert before == was > 0
+        await sign(name)
+        assert await house.signed(name)
+        assert await house.database.ask(("PEXPIRETIME", keys.meta), ("PEXPIRETIME", keys.grams)) == [before, before]
+    await house.conversations.update(name, "ann", {"pinned": "1"})
+    await house.say(name, "question", "reply")
+    await house.sign(name)
+    assert await house.database.ask(("PEXPIRETIME", keys.grams)) == [-1]
+    assert await house.database.ask(("EXISTS", f"{keys.grams}:new")) == [0]
+
+
+async def test_texts_that_the_signer_does_not_know_are_read(house: House) -> None:
+    name = await house.create("talk")
+    await house.say(name, "莲花", "lotus")
+    await house.say(name, "淤泥", "mud")
+    await house.sign(name, texts={})
+    assert await house.signed(name)
+    for wanted in ("莲花", "lotus", "淤泥", "mud", "talk"):
+        assert await house.names(wanted) == [name]
+
+
+async def test_a_text_that_comes_while_another_is_signed_waits_for_its_own_turn(house: House) -> None:
+    name = await house.create()
+    await house.say(name, "莲花", "lotus")
+    keys = ConversationKeys(name)
+    (waiting,) = await house.database.ask(("HGET", keys.meta, "unsigned"))
+    turn = await house.begin(name, "淤泥")
+    args = ["ann", Signature().bitmap(), "莲花", *waiting.decode().split()]
+    await house.database.run(house.search._signing._sign, [keys.meta, keys.grams, f"{keys.grams}:new"], args)
+    assert not await house.signed(name)
+    assert await house.names("淤泥") == [name]
+    await house.end(turn, "mud")
+    await house.sign(name)
+    assert await house.signed(name)
+
+
+@pytest.mark.parametrize("signed_meanwhile", [False, True])
+async def test_a_conversation_that_changes_while_it_is_signed_anew_stays_as_it_was(
+    house: House, signed_meanwhile: bool
+) -> None:
+    name = await house.create("talk")
+    await house.say(name, "莲花", "lotus")
+    await house.sign(name)
+    (read,) = await reading.read_conversations(house.database, "ann", [name])
+    assert read is not None
+    await house.say(name, "淤泥", "mud")
+    if signed_meanwhile:
+        await house.sign(name)
+    keys, state = ConversationKeys(name), read.state
+    args = ["ann", Signature().bitmap(), state.title, state.last, state.unsigned]
+    answer = await house.database.run(house.search._signing._resign, [keys.meta, keys.grams], args)
+    assert answer == [b"changed"]
+    for wanted in ("莲花", "淤泥"):
+        assert await house.names(wanted) == [name]
+
+
+async def test_what_was_read_in_vain_is_signed(house: House) -> None:
+    waiting, everything = await house.create("talk"), await house.create("talk")
+    for name in (waiting, everything):
+        await house.say(name, "莲花", "lotus")
+    await house.database.ask(("HSET", ConversationKeys(everything).meta, "unsigned", "*"))
+    assert await house.names("nowhere") == []
+    for name in (waiting, everything):
+        await house.until_signed(name)
+    await house.search.stop()
+    assert await house.names("莲花") == [everything, waiting]
+
+
+async def test_a_conversation_with_too_many_to_name_is_signed_whole(house: House) -> None:
+    name = await house.create("talk")
+    await house.say(name, "莲花", "lotus")
+    await house.database.ask(("HSET", ConversationKeys(name).meta, "unsigned", "*"))
+    await house.sign(name, texts={})
+    assert await house.signed(name)
+    assert await house.names("lotus") == [name]
+
+
+async def test_a_signature_that_is_too_full_is_made_anew_but_not_each_time(house: House) -> None:
+    name = await house.create("talk")
+    await house.say(name, "莲花", "lotus")
+    await house.sign(name)
+    keys = ConversationKeys(name)
+    full = b"\x7f" + b"\xff" * (BITS // 8 - 1)
+
+    async def fill() -> None:
+        await house.database.ask(("SET", keys.grams, full))
+
+    await fill()
+    assert await house.names("nowhere") == []
+    async with asyncio.timeout(10):
+        while (await house.database.ask(("GET", keys.grams)))[0] == full:
+            await asyncio.sleep(0.01)
+    await fill()  # nothing has been dropped since: it is as full as it has to be
+    before = house.search._signing._later
+    assert await house.names("nowhere") == []
+    assert house.search._signing._later is before
+    await house.say(name, "莲花", "lotus")
+    await house.sign(name)
+    assert await house.names("nowhere") == []
+    async with asyncio.timeout(10):
+        while (await house.database.ask(("BITCOUNT", keys.grams)))[0] > BITS // 2:
+            await asyncio.sleep(0.01)
+
+
+async def test_long_conversations_and_long_texts_are_searched_whole(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "PIECE_MESSAGES", 3)
+    name = await house.create("talk")
+    for number in range(20):
+        await house.say(name, f"question number {number} 问", f"reply {number} 答")
+    await house.say(name, "long", "ß" * 49_995 + " needle " + "x" * 60_000 + "针")
+    for _ in range(2):
+        for wanted in ("number 0 问", "number 19", "reply 7 答", "ß Needle x", "x针"):
+            assert await house.names(wanted) == [name]
+        (found,) = await house.find("问")
+        assert [match.excerpt.text for match in found.matches] == [f"question number {n} 问" for n in (19, 18, 17)]
+        await house.sign(name)
+        assert await house.signed(name)
+
+
+@pytest.mark.parametrize(("step", "read"), [(1, 2_000), (2, 2_000), (3, 1), (250, 1)])
+async def test_pages_have_no_gap_and_no_double(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: int, read: int
+) -> None:
+    monkeypatch.setattr(search, "STEP_CONVERSATIONS", step)
+    monkeypatch.setattr(search, "READ_CONVERSATIONS", read)
+    names = [await house.create("lotus" if number % 3 else "mud") for number in range(13)]
+    at = time.time()
+    for number, name in enumerate(names):  # many of one moment
+        await house.database.ask(("ZADD", list_keys("ann")[0], repr(at + number // 7), name))
+    order = sorted(names[7:], reverse=True) + sorted(names[:7], reverse=True)
+    expected = [name for name in order if names.index(name) % 3]
+    for limit in (1, 2, 50):
+        assert await house.names("lotus", limit=limit) == expected
+    assert sorted(await house.names("mud")) == sorted(set(names) - set(expected))
+
+
+async def test_a_page_that_has_searched_enough_says_where_to_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "STEP_CONVERSATIONS", 2)
+    monkeypatch.setattr(search, "SCANNED_CONVERSATIONS", 4)
+    oldest = await house.create("lotus")
+    for _ in range(8):
+        await house.create("mud")
+    page = await house.search.page("ann", "lotus", None, 10)
+    assert page.found == ()
+    assert page.next is not None
+    assert await house.names("lotus") == [oldest]
+
+
+async def test_a_cursor_of_no_list_is_refused(house: House) -> None:
+    with pytest.raises(InvalidRequest):
+        await house.search.page("ann", "lotus", "yesterday", 10)
+
+
+async def test_many_searches_at_once_all_come_to_their_end(house: House) -> None:
+    names = [await house.create(f"lotus {number}") for number in range(5)]
+    found = await asyncio.gather(*(house.names(f"lotus {number % 5}") for number in range(30)))
+    assert found == [[names[number % 5]] for number in range(30)]
+    await house.search.stop()
+
+
+async def test_stopping_ends_what_is_signed_in_the_background(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing, "SIGNED_ANEW", 2)
+    names = [await house.create("talk") for _ in range(4)]
+    assert await house.names("nowhere") == []
+    await house.search.stop()
+    await house.search.stop()
+    assert sum([await house.signed(name) for name in names]) <= 2
+    assert await house.names("talk") == names[::-1]
