@@ -18,7 +18,7 @@ class Talk:
         self.page.on("dialog", lambda dialog: self.troubles.append(f"dialog: {dialog.message}"))
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("request", self._see)
-        self.input = self.page.locator("textarea")
+        self.input = self.page.locator(".composer textarea")
         self.own = self.page.locator("article.own")
         self.replies = self.page.locator("article.reply")
         self.texts = self.page.locator("article.reply .markdown")
@@ -66,6 +66,10 @@ class Talk:
             return
         with self.page.expect_response(lambda response: response.request.method == "PATCH"):
             choice.select_option(option)
+
+    def answer_again(self) -> None:
+        """Asks for another reply in the place of the last one."""
+        self.replies.last.get_by_role("button", name="Answer again").click()
 
     def click(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()

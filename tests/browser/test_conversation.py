@@ -135,10 +135,13 @@ def test_a_failed_reply_says_why_and_is_tried_again(talk: Talk) -> None:
     expect(talk.replies.last).to_contain_text("Half of")
     expect(talk.replies.last).to_contain_text("cut off. What had been written is kept here. The model took too long")
     talk.click("Try again")
-    expect(talk.replies).to_have_count(3)
+    expect(talk.page.get_by_role("button", name="Try again")).to_have_count(0)
     talk.wait_for_end()
     expect(talk.texts.last).to_have_text("Half of")
     expect(talk.page.get_by_role("button", name="Try again")).to_have_count(0)
+    # Beside the one that failed, and not behind it.
+    expect(talk.own).to_have_text(["[refused]", "[fails once]"])
+    expect(talk.replies.last.locator(".branches")).to_have_text("2 / 2")
 
 
 def test_what_was_sent_is_shown_for_each_reply(talk: Talk) -> None:

@@ -26,5 +26,5 @@ effect(() => {
 });
 
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") void catchUp();
+  if (document.visibilityState === "visible") void catchUp(true);
 });

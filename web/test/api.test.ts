@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { Api } from "../src/core/api.ts";
-import { isPassing, Problem, Unreachable } from "../src/core/problem.ts";
+import { exported } from "../src/core/laterApi.ts";
+import { isPassing, missingMessage, Problem, Unreachable } from "../src/core/problem.ts";
 
 const answering = (response: () => Response | Promise<Response>, seen: Request[] = []) =>
   new Api(
@@ -19,12 +20,12 @@ describe("the client", () => {
     const seen: Request[] = [];
     const started = { turn_id: "t", user_message_id: "u", reply_message_id: "r", events_url: "/e" };
     const api = answering(() => Response.json(started, { status: 202 }), seen);
-    expect(await api.startTurn("a/b", "key-1", "你好")).toEqual(started);
+    expect(await api.startTurn("a/b", "key-1", { message: "你好", parent_id: "p" })).toEqual(started);
     const [request] = seen;
     expect(request?.url).toBe("http://lianhua.test/api/conversations/a%2Fb/turns");
     expect(request?.headers.get("Idempotency-Key")).toBe("key-1");
     expect(request?.headers.get("Accept-Language")).toBe("zh");
-    expect(await request?.json()).toEqual({ message: "你好" });
+    expect(await request?.json()).toEqual({ message: "你好", parent_id: "p" });
   });
 
   test("a refusal becomes a problem with its code, its detail and its wait", async () => {
@@ -55,5 +56,35 @@ describe("the client", () => {
     await api.messages("c", null, 20);
     await api.messages("c", "m 1", 20);
     expect(seen.map((request) => new URL(request.url).search)).toEqual(["?limit=20", "?before=m+1&limit=20"]);
+  });
+
+  test("a message that is gone is told from what else can be wrong", async () => {
+    const refused = (field: string) => Response.json({ code: "invalid_request", errors: [{ field }] }, { status: 422 });
+    const key = async (field: string) => missingMessage(await caught(answering(() => refused(field)).roles()));
+    expect(await Promise.all(["parent_id", "edit", "message"].map(key))).toEqual(["parent_id", "edit", null]);
+    expect(missingMessage(new Unreachable(null))).toBe(null);
+  });
+
+  test.each([
+    ["attachment; filename=\"_.json\"; filename*=UTF-8''%E6%9D%AD%E5%B7%9E.json", "杭州.json"],
+    ["attachment; filename*=UTF-8''%E6%9D", "conversation.json"],
+    ["attachment", "conversation.json"],
+    [null, "conversation.json"],
+  ])("%s names the file %s", async (disposition, name) => {
+    const headers = disposition === null ? {} : { "Content-Disposition": disposition };
+    const seen: Request[] = [];
+    const file = await exported(answering(() => new Response("{}", { headers }), seen), "a", "json");
+    expect([file.name, await file.content.text()]).toEqual([name, "{}"]);
+    expect(seen[0]?.url).toBe("http://lianhua.test/api/conversations/a/export?format=json");
+  });
+
+  test("half a file is none", async () => {
+    const half = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode("{"));
+        controller.error(new TypeError("cut"));
+      },
+    });
+    expect(await caught(exported(answering(() => new Response(half)), "a", "json"))).toBeInstanceOf(Unreachable);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { CATALOGUES, isKey, preferredLanguage, translate, type Key } from "../src/core/i18n/index.ts";
+import { isLaterKey, LATER, type LaterKey } from "../src/core/i18n/later.ts";
 import { ahead, moment } from "../src/core/when.ts";
 
 const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
@@ -8,11 +9,21 @@ const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort(
 describe("the catalogues", () => {
   test("have the same keys in the same order", () => {
     expect(Object.keys(CATALOGUES.en)).toEqual(Object.keys(CATALOGUES.zh));
+    expect(Object.keys(LATER.en)).toEqual(Object.keys(LATER.zh));
+  });
+
+  test("share no key", () => {
+    expect(Object.keys(CATALOGUES.zh).filter(isLaterKey)).toEqual([]);
   });
 
   test.each(Object.keys(CATALOGUES.zh) as Key[])("%s says something in both, with the same holes", (key) => {
     expect(CATALOGUES.zh[key].trim()).not.toBe("");
     expect(holes(CATALOGUES.en[key])).toEqual(holes(CATALOGUES.zh[key]));
+  });
+
+  test.each(Object.keys(LATER.zh) as LaterKey[])("%s says something in both as well", (key) => {
+    expect(LATER.zh[key].trim()).not.toBe("");
+    expect(holes(LATER.en[key])).toEqual(holes(LATER.zh[key]));
   });
 });
 

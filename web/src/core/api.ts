@@ -2,11 +2,13 @@ import type {
   Conversation,
   ConversationChange,
   ConversationPage,
+  Message,
   MessagePage,
   Models,
   Roles,
   StartedTurn,
   TurnAccount,
+  TurnBody,
 } from "./contract.ts";
 import { readProblem, Unreachable } from "./problem.ts";
 
@@ -36,9 +38,15 @@ export class Api {
   messages = (id: string, before: string | null = null, limit = 100) =>
     this.json<MessagePage>("GET", `${conversationUrl(id)}/messages?${query({ before, limit })}`);
 
+  /** Makes the branch of a message the current one. */
+  switchBranch = (id: string, messageId: string) =>
+    this.json<Conversation>("PATCH", `${conversationUrl(id)}/branch`, { message_id: messageId });
+  pinMessage = (id: string, messageId: string, pinned: boolean) =>
+    this.json<Message>("PATCH", `${conversationUrl(id)}/messages/${encodeURIComponent(messageId)}`, { pinned });
+
   /** Starts a turn. The same `key` may be sent again after a broken connection: it never starts a second turn. */
-  startTurn = (id: string, key: string, message: string) =>
-    this.json<StartedTurn>("POST", `${conversationUrl(id)}/turns`, { message }, { "Idempotency-Key": key });
+  startTurn = (id: string, key: string, body: TurnBody) =>
+    this.json<StartedTurn>("POST", `${conversationUrl(id)}/turns`, body, { "Idempotency-Key": key });
   stopTurn = (id: string, turnId: string) => this.send("POST", `${turnUrl(id, turnId)}/stop`);
   turnAccount = (id: string, turnId: string) => this.json<TurnAccount>("GET", turnUrl(id, turnId));
 
@@ -50,16 +58,20 @@ export class Api {
     return response.status === 204 ? null : response;
   }
 
-  private async json<T>(method: Method, url: string, body?: object, headers?: Record<string, string>): Promise<T> {
-    const response = await this.send(method, url, body, headers);
-    try {
-      return (await response.json()) as T;
-    } catch (error) {
-      throw new Unreachable(error);
-    }
+  /** What the server answers a request. */
+  async json<T>(
+    method: Method,
+    url: string,
+    body?: object,
+    headers?: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const response = await this.send(method, url, body, headers, signal);
+    return whole(response.json() as Promise<T>);
   }
 
-  private async send(
+  /** The answer to a request; throws where the server refuses. */
+  async send(
     method: Method,
     url: string,
     body?: object,
@@ -79,12 +91,19 @@ export class Api {
   }
 }
 
+/** A body as far as it has come is none. */
+export function whole<T>(body: Promise<T>): Promise<T> {
+  return body.catch((error: unknown) => {
+    throw new Unreachable(error);
+  });
+}
+
 /** Where the events of a turn are. */
 export function eventsUrl(id: string, turnId: string): string {
   return `${turnUrl(id, turnId)}/events`;
 }
 
-function conversationUrl(id: string): string {
+export function conversationUrl(id: string): string {
   return `/api/conversations/${encodeURIComponent(id)}`;
 }
 
@@ -92,7 +111,7 @@ function turnUrl(id: string, turnId: string): string {
   return `${conversationUrl(id)}/turns/${encodeURIComponent(turnId)}`;
 }
 
-function query(fields: Record<string, string | number | null>): string {
+export function query(fields: Record<string, string | number | null>): string {
   const given = Object.entries(fields).filter(([, value]) => value !== null);
   return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
 }

@@ -62,7 +62,19 @@ export interface Message {
   readonly usage?: Usage | null;
   readonly persona?: string | null;
   readonly turn_id?: string | null;
+  readonly pinned?: boolean | null;
+  /** How many messages between this one and the one before it retention has dropped. */
+  readonly dropped_before?: number | null;
+  /** All children of its parent, itself among them, oldest first. */
+  readonly siblings: readonly string[];
 }
+
+/** What a turn is to be: the next message, another reply, another message in the place of one, the rest of a cut reply. */
+export type TurnBody =
+  | { readonly message: string; readonly parent_id?: string }
+  | { readonly retry: string }
+  | { readonly edit: string; readonly message: string }
+  | { readonly continue: string };
 
 export interface StartedTurn {
   readonly turn_id: string;
@@ -103,8 +115,34 @@ export interface ConversationPage {
 
 export interface MessagePage {
   readonly messages: readonly Message[];
+  /** All messages that the branch ever had. */
   readonly total: number;
   readonly next: string | null;
+}
+
+/** Where a search found something; `message_id` is null for the title. */
+export interface Match {
+  readonly message_id: string | null;
+  readonly excerpt: string;
+  /** Spans of the excerpt, counted in code points. */
+  readonly highlights: readonly (readonly [number, number])[];
+}
+
+export interface FoundConversation extends Conversation {
+  readonly matches: readonly Match[];
+}
+
+export interface FoundPage {
+  readonly conversations: readonly FoundConversation[];
+  readonly next: string | null;
+}
+
+export type ExportFormat = "markdown" | "json";
+
+/** A file that the server made. */
+export interface ExportedFile {
+  readonly name: string;
+  readonly content: Blob;
 }
 
 export interface ConversationChange {

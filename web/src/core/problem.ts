@@ -7,8 +7,17 @@ export class Problem extends Error {
   readonly retryAfterS: number | null;
   /** The turn that is running already, where the code is `turn_in_progress`. */
   readonly runningTurnId: string | null;
+  /** The parts of the request that are wrong, where the code is `invalid_request`. */
+  readonly fields: readonly string[];
 
-  constructor(status: number, code: string, detail: string, retryAfterS: number | null, runningTurnId: string | null) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    retryAfterS: number | null,
+    runningTurnId: string | null,
+    fields: readonly string[] = [],
+  ) {
     super(`${status} ${code}: ${detail}`);
     this.name = "Problem";
     this.status = status;
@@ -16,6 +25,7 @@ export class Problem extends Error {
     this.detail = detail;
     this.retryAfterS = retryAfterS;
     this.runningTurnId = runningTurnId;
+    this.fields = fields;
   }
 }
 
@@ -40,10 +50,17 @@ export async function readProblem(response: Response): Promise<Problem> {
     text("detail") ?? text("title") ?? "",
     retryAfterS,
     text("running_turn_id"),
+    Array.isArray(fields.errors) ? fields.errors.map((error) => String(error?.field)) : [],
   );
 }
 
 /** Whether asking the same again later may succeed: the network, a proxy while the server restarts, a server that is full. */
 export function isPassing(error: unknown): boolean {
   return error instanceof Unreachable || (error instanceof Problem && [429, 502, 503, 504].includes(error.status));
+}
+
+/** The field by which a request named a message that is not there any more; null where that is not what is wrong. */
+export function missingMessage(error: unknown): string | null {
+  const named = ["parent_id", "retry", "edit", "continue", "message_id"];
+  return error instanceof Problem ? (error.fields.find((field) => named.includes(field)) ?? null) : null;
 }

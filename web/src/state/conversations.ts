@@ -54,14 +54,3 @@ export async function change(id: string, fields: ConversationChange): Promise<Co
     return null;
   }
 }
-
-export async function remove(id: string): Promise<boolean> {
-  try {
-    await api.deleteConversation(id);
-    unlist(id);
-    return true;
-  } catch (error) {
-    report(error);
-    return false;
-  }
-}

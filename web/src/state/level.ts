@@ -1,16 +1,30 @@
 import { loadConversations } from "./conversations.ts";
+import { conversation } from "./talk.ts";
 import { catchUp } from "./visit.ts";
 
 /** What belongs together arrives together: the end of a turn and the change of its conversation. */
 const TOGETHER_MS = 300;
 const REOPEN_MS = 15_000;
 
-let timer: ReturnType<typeof setTimeout> | undefined;
+/** What happened: to which conversation (null: perhaps to any), and whether it was only that a turn started or ended. */
+interface News {
+  readonly id: string | null;
+  readonly isTurn: boolean;
+}
 
-function look(): void {
+const ANYTHING: News = { id: null, isTurn: false };
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let isChanged = false;
+
+function hear({ id, isTurn }: News): void {
+  isChanged ||= !isTurn && (id === null || id === conversation.peek()?.id);
   clearTimeout(timer);
   timer = setTimeout(() => {
-    if (document.visibilityState === "visible") void catchUp();
+    // A tab that nobody sees catches up when it is seen.
+    if (document.visibilityState !== "visible") return;
+    void catchUp(isChanged);
+    isChanged = false;
   }, TOGETHER_MS);
 }
 
@@ -21,19 +35,21 @@ function look(): void {
 export async function stayLevel(): Promise<void> {
   await loadConversations(); // the first answer says who is asking, in a cookie
   const tabs = new BroadcastChannel("lianhua");
-  tabs.onmessage = look;
+  tabs.onmessage = ({ data }: MessageEvent<News | null>) => hear(data ?? ANYTHING);
 
   function listen(): void {
     const source = new EventSource("/api/events");
-    const tell = () => {
-      tabs.postMessage(null);
-      look();
+    const tell = (news: News) => {
+      tabs.postMessage(news);
+      hear(news);
     };
-    source.addEventListener("conversation", tell);
-    source.addEventListener("turn", tell);
+    const read = (isTurn: boolean) => (event: MessageEvent<string>) =>
+      tell({ id: JSON.parse(event.data).conversation_id, isTurn });
+    source.addEventListener("conversation", read(false));
+    source.addEventListener("turn", read(true));
     source.onerror = () => {
       // It comes back by itself, but not after an answer such as 503.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => (listen(), tell()), REOPEN_MS);
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => (listen(), tell(ANYTHING)), REOPEN_MS);
     };
   }
   await (navigator.locks as LockManager | undefined)?.request("lianhua", () => new Promise<never>(listen));

@@ -16,6 +16,12 @@ export interface ShownMessage {
   readonly model: string | null;
   readonly persona: string | null;
   readonly timestamp: number;
+  readonly parentId: string | null;
+  /** The ids of all messages that stand in this place, its own among them, oldest first; empty until that is known. */
+  readonly siblings: readonly string[];
+  readonly isPinned: boolean;
+  /** How many messages right before it the server no longer keeps. */
+  readonly droppedBefore: number;
 }
 
 export function fromStore(message: Message): ShownMessage {
@@ -31,19 +37,36 @@ export function fromStore(message: Message): ShownMessage {
     model: message.model ?? null,
     persona: message.persona ?? null,
     timestamp: message.timestamp,
+    parentId: message.parent_id,
+    siblings: message.siblings,
+    isPinned: message.pinned === true,
+    droppedBefore: message.dropped_before ?? 0,
   };
 }
 
-const ON_ITS_WAY = { id: null, turnId: null, content: "", reasoning: "", code: null, model: null, persona: null };
+const ON_ITS_WAY = {
+  id: null,
+  turnId: null,
+  content: "",
+  reasoning: "",
+  code: null,
+  model: null,
+  persona: null,
+  parentId: null,
+  siblings: [],
+  isPinned: false,
+  droppedBefore: 0,
+};
 
 /** The reader's own message, shown before the server has it. */
 export function ownMessage(content: string): ShownMessage {
   return { ...ON_ITS_WAY, key: randomKey(), role: "user", content, status: "done", timestamp: nowS() };
 }
 
-/** The place of a reply that is being made by `persona`. */
-export function runningReply(turnId: string | null, persona: string): ShownMessage {
-  return { ...ON_ITS_WAY, key: randomKey(), turnId, persona, role: "assistant", status: "running", timestamp: nowS() };
+/** The place of a reply that is being made by `persona`; `kept` is the text that it goes on from. */
+export function runningReply(turnId: string | null, persona: string, kept: string): ShownMessage {
+  const key = randomKey();
+  return { ...ON_ITS_WAY, key, turnId, persona, role: "assistant", content: kept, status: "running", timestamp: nowS() };
 }
 
 /** A running reply once its turn has ended. */

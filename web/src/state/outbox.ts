@@ -8,7 +8,7 @@ interface Unsent {
   /** The `Idempotency-Key`: however often the text is sent with it, the server takes it once. */
   readonly key: string;
   readonly text: string;
-  /** The newest stored message at the time: a text that the server took after all stands behind that one. */
+  /** The newest message on the page at the time: a text that the server took after all stands right below that one. */
   readonly after: string | null;
   /** Whether the text is back in the input. */
   readonly isBack: boolean;
@@ -19,11 +19,14 @@ const underWay = new Set<string>();
 
 const nameOf = (id: string | null) => `unsent.${id ?? "new"}`;
 
-/** Keeps `text` of conversation `id` (null: a new one); returns the key to send it with, for the same text the same. */
-export function takeOut(id: string | null, text: string, shown: readonly ShownMessage[]): string {
+/**
+ * Keeps `text` of conversation `id` (null: a new one), to be said after the message `after`; returns the key to send it
+ * with, the same one for the same text in the same place.
+ */
+export function takeOut(id: string | null, text: string, after: string | null): string {
   const before = read(id);
-  const newest = shown.findLast((message) => message.id !== null)?.id ?? null;
-  const unsent = before?.text === text ? before : { key: randomKey(), text, after: newest };
+  const isAgain = before?.text === text && before.after === after;
+  const unsent = isAgain ? before : { key: randomKey(), text, after };
   underWay.add(unsent.key);
   write(id, { ...unsent, isBack: false });
   return unsent.key;
@@ -62,9 +65,7 @@ export function settleLeft(id: string | null, shown: readonly ShownMessage[]): v
 }
 
 function wasTaken({ after, text }: Unsent, shown: readonly ShownMessage[]): boolean {
-  // Not found: everything that is shown is newer.
-  const from = shown.findIndex(({ id }) => id !== null && id === after);
-  return shown.slice(from + 1).some(({ role, content }) => role === "user" && content === text);
+  return shown.some(({ role, content, parentId }) => role === "user" && parentId === after && content === text);
 }
 
 function forget(id: string | null, { text, isBack }: Unsent): void {

@@ -9,7 +9,16 @@ import { endedReply, runningReply, type ShownMessage } from "./messages.ts";
 import { roleForNew } from "./roles.ts";
 import { api } from "./server.ts";
 import { announce, describeFailure, report } from "./status.ts";
-import { conversation, currentVisit, dropMessages, messages, open, refresh, replaceMessage } from "./talk.ts";
+import {
+  conversation,
+  currentVisit,
+  dropMessages,
+  elsewhere,
+  messages,
+  open,
+  refresh,
+  replaceMessage,
+} from "./talk.ts";
 
 /** The text of the reply that is being made. Apart from the messages, so that a piece draws one reply and not the list. */
 export const live = signal<Reply>(EMPTY_REPLY);
@@ -19,14 +28,27 @@ export const running = computed<ShownMessage | null>(
   () => messages.value.find(({ status }) => status === "running") ?? null,
 );
 
-/** The place of the reply that is made next, empty so far. */
-export function expectReply(turnId: string | null): ShownMessage {
-  live.value = EMPTY_REPLY;
-  isConnected.value = true;
-  return runningReply(turnId, conversation.peek()?.role ?? roleForNew());
+/** Whether the conversation makes a reply, on the page or not: it makes one at a time. */
+export function isBusy(): boolean {
+  return running.value !== null || elsewhere.value !== null;
 }
 
-/** Follows turn `turnId` to its end and shows its text in the message called `key`, which is there already. */
+/** The place of the reply that is made next: empty so far, or with the text that it goes on from. */
+export function expectReply(turnId: string | null, kept = ""): ShownMessage {
+  live.value = EMPTY_REPLY;
+  isConnected.value = true;
+  return runningReply(turnId, conversation.peek()?.role ?? roleForNew(), kept);
+}
+
+/** Follows a turn that is running already, in its place on the page or, where its branch is not the one on it, unseen. */
+export async function followRunning(id: string, turnId: string): Promise<void> {
+  const reply = expectReply(turnId);
+  if (messages.peek().at(-1)?.role === "user") messages.value = [...messages.peek(), reply];
+  else elsewhere.value = { turnId, questionId: null };
+  await followTurn(id, turnId, reply.key);
+}
+
+/** Follows turn `turnId` to its end and shows its text in the message called `key`, where that is on the page. */
 export async function followTurn(id: string, turnId: string, key: string): Promise<void> {
   const here = currentVisit();
   announce(t("reply.started"));
@@ -40,8 +62,13 @@ export async function followTurn(id: string, turnId: string, key: string): Promi
     for await (const event of events) {
       if (here.aborted) return;
       live.value = foldTurn(live.peek(), event);
+      if (event.type !== "turn") continue;
       // It ended while the page was loading: the store had it first.
-      if (event.type === "turn" && isShown(event.reply_message_id)) return dropMessages(key);
+      if (messages.peek().some(({ id }) => id === event.reply_message_id)) return over(key);
+      if (!isInPlace(key, event.user_message_id)) {
+        elsewhere.value = { turnId, questionId: event.user_message_id };
+        dropMessages(key);
+      }
     }
   } catch (error) {
     if (here.aborted) return;
@@ -52,15 +79,29 @@ export async function followTurn(id: string, turnId: string, key: string): Promi
   await settle(id, key, live.peek());
 }
 
+/** Whether the message called `key` stands right below the message that it answers, as far as that is on the page. */
+function isInPlace(key: string, questionId: string): boolean {
+  const at = messages.peek().findIndex((message) => message.key === key);
+  return at === 0 || (at > 0 && messages.peek()[at - 1]?.id === questionId);
+}
+
+function over(key: string): void {
+  elsewhere.value = null;
+  dropMessages(key);
+}
+
 /** Puts the finished reply among the messages; from the store where this page missed a part of it. */
 async function settle(id: string, key: string, reply: Reply): Promise<void> {
   const { end } = reply;
-  if (end === null || !isWhole(reply.content, end)) {
+  const isSeen = elsewhere.peek() === null;
+  elsewhere.value = null;
+  if (end === null || reply.names === null || (isSeen && !isWhole(reply.content, end))) {
     await open(id);
     return;
   }
   replaceMessage(key, (message) => endedReply(message, reply, end));
   announce(describeEnd(end));
+  // Which other replies it stands beside, and what had to make room for it.
   await refresh();
 }
 
@@ -69,18 +110,14 @@ function describeEnd(end: TurnEnd): string {
   return sentences(t(`reply.${end.status}`), describeFailure(end.code));
 }
 
-function isShown(messageId: string): boolean {
-  return messages.peek().some(({ id }) => id === messageId);
-}
-
 let stopWanted = false;
 
 /** Stops the running reply; one that the server has not begun yet is stopped as soon as it has. */
 export async function stop(): Promise<void> {
-  const turnId = running.peek()?.turnId;
+  const turnId = running.peek()?.turnId ?? elsewhere.peek()?.turnId ?? null;
   const id = conversation.peek()?.id;
   stopWanted = turnId === null || id === undefined;
-  if (id === undefined || turnId === null || turnId === undefined) return;
+  if (id === undefined || turnId === null) return;
   await api.stopTurn(id, turnId).catch(report);
 }
 

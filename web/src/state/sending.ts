@@ -1,17 +1,19 @@
 import { backoffMs, rest } from "../core/backoff.ts";
-import type { ConversationChange, StartedTurn } from "../core/contract.ts";
-import { Problem, Unreachable } from "../core/problem.ts";
+import type { ConversationChange, StartedTurn, TurnBody } from "../core/contract.ts";
+import { randomKey } from "../core/key.ts";
+import { missingMessage, Problem, Unreachable } from "../core/problem.ts";
 import { list } from "./conversations.ts";
 import { draft, moveDraft, write } from "./drafts.ts";
+import { openEdit } from "./editing.ts";
 import { ownMessage, type ShownMessage } from "./messages.ts";
 import { modelForNew } from "./models.ts";
 import { moveOut, settleSent, settleUnsent, takeOut } from "./outbox.ts";
 import { goTo } from "./place.ts";
-import { expectReply, followTurn, running, stop, takeStopWanted } from "./reply.ts";
+import { expectReply, followTurn, isBusy, stop, takeStopWanted } from "./reply.ts";
 import { roleForNew } from "./roles.ts";
 import { api } from "./server.ts";
 import { announce, report, trouble } from "./status.ts";
-import { conversation, currentVisit, dropMessages, messages, refresh, replaceMessage, talkState } from "./talk.ts";
+import { conversation, currentVisit, messages, refreshTitle, replaceMessage, talkState } from "./talk.ts";
 import { look } from "./visit.ts";
 
 const TRIES = 3;
@@ -20,55 +22,110 @@ const FIRST_WAIT_MS = 500;
 /** Sends what stands in the input. */
 export function sendDraft(): void {
   const text = draft.peek().trim();
-  if (text === "" || running.peek() !== null || talkState.peek() !== "ready") return;
+  if (text === "" || isBusy() || talkState.peek() !== "ready") return;
   write("");
   void send(text);
 }
 
-/** Sends `text` and follows the reply. What could not be sent goes back into the input. */
+/**
+ * Sends `text` and follows the reply. What could not be sent goes back into the input.
+ *
+ * It is said after the newest message on the page: where somebody else has said something meanwhile, it stands beside
+ * that and not behind it.
+ */
 export async function send(text: string): Promise<void> {
+  const id = conversation.peek()?.id ?? null;
+  const shown = messages.peek();
+  const after = shown.findLast((message) => message.id !== null)?.id ?? null;
+  const key = takeOut(id, text, after);
+  const own = ownMessage(text);
+  await act({
+    key,
+    body: after === null ? { message: text } : { message: text, parent_id: after },
+    shown: [...shown, own],
+    own: own.key,
+    onTaken: (id) => settleSent(id, key),
+    onRefused: (id) => settleUnsent(id, key),
+  });
+}
+
+/** Has a message of the reader's, or the one that a reply answers, answered again, beside the replies there are. */
+export async function answerAgain(message: ShownMessage): Promise<void> {
+  if (message.id === null || isBusy()) return;
+  const shown = upTo(message, message.role === "user" ? 1 : 0);
+  await act({ key: randomKey(), body: { retry: message.id }, shown });
+}
+
+/** Has a reply that was cut go on from where it ends. */
+export async function goOn(message: ShownMessage): Promise<void> {
+  if (message.id === null || isBusy()) return;
+  await act({ key: randomKey(), body: { continue: message.id }, shown: upTo(message, 0), kept: message.content });
+}
+
+/** The messages on the page before `message`, and `more` from there. */
+export function upTo(message: ShownMessage, more: number): readonly ShownMessage[] {
+  const shown = messages.peek();
+  return shown.slice(0, shown.findIndex(({ key }) => key === message.key) + more);
+}
+
+export interface Act {
+  readonly key: string;
+  readonly body: TurnBody;
+  /** What stands above the reply that is to come. */
+  readonly shown: readonly ShownMessage[];
+  /** The key of the message among them that is new. */
+  readonly own?: string;
+  /** The text that the reply goes on from. */
+  readonly kept?: string;
+  readonly onTaken?: (id: string) => void;
+  readonly onRefused?: (id: string | null, error: unknown) => void;
+}
+
+/** Begins a turn in the conversation on the page, a new one where there is none, and follows it to its end. */
+export async function act({ key, body, shown, own, kept, onTaken, onRefused }: Act): Promise<void> {
   const here = currentVisit();
+  const before = messages.peek();
   trouble.value = null;
   takeStopWanted();
-  const own = ownMessage(text);
-  const reply = expectReply(null);
-  messages.value = [...messages.peek(), own, reply];
+  const reply = expectReply(null, kept);
+  messages.value = [...shown, reply];
   let id = conversation.peek()?.id ?? null;
-  const key = takeOut(id, text, messages.peek());
   let started: StartedTurn;
   try {
     id ??= await create(key, here);
-    started = await startTurn(id, key, text);
+    started = await startTurn(id, key, body);
   } catch (error) {
-    settleUnsent(id, key);
+    onRefused?.(id, error);
     if (here.aborted) return;
-    dropMessages(own.key, reply.key);
+    messages.value = before;
     report(error);
     announce(trouble.peek() ?? "");
-    if (id !== null && error instanceof Problem && error.code === "turn_in_progress") await look(id);
+    if (id !== null && isOutOfDate(error)) await look(id);
     return;
   }
-  settleSent(id, key);
+  onTaken?.(id);
   if (here.aborted) return catchUpWith(id);
   const { turn_id, user_message_id } = started;
-  replaceMessage(own.key, (message) => ({ ...message, id: user_message_id }));
+  if (own !== undefined) replaceMessage(own, (message) => named(message, user_message_id));
   replaceMessage(reply.key, (message) => ({ ...message, turnId: turn_id }));
   if (takeStopWanted()) void stop();
   // The first message gives a conversation its title.
-  void refresh();
+  void refreshTitle();
   await followTurn(id, turn_id, reply.key);
 }
 
-/** Sends again what the reply `message` did not answer. */
-export async function sendAgain(message: ShownMessage): Promise<void> {
-  const shown = messages.peek();
-  const asked = shown.slice(0, shown.indexOf(message)).findLast(({ role }) => role === "user");
-  if (asked !== undefined && running.peek() === null) await send(asked.content);
+function named(message: ShownMessage, id: string): ShownMessage {
+  return { ...message, id, siblings: [...message.siblings, id] };
+}
+
+/** Whether the page shows something else than the server has. */
+function isOutOfDate(error: unknown): boolean {
+  return missingMessage(error) !== null || (error instanceof Problem && error.code === "turn_in_progress");
 }
 
 /** The reader went elsewhere meanwhile, and perhaps came back before the server had the message. */
 async function catchUpWith(id: string): Promise<void> {
-  if (conversation.peek()?.id === id && running.peek() === null) await look(id);
+  if (conversation.peek()?.id === id && !isBusy()) await look(id);
 }
 
 /** Makes a new conversation of the one on the page, for the message that is sent with `key`. */
@@ -81,16 +138,17 @@ async function create(key: string, here: AbortSignal): Promise<string> {
   if (!here.aborted) {
     conversation.value = created;
     moveDraft(created.id);
+    openEdit(created.id);
     goTo(created.id);
   }
   return created.id;
 }
 
 /** Starts the turn; the same key on every try, so that an answer that was lost on its way starts nothing twice. */
-async function startTurn(id: string, key: string, text: string): Promise<StartedTurn> {
+async function startTurn(id: string, key: string, body: TurnBody): Promise<StartedTurn> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await api.startTurn(id, key, text);
+      return await api.startTurn(id, key, body);
     } catch (error) {
       if (!(error instanceof Unreachable) || attempt + 1 === TRIES) throw error;
       await rest(backoffMs(attempt, FIRST_WAIT_MS));

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 
 import { isKey } from "../core/i18n/index.ts";
-import { Problem, Unreachable } from "../core/problem.ts";
+import { missingMessage, Problem, Unreachable } from "../core/problem.ts";
 import { t } from "./language.ts";
 
 /** The one line that a screen reader is told: start, end and failure of a reply, never its text. */
@@ -21,6 +21,10 @@ export function report(error: unknown): void {
 function describe(error: unknown): string {
   if (error instanceof Unreachable) return t("trouble.unreachable");
   if (!(error instanceof Problem)) throw error;
+  const missing = missingMessage(error);
+  if (missing === "parent_id") return t("trouble.moved");
+  if (missing !== null) return t(missing === "edit" ? "trouble.edit_gone" : "trouble.gone");
+  if (error.fields.includes("pinned")) return t("trouble.pins");
   const key = `trouble.${error.code}`;
   if (isKey(key)) return t(key);
   return error.detail || t("trouble.other", { code: error.code });

@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals";
 
-import type { Conversation } from "../core/contract.ts";
+import type { Conversation, MessagePage } from "../core/contract.ts";
 import { Problem } from "../core/problem.ts";
 import { list, unlist } from "./conversations.ts";
 import { fromStore, type ShownMessage } from "./messages.ts";
@@ -8,7 +8,12 @@ import { api } from "./server.ts";
 
 /** The conversation on the page; null while it is a new one that the server does not know yet. */
 export const conversation = signal<Conversation | null>(null);
+/** The current branch, as far back as it was asked for. */
 export const messages = signal<readonly ShownMessage[]>([]);
+/** How many messages the branch ever had. */
+export const total = signal(0);
+/** A turn that runs in a branch which is not on the page; `questionId` is the message that it answers, once known. */
+export const elsewhere = signal<{ readonly turnId: string; readonly questionId: string | null } | null>(null);
 export const talkState = signal<"ready" | "loading" | "gone" | "failed">("ready");
 const earlier = signal<string | null>(null);
 export const hasEarlier = computed(() => earlier.value !== null);
@@ -25,38 +30,37 @@ export function currentVisit(): AbortSignal {
 export function leave(): AbortSignal {
   visit.abort();
   visit = new AbortController();
+  elsewhere.value = null;
   return visit.signal;
 }
 
 /** Shows a new conversation. */
 export function openNew(): void {
   leave();
+  showNothing("ready");
+}
+
+function showNothing(state: "ready" | "loading"): void {
   conversation.value = null;
   messages.value = [];
   earlier.value = null;
-  talkState.value = "ready";
+  talkState.value = state;
 }
 
 /** Shows conversation `id`; returns the turn that is running in it, null where there is none or it could not be shown. */
 export async function open(id: string): Promise<string | null> {
   const here = leave();
   // Going to another conversation empties the page; looking again at the same one does not.
-  if (conversation.peek()?.id !== id) {
-    conversation.value = null;
-    messages.value = [];
-    earlier.value = null;
-    talkState.value = "loading";
-  }
+  if (conversation.peek()?.id !== id) showNothing("loading");
+  const before = messages.peek();
   try {
     // In this order: a reply that ends in between is among the messages, and following its turn shows nothing new.
     const found = await api.conversation(id);
     const page = await api.messages(id);
-    if (here.aborted) return null;
-    conversation.value = found;
-    messages.value = withKnownKeys(page.messages.map(fromStore));
-    earlier.value = page.next;
+    // What the reader did meanwhile is newer than what was read.
+    if (here.aborted || messages.peek() !== before) return null;
+    take(found, page);
     talkState.value = "ready";
-    list(found);
     return found.running_turn_id;
   } catch (error) {
     if (here.aborted) return null;
@@ -67,26 +71,60 @@ export async function open(id: string): Promise<string | null> {
   }
 }
 
-/** Shows the page of messages before those that are shown. */
-export async function showEarlier(): Promise<void> {
+/** Brings the page up to date after something happened in the conversation: title, expiry, branches, what was dropped. */
+export async function refresh(): Promise<void> {
   const id = conversation.peek()?.id;
   const here = currentVisit();
-  if (id === undefined || earlier.peek() === null) return;
-  const page = await api.messages(id, earlier.peek()).catch(() => null);
-  if (page === null || here.aborted) return;
-  messages.value = [...page.messages.map(fromStore), ...messages.peek()];
-  earlier.value = page.next;
+  const before = messages.peek();
+  if (id === undefined) return;
+  const read = await Promise.all([api.conversation(id), api.messages(id)]).catch(() => null);
+  if (read === null) return;
+  const [found, page] = read;
+  const isSame = messages.peek() === before && before.every(({ status }) => status !== "running");
+  if (here.aborted) list(found);
+  else if (isSame) take(found, page);
+  else rename(found);
 }
 
-/** Brings title, expiry and count up to date after something happened in the conversation. */
-export async function refresh(): Promise<void> {
+/** Brings the title up to date, and leaves the messages alone. */
+export async function refreshTitle(): Promise<void> {
   const id = conversation.peek()?.id;
   const here = currentVisit();
   if (id === undefined) return;
   const found = await api.conversation(id).catch(() => null);
   if (found === null) return;
+  if (here.aborted) list(found);
+  else rename(found);
+}
+
+function rename(found: Conversation): void {
   list(found);
-  if (!here.aborted) conversation.value = found;
+  conversation.value = found;
+}
+
+function take(found: Conversation, page: MessagePage): void {
+  const newest = withKnownKeys(page.messages.map(fromStore));
+  const shown = messages.peek();
+  const from = page.next === null ? -1 : shown.findIndex(({ id }) => id === newest[0]?.id);
+  rename(found);
+  total.value = page.total;
+  // Pages before this one stay where it joins them: the way to a message is always the same.
+  messages.value = [...shown.slice(0, Math.max(from, 0)), ...newest];
+  if (from <= 0) earlier.value = page.next;
+}
+
+/** Shows the page of messages before those that are shown; false where that failed. */
+export async function showEarlier(): Promise<boolean> {
+  const id = conversation.peek()?.id;
+  const here = currentVisit();
+  const before = earlier.peek();
+  if (id === undefined || before === null) return true;
+  const page = await api.messages(id, before).catch(() => null);
+  if (page === null) return false;
+  if (here.aborted || earlier.peek() !== before) return true;
+  messages.value = [...page.messages.map(fromStore), ...messages.peek()];
+  earlier.value = page.next;
+  return true;
 }
 
 export function replaceMessage(key: string, change: (message: ShownMessage) => ShownMessage): void {

@@ -1,10 +1,10 @@
 import { loadConversations } from "./conversations.ts";
 import { openDraft } from "./drafts.ts";
-import { t } from "./language.ts";
+import { openEdit } from "./editing.ts";
 import { settleLeft } from "./outbox.ts";
-import { expectReply, followTurn, running } from "./reply.ts";
+import { followRunning, isBusy } from "./reply.ts";
 import { api } from "./server.ts";
-import { announce, report, trouble } from "./status.ts";
+import { trouble } from "./status.ts";
 import { conversation, messages, open, openNew } from "./talk.ts";
 
 /** Goes to the conversation that the address names, and into the middle of its reply where one is being made. */
@@ -12,40 +12,38 @@ export async function visit(id: string | null): Promise<void> {
   if (id !== null && conversation.peek()?.id === id) return;
   trouble.value = null;
   openDraft(id);
+  openEdit(id);
   if (id !== null) return look(id);
   openNew();
   settleLeft(null, []);
 }
 
-/** Looks (again) at conversation `id`, and follows the turn that runs in it. */
-export async function look(id: string): Promise<void> {
+/**
+ * Looks (again) at conversation `id`; returns when its messages are there, and follows the turn that runs in it.
+ *
+ * @param newestId the message to be shown last, where the turn that runs answers that one.
+ */
+export async function look(id: string, newestId: string | null = null): Promise<void> {
   const turnId = await open(id);
   if (conversation.peek()?.id === id) settleLeft(id, messages.peek());
   if (turnId === null) return;
-  const reply = expectReply(turnId);
-  messages.value = [...messages.peek(), reply];
-  await followTurn(id, turnId, reply.key);
+  const at = messages.peek().findIndex((message) => message.id === newestId);
+  if (newestId !== null && at >= 0) messages.value = messages.peek().slice(0, at + 1);
+  void followRunning(id, turnId);
 }
 
-/** Clears the conversation on the page; the conversation itself stays. */
-export async function clear(): Promise<void> {
-  const id = conversation.peek()?.id;
-  if (id === undefined) return;
-  try {
-    await api.clearHistory(id);
-    await open(id);
-    announce(t("conversation.cleared"));
-  } catch (error) {
-    report(error);
-  }
-}
-
-/** Level with what other tabs and devices did meanwhile: when the reader comes back to this one. */
-export async function catchUp(): Promise<void> {
+/**
+ * Level with what other tabs and devices did meanwhile.
+ *
+ * @param isChanged whether more than the time of the last message may tell of it: another branch, a pin.
+ */
+export async function catchUp(isChanged: boolean): Promise<void> {
   void loadConversations();
   const shown = conversation.peek();
-  if (shown === null || running.peek() !== null) return;
-  const found = await api.conversation(shown.id).catch(() => null);
-  if (found?.updated_at === shown.updated_at && found.running_turn_id === null) return;
-  if (conversation.peek() === shown && running.peek() === null) await look(shown.id);
+  if (shown === null || isBusy()) return;
+  if (!isChanged) {
+    const found = await api.conversation(shown.id).catch(() => null);
+    if (found?.updated_at === shown.updated_at && found.running_turn_id === null) return;
+  }
+  if (conversation.peek()?.id === shown.id && !isBusy()) await look(shown.id);
 }

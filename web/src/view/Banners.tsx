@@ -2,18 +2,17 @@ import { signal } from "@preact/signals";
 
 import { t } from "../state/language.ts";
 import { keep, recall } from "../state/memory.ts";
-import { download, isUnderWay, modelFor, sawDownload, startDownload, stopDownload } from "../state/models.ts";
+import { download, isUnderWay, modelFor } from "../state/models.ts";
 import { conversation } from "../state/talk.ts";
-import { CloseIcon } from "./icons.tsx";
+import { Later } from "./Later.tsx";
 
 const knowsLocal = signal(recall("knows-local") !== null);
-const isDownloadDismissed = signal(false);
 
 /** Who answers, where that needs saying, and how the download of the small model stands. */
 export function Banners() {
   return (
     <div class="banners">
-      <DownloadBanner />
+      {download.value !== null && <Later>{({ DownloadBanner }) => <DownloadBanner />}</Later>}
       <ModelBanner />
     </div>
   );
@@ -38,64 +37,4 @@ function ModelBanner() {
       </button>
     </p>
   );
-}
-
-function DownloadBanner() {
-  const now = download.value;
-  if (now === null) return null;
-  if (isUnderWay(now)) return <DownloadProgress />;
-  // Old news: it ended before this page was opened, and a model answers.
-  if (isDownloadDismissed.value || (now.state === "done" && !sawDownload.value)) return null;
-  const name = modelFor(conversation.value?.model)?.name ?? "";
-  const text = {
-    done: () => t("download.done", { name }),
-    stopped: () => t("download.stopped"),
-    skipped: () => t("download.skipped", { reason: now.reason ?? "" }),
-    failed: () => t("download.failed", { reason: now.reason ?? "" }),
-  }[now.state as "done" | "stopped" | "skipped" | "failed"]();
-  return (
-    <p class="banner">
-      <span>{text}</span>
-      {(now.state === "stopped" || now.state === "failed") && (
-        <button type="button" class="button quiet" onClick={startDownload}>
-          {t("download.again")}
-        </button>
-      )}
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={t("download.dismiss")}
-        onClick={() => (isDownloadDismissed.value = true)}
-      >
-        <CloseIcon />
-      </button>
-    </p>
-  );
-}
-
-function DownloadProgress() {
-  const now = download.value;
-  if (now === null) return null;
-  const name = modelFor(conversation.value?.model)?.name ?? "";
-  const received = megabytes(now.received_bytes);
-  const total = now.total_bytes;
-  const text =
-    now.state === "waiting"
-      ? t("download.waiting")
-      : total === null
-        ? t("download.running.unknown", { received, name })
-        : t("download.running", { received, total: megabytes(total), name });
-  return (
-    <div class="banner progress">
-      <span>{text}</span>
-      <progress aria-label={t("download.start")} {...(total === null ? {} : { value: now.received_bytes, max: total })} />
-      <button type="button" class="button quiet" onClick={stopDownload}>
-        {t("download.stop")}
-      </button>
-    </div>
-  );
-}
-
-function megabytes(bytes: number): number {
-  return Math.round(bytes / 1_000_000);
 }

@@ -2,15 +2,12 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { draft, write } from "../state/drafts.ts";
 import { t } from "../state/language.ts";
-import { running, stop } from "../state/reply.ts";
+import { isBusy, running, stop } from "../state/reply.ts";
 import { sendDraft } from "../state/sending.ts";
 import { trouble } from "../state/status.ts";
 import { conversation, talkState } from "../state/talk.ts";
-import { isComposing } from "./composing.ts";
+import { isSending, touch } from "./composing.ts";
 import { CloseIcon, SendIcon, StopIcon } from "./icons.tsx";
-
-/** Without a real keyboard Enter is a new line: there is no Shift+Enter, and the button is near. */
-const touch = matchMedia("(hover: none) and (pointer: coarse)");
 
 export function Composer() {
   const input = useRef<HTMLTextAreaElement>(null);
@@ -33,7 +30,7 @@ export function Composer() {
   }, [draft.value]);
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key !== "Enter" || event.shiftKey || isComposing(event) || touch.matches) return;
+    if (!isSending(event)) return;
     event.preventDefault();
     sendDraft();
   };
@@ -66,7 +63,7 @@ export function Composer() {
 
 /** One button for both, so that the focus stays on it. */
 function SendButton() {
-  if (running.value !== null) {
+  if (isBusy()) {
     const onClick = (event: MouseEvent) => {
       // The second click of a double click on "send" is no wish to stop.
       if (event.detail <= 1) void stop();

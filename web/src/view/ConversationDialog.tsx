@@ -1,8 +1,9 @@
 import { useState } from "preact/hooks";
 
-import type { Conversation, ConversationChange } from "../core/contract.ts";
+import type { Conversation, ConversationChange, ExportFormat } from "../core/contract.ts";
 import { change } from "../state/conversations.ts";
-import { t } from "../state/language.ts";
+import { exportConversation } from "../state/exporting.ts";
+import { t } from "../state/laterLanguage.ts";
 import { isComposing } from "./composing.ts";
 import { Dialog } from "./Dialog.tsx";
 import { expiry } from "./expiry.ts";
@@ -50,6 +51,7 @@ export function ConversationDialog({ conversation, onChanged, onDelete, onClose 
         <span>{t("conversation.pin")}</span>
       </label>
       <p class="muted">{expiry(conversation)}</p>
+      <ExportButtons id={conversation.id} />
       <div class="dialog-actions">
         <button type="button" class="button danger quiet" onClick={onDelete}>
           {t("conversation.delete")}
@@ -63,5 +65,34 @@ export function ConversationDialog({ conversation, onChanged, onDelete, onClose 
         </button>
       </div>
     </Dialog>
+  );
+}
+
+function ExportButtons({ id }: { id: string }) {
+  const [state, setState] = useState<"idle" | "running" | "failed">("idle");
+  const take = (format: ExportFormat) => async () => {
+    setState("running");
+    await exportConversation(id, format).then(
+      () => setState("idle"),
+      () => setState("failed"),
+    );
+  };
+  return (
+    <div class="field">
+      <span id="export">{t("export.title")}</span>
+      <div class="export" role="group" aria-labelledby="export">
+        <button type="button" class="button small" disabled={state === "running"} onClick={take("markdown")}>
+          {t("export.markdown")}
+        </button>
+        <button type="button" class="button small" disabled={state === "running"} onClick={take("json")}>
+          {t("export.json")}
+        </button>
+      </div>
+      {state === "failed" && (
+        <p class="dialog-trouble" role="alert">
+          {t("export.failed")}
+        </p>
+      )}
+    </div>
   );
 }

@@ -1,6 +1,5 @@
 import { useState } from "preact/hooks";
 
-import { clear } from "../state/visit.ts";
 import { change } from "../state/conversations.ts";
 import { t } from "../state/language.ts";
 import { chooseModel, modelFor, models } from "../state/models.ts";
@@ -8,9 +7,9 @@ import { goTo } from "../state/place.ts";
 import { chooseRole, roleForNew, roles } from "../state/roles.ts";
 import { conversation, messages } from "../state/talk.ts";
 import { Choice } from "./Choice.tsx";
-import { ConfirmDialog } from "./ConfirmDialog.tsx";
 import { isDrawerOpen, isNarrow } from "./drawer.ts";
 import { ClearIcon, MenuIcon, PlusIcon } from "./icons.tsx";
+import { Later } from "./Later.tsx";
 
 export function Header() {
   const title = conversation.value === null ? t("app.name") : conversation.value.title || t("conversation.untitled");
@@ -59,15 +58,7 @@ function Tools() {
       >
         <ClearIcon />
       </button>
-      {isAsking && (
-        <ConfirmDialog
-          title={t("conversation.clear.title")}
-          text={t("conversation.clear.text")}
-          confirm={t("conversation.clear.confirm")}
-          onConfirm={clear}
-          onClose={() => setIsAsking(false)}
-        />
-      )}
+      {isAsking && <Later>{({ ClearDialog }) => <ClearDialog onClose={() => setIsAsking(false)} />}</Later>}
     </div>
   );
 }

@@ -1,8 +1,12 @@
+import { Fragment } from "preact";
 import { useLayoutEffect } from "preact/hooks";
 
 import { t } from "../state/language.ts";
+import type { ShownMessage } from "../state/messages.ts";
 import { running } from "../state/reply.ts";
-import { conversation, hasEarlier, messages, showEarlier, talkState } from "../state/talk.ts";
+import { answerAgain } from "../state/sending.ts";
+import { conversation, elsewhere, hasEarlier, messages, showEarlier, talkState, total } from "../state/talk.ts";
+import { showElsewhere } from "../state/switching.ts";
 import { look } from "../state/visit.ts";
 import { goTo, place } from "../state/place.ts";
 import { EmptyTalk } from "./EmptyTalk.tsx";
@@ -72,13 +76,52 @@ function Messages() {
           {t("messages.earlier")}
         </button>
       )}
-      {shown.map((message, index) =>
-        message.role === "user" ? (
-          <OwnMessage key={message.key} message={message} />
-        ) : (
-          <ReplyMessage key={message.key} message={message} isLast={index === shown.length - 1} />
-        ),
-      )}
+      {shown.map((message, index) => (
+        <Fragment key={message.key}>
+          <DroppedLine message={message} />
+          {message.role === "user" ? (
+            <OwnMessage message={message} />
+          ) : (
+            <ReplyMessage message={message} isLast={index === shown.length - 1} />
+          )}
+        </Fragment>
+      ))}
+      <LastLine newest={shown.at(-1)} />
     </section>
+  );
+}
+
+/** Says what retention has taken, where it was. */
+function DroppedLine({ message: { droppedBefore } }: { message: ShownMessage }) {
+  if (droppedBefore === 0) return null;
+  return <p class="list-note">{t("messages.dropped", { n: droppedBefore, total: total.value })}</p>;
+}
+
+/** What a branch ends with where it does not end with a reply of its own. */
+function LastLine({ newest }: { newest: ShownMessage | undefined }) {
+  const under = elsewhere.value;
+  if (under !== null) {
+    const action = under.questionId === null ? null : { text: t("elsewhere.show"), onAct: () => void showElsewhere() };
+    return <ListNote text={t("elsewhere.running")} action={action} />;
+  }
+  if (newest?.role !== "user" || newest.id === null) return null;
+  return <ListNote text={t("reply.none")} action={{ text: t("reply.again"), onAct: () => void answerAgain(newest) }} />;
+}
+
+interface ListNoteProps {
+  readonly text: string;
+  readonly action: { readonly text: string; readonly onAct: () => void } | null;
+}
+
+function ListNote({ text, action }: ListNoteProps) {
+  return (
+    <p class="list-note">
+      {text}
+      {action !== null && (
+        <button type="button" class="button small" onClick={action.onAct}>
+          {action.text}
+        </button>
+      )}
+    </p>
   );
 }

@@ -23,9 +23,10 @@ export function ReplyBody({ message }: { message: ShownMessage }) {
       markdown.finish(message.content);
       return;
     }
-    const pace = createPace(() => markdown.show(live.peek().content));
+    // A reply that goes on shows what there is of it until its first piece comes, which is just that.
+    const pace = createPace(() => markdown.show(live.peek().content || message.content));
     const unwatch = effect(() => {
-      if (live.value.content !== "") pace.request();
+      if (live.value.content !== "" || message.content !== "") pace.request();
     });
     return () => {
       unwatch();

@@ -1,22 +1,32 @@
 import { sentences, t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
-import { sendAgain } from "../state/sending.ts";
+import { isBusy } from "../state/reply.ts";
+import { answerAgain, goOn } from "../state/sending.ts";
 import { describeFailure } from "../state/status.ts";
-import { RetryIcon } from "./icons.tsx";
+import { ContinueIcon, RetryIcon } from "./icons.tsx";
 
 /** How a reply ended where it did not end well, and what can be done; nothing where all is well. */
 export function ReplyEnd({ message, isLast }: { message: ShownMessage; isLast: boolean }) {
   const text = describeEnd(message);
   if (text === "") return null;
+  const isCut = message.status !== "done" && message.content !== "";
   return (
     <div class={message.status === "failed" ? "end bad" : "end"}>
       <p>{text}</p>
-      {isLast && (
-        <button type="button" class="button" onClick={() => void sendAgain(message)}>
-          <RetryIcon />
-          {t("reply.retry")}
-        </button>
-      )}
+      <div class="end-actions">
+        {isCut && (
+          <button type="button" class="button" aria-disabled={isBusy()} onClick={() => void goOn(message)}>
+            <ContinueIcon />
+            {t("reply.continue")}
+          </button>
+        )}
+        {isLast && (
+          <button type="button" class="button" aria-disabled={isBusy()} onClick={() => void answerAgain(message)}>
+            <RetryIcon />
+            {t("reply.retry")}
+          </button>
+        )}
+      </div>
     </div>
   );
 }

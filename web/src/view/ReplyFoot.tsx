@@ -4,18 +4,37 @@ import { moment } from "../core/when.ts";
 import { languageTag, t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { modelName } from "../state/models.ts";
+import { isBusy } from "../state/reply.ts";
+import { answerAgain } from "../state/sending.ts";
 import { CopyButton } from "./CopyButton.tsx";
-import { DownIcon } from "./icons.tsx";
-import { SentAccount } from "./SentAccount.tsx";
+import { DownIcon, RetryIcon } from "./icons.tsx";
+import { Later } from "./Later.tsx";
+import { PinButton } from "./PinButton.tsx";
 
-/** The quiet line below a reply: copy it, see what was sent for it, who made it and when. */
+/** The quiet line below a reply: copy it, have another one, see what was sent for it, who made it and when. */
 export function ReplyFoot({ message }: { message: ShownMessage }) {
   const [isOpen, setIsOpen] = useState(false);
-  const { turnId } = message;
+  const { turnId, id } = message;
   return (
     <>
       <footer class="reply-foot">
+        {message.siblings.length > 1 && <Later>{({ Branches }) => <Branches message={message} />}</Later>}
         {message.content !== "" && <CopyButton text={() => message.content} />}
+        {id !== null && (
+          <>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label={t("reply.again")}
+              title={t("reply.again")}
+              aria-disabled={isBusy()}
+              onClick={() => void answerAgain(message)}
+            >
+              <RetryIcon />
+            </button>
+            <PinButton message={message} />
+          </>
+        )}
         {turnId !== null && (
           <button
             type="button"
@@ -34,7 +53,7 @@ export function ReplyFoot({ message }: { message: ShownMessage }) {
           </time>
         </span>
       </footer>
-      {isOpen && turnId !== null && <SentAccount turnId={turnId} />}
+      {isOpen && turnId !== null && <Later>{({ SentAccount }) => <SentAccount turnId={turnId} />}</Later>}
     </>
   );
 }

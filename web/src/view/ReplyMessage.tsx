@@ -16,7 +16,7 @@ export function ReplyMessage({ message, isLast }: ReplyMessageProps) {
   const isRunning = message.status === "running";
   const role = roleCalled(message.persona ?? conversation.value?.role ?? "");
   return (
-    <article class="reply" aria-label={role?.name ?? message.model ?? ""} aria-busy={isRunning}>
+    <article class="reply" aria-label={role?.name ?? message.model ?? ""} aria-busy={isRunning} data-message={message.id} tabIndex={-1}>
       <div class="avatar" aria-hidden="true">
         {role?.icon}
       </div>

@@ -1,8 +1,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { ContextRow, TurnAccount } from "../core/contract.ts";
-import { isKey } from "../core/i18n/index.ts";
-import { t } from "../state/language.ts";
+import { isLaterKey } from "../core/i18n/later.ts";
+import { t } from "../state/laterLanguage.ts";
 import { api } from "../state/server.ts";
 import { conversation, messages } from "../state/talk.ts";
 
@@ -52,7 +52,7 @@ function SentRow({ row }: { row: ContextRow }) {
       <span class="sent-mark">{t(row.included ? "sent.included" : "sent.left")}</span>
       <span class="sent-text">{excerpt(row)}</span>
       <span class="sent-why">
-        {t("sent.row.tokens", { n: row.tokens })} · {isKey(reason) ? t(reason) : row.reason}
+        {t("sent.row.tokens", { n: row.tokens })} · {isLaterKey(reason) ? t(reason) : row.reason}
       </span>
     </li>
   );
@@ -60,6 +60,7 @@ function SentRow({ row }: { row: ContextRow }) {
 
 function excerpt(row: ContextRow): string {
   if (row.id === "persona") return t("sent.persona");
+  if (row.id === "go_on") return t("sent.go_on");
   const content = messages.value.find(({ id }) => id === row.id)?.content;
   if (content === undefined) return t("sent.removed");
   const characters = [...content.replace(/\s+/g, " ")];

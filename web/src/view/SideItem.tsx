@@ -1,15 +1,12 @@
 import { useState } from "preact/hooks";
 
 import type { Conversation } from "../core/contract.ts";
-import { remove } from "../state/conversations.ts";
 import { t } from "../state/language.ts";
-import { goTo, place } from "../state/place.ts";
+import { place } from "../state/place.ts";
 import { roleCalled } from "../state/roles.ts";
-import { conversation as shown } from "../state/talk.ts";
-import { ConfirmDialog } from "./ConfirmDialog.tsx";
-import { ConversationDialog } from "./ConversationDialog.tsx";
 import { expiry } from "./expiry.ts";
 import { DotsIcon, PinIcon } from "./icons.tsx";
+import { Later } from "./Later.tsx";
 
 interface SideItemProps {
   readonly conversation: Conversation;
@@ -17,18 +14,9 @@ interface SideItemProps {
 }
 
 export function SideItem({ conversation, onGo }: SideItemProps) {
-  const [dialog, setDialog] = useState<"options" | "delete" | null>(null);
+  const [isOpen, setIsOpen] = useState(false);
   const title = conversation.title || t("conversation.untitled");
   const isCurrent = place.value === conversation.id;
-  const close = () => setDialog(null);
-
-  const takeChange = (changed: Conversation) => {
-    if (shown.peek()?.id === changed.id) shown.value = changed;
-  };
-  const removeIt = async () => {
-    if ((await remove(conversation.id)) && place.peek() === conversation.id) goTo(null);
-  };
-
   return (
     <li class={isCurrent ? "side-item current" : "side-item"}>
       <a
@@ -55,26 +43,16 @@ export function SideItem({ conversation, onGo }: SideItemProps) {
         class="icon-button"
         aria-label={t("side.options", { title })}
         aria-haspopup="dialog"
-        onClick={() => setDialog("options")}
+        onClick={() => setIsOpen(true)}
       >
         <DotsIcon />
       </button>
-      {dialog === "options" && (
-        <ConversationDialog
-          conversation={conversation}
-          onChanged={takeChange}
-          onDelete={() => setDialog("delete")}
-          onClose={close}
-        />
-      )}
-      {dialog === "delete" && (
-        <ConfirmDialog
-          title={t("conversation.delete.title", { title })}
-          text={t("conversation.delete.text")}
-          confirm={t("conversation.delete.confirm")}
-          onConfirm={removeIt}
-          onClose={close}
-        />
+      {isOpen && (
+        <Later>
+          {({ ConversationDialogs }) => (
+            <ConversationDialogs conversation={conversation} onClose={() => setIsOpen(false)} />
+          )}
+        </Later>
       )}
     </li>
   );

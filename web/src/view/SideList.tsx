@@ -3,14 +3,17 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { conversations, hasMore, listState, loadConversations, loadMore } from "../state/conversations.ts";
 import { switchLanguage, t } from "../state/language.ts";
 import { goTo } from "../state/place.ts";
+import { query } from "../state/query.ts";
 import { isDrawerOpen, isNarrow } from "./drawer.ts";
-import { CloseIcon, LanguageIcon, Lotus, PlusIcon } from "./icons.tsx";
+import { CloseIcon, LanguageIcon, Lotus, PlusIcon, SearchIcon } from "./icons.tsx";
+import { Later } from "./Later.tsx";
 import { SideItem } from "./SideItem.tsx";
 
 /** The conversations to switch between; a drawer where the page is narrow. */
 export function SideList() {
   const closeButton = useRef<HTMLButtonElement>(null);
   const isOpen = isDrawerOpen.value;
+  const isSearching = query.value.trim() !== "";
   // A layout effect: later the browser has already taken the focus from the opener, which is inert by then.
   useLayoutEffect(() => {
     if (!isOpen) return;
@@ -50,8 +53,9 @@ export function SideList() {
           <PlusIcon />
           {t("conversation.new")}
         </button>
-        <nav class="side-scroll" aria-label={t("side.label")}>
-          <SideContent onGo={go} />
+        <SearchBox />
+        <nav class="side-scroll" aria-label={t(isSearching ? "search.results" : "side.label")}>
+          {isSearching ? <Later>{({ FoundList }) => <FoundList onGo={close} />}</Later> : <SideContent onGo={go} />}
         </nav>
         <button type="button" class="button quiet language" aria-label={t("language.switch.label")} onClick={switchLanguage}>
           <LanguageIcon />
@@ -59,6 +63,43 @@ export function SideList() {
         </button>
       </aside>
     </>
+  );
+}
+
+/** Leaving the search by Escape or by its button brings the list of conversations back. */
+function SearchBox() {
+  const input = useRef<HTMLInputElement>(null);
+  const leave = () => {
+    query.value = "";
+    input.current?.focus();
+  };
+  return (
+    <search
+      class="search"
+      onKeyDown={(event) => {
+        if (event.key !== "Escape" || query.peek() === "" || event.isComposing) return;
+        // The drawer around it stays open.
+        event.stopPropagation();
+        leave();
+      }}
+    >
+      <SearchIcon />
+      <input
+        ref={input}
+        type="text"
+        role="searchbox"
+        value={query.value}
+        maxLength={200}
+        aria-label={t("search.label")}
+        placeholder={t("search.label")}
+        onInput={(event) => (query.value = event.currentTarget.value)}
+      />
+      {query.value !== "" && (
+        <button type="button" class="icon-button" aria-label={t("search.leave")} onClick={leave}>
+          <CloseIcon />
+        </button>
+      )}
+    </search>
   );
 }
 

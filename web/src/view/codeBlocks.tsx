@@ -29,7 +29,10 @@ export function undressCode(host: Element): void {
 async function colour(code: Element): Promise<void> {
   try {
     // Fetched when the first block needs it.
-    const { colouring } = await import("../core/markdown/colouring.ts");
+    const [{ colouring }] = await Promise.all([
+      import("../core/markdown/colouring.ts"),
+      import("../style/colouring.css"),
+    ]);
     const coloured = colouring(code.textContent, code.className.replace("language-", ""));
     if (coloured !== null) code.replaceChildren(coloured);
   } catch {

@@ -5,3 +5,12 @@
 export function isComposing(event: KeyboardEvent): boolean {
   return event.isComposing || event.keyCode === 229;
 }
+
+/** Without a real keyboard Enter is a new line: there is no Shift+Enter, and the button is near. */
+export const touch = matchMedia("(hover: none) and (pointer: coarse)");
+
+/** Whether a key says that what is written is to be sent. */
+export function isSending(event: KeyboardEvent): boolean {
+  if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return false;
+  return !touch.matches || event.ctrlKey || event.metaKey;
+}

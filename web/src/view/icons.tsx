@@ -31,3 +31,8 @@ export const CopyIcon = () => (
 export const LanguageIcon = () => (
   <Icon><path d="M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18Zm-9 9h18M12 3c3 3 3.500 6 3.500 9s-.5 6-3.500 9c-3-3-3.500-6-3.500-9S9 6 12 3Z" /></Icon>
 );
+export const LeftIcon = () => <Icon><path d="m14 7-5 5 5 5" /></Icon>;
+export const RightIcon = () => <Icon><path d="m10 7 5 5-5 5" /></Icon>;
+export const EditIcon = () => <Icon><path d="m5 19 1-4L16 5l3 3L9 18l-4 1Zm9-12 3 3" /></Icon>;
+export const ContinueIcon = () => <Icon><path d="M5 12h13m-5-5 5 5-5 5" /></Icon>;
+export const SearchIcon = () => <Icon><path d="M10.500 4.500a6 6 0 1 0 0 12 6 6 0 0 0 0-12Zm4.500 10.500 5 5" /></Icon>;

@@ -1,0 +1,30 @@
+import { unlist } from "./conversations.ts";
+import { t } from "./laterLanguage.ts";
+import { goTo, place } from "./place.ts";
+import { api } from "./server.ts";
+import { announce, report } from "./status.ts";
+import { conversation, open } from "./talk.ts";
+
+/** Clears the conversation on the page; the conversation itself stays. */
+export async function clear(): Promise<void> {
+  const id = conversation.peek()?.id;
+  if (id === undefined) return;
+  try {
+    await api.clearHistory(id);
+    await open(id);
+    announce(t("conversation.cleared"));
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** Deletes a conversation, and leaves it where it is the one on the page. */
+export async function remove(id: string): Promise<void> {
+  try {
+    await api.deleteConversation(id);
+    unlist(id);
+    if (place.peek() === id) goTo(null);
+  } catch (error) {
+    report(error);
+  }
+}

@@ -1,0 +1,20 @@
+import { t } from "./language.ts";
+import type { ShownMessage } from "./messages.ts";
+import { api } from "./server.ts";
+import { announce, report, trouble } from "./status.ts";
+import { conversation, replaceMessage } from "./talk.ts";
+
+/** Pins a message: it is kept, and is in every prompt. Or lets it go. */
+export async function pin(message: ShownMessage, isPinned: boolean): Promise<void> {
+  const id = conversation.peek()?.id;
+  if (id === undefined || message.id === null) return;
+  trouble.value = null;
+  try {
+    await api.pinMessage(id, message.id, isPinned);
+    replaceMessage(message.key, (shown) => ({ ...shown, isPinned }));
+    announce(t(isPinned ? "message.pinned" : "message.unpinned"));
+  } catch (error) {
+    report(error);
+    announce(trouble.peek() ?? "");
+  }
+}

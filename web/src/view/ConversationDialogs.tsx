@@ -1,0 +1,71 @@
+import type { Conversation } from "../core/contract.ts";
+import { useState } from "preact/hooks";
+
+import { remove } from "../state/erasing.ts";
+import { exportConversation } from "../state/exporting.ts";
+import { t } from "../state/laterLanguage.ts";
+import { conversation as shown } from "../state/talk.ts";
+import { ConversationDialog } from "./ConversationDialog.tsx";
+import { Dialog } from "./Dialog.tsx";
+
+interface ConversationDialogsProps {
+  readonly conversation: Conversation;
+  readonly onClose: () => void;
+}
+
+/** What can be done with one conversation, and the question before it is gone. */
+export function ConversationDialogs({ conversation, onClose }: ConversationDialogsProps) {
+  const [isDeleting, setIsDeleting] = useState(false);
+  if (isDeleting) return <DeleteDialog conversation={conversation} onClose={onClose} />;
+  const takeChange = (changed: Conversation) => {
+    if (shown.peek()?.id === changed.id) shown.value = changed;
+  };
+  return (
+    <ConversationDialog
+      conversation={conversation}
+      onChanged={takeChange}
+      onDelete={() => setIsDeleting(true)}
+      onClose={onClose}
+    />
+  );
+}
+
+function DeleteDialog({ conversation, onClose }: ConversationDialogsProps) {
+  const [state, setState] = useState<"asking" | "exporting" | "failed">("asking");
+  const title = conversation.title || t("conversation.untitled");
+  const removeIt = async () => {
+    onClose();
+    await remove(conversation.id);
+  };
+  const exportFirst = async () => {
+    setState("exporting");
+    try {
+      await exportConversation(conversation.id, "json");
+    } catch {
+      return setState("failed");
+    }
+    await removeIt();
+  };
+  const isExporting = state === "exporting";
+  return (
+    <Dialog title={t("conversation.delete.title", { title })} onClose={onClose}>
+      <p>{t("conversation.delete.text")}</p>
+      {state !== "asking" && (
+        <p class={isExporting ? "muted" : "dialog-trouble"} role="alert">
+          {t(isExporting ? "export.running" : "export.failed.kept")}
+        </p>
+      )}
+      <div class="dialog-actions many">
+        <button type="button" class="button" onClick={onClose}>
+          {t("dialog.cancel")}
+        </button>
+        <button type="button" class="button" disabled={isExporting} onClick={exportFirst}>
+          {t("export.then_delete")}
+        </button>
+        <button type="button" class="button danger" disabled={isExporting} onClick={removeIt}>
+          {t("conversation.delete.confirm")}
+        </button>
+      </div>
+    </Dialog>
+  );
+}
