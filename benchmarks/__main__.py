@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import footprint, relayed, turns
+from benchmarks.growth import growth_rows
 from benchmarks.machine import HERE, compiled
 from benchmarks.plot import Chart, Line
 from benchmarks.relayed import SWEEP, TARGETS, Tools, show
+from benchmarks.transfer import transfer_rows
 
 RESULTS: Final = HERE / "results.json"
 CHARTS: Final = HERE.parent / "docs"
@@ -108,6 +110,11 @@ def memory(tools: Tools) -> Rows:
     return [_shown(footprint.memory_row(tools))]
 
 
+def growth(tools: Tools) -> Rows:
+    """Many conversations and long ones: the list, the search, the window."""
+    return growth_rows()
+
+
 def start(tools: Tools) -> Rows:
     """From the command to the page."""
     return [_shown(footprint.start_row())]
@@ -118,10 +125,16 @@ def size(tools: Tools) -> Rows:
     return [_shown(footprint.size_row())]
 
 
+def transfer(tools: Tools) -> Rows:
+    """200 MB of conversations in and out."""
+    return [_shown(row) for row in transfer_rows()]
+
+
 BENCHMARKS: Final[dict[str, Callable[[Tools], Rows]]] = {
     function.__name__: function
     for function in (
-        machine, paced, firehose, single, viewers, workers, length, accept, memory, start, size, sweep,
+        machine, paced, firehose, single, viewers, workers, length, accept, growth, memory, start, size, sweep,
+        transfer,
     )
 }  # fmt: skip
 

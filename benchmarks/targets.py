@@ -141,6 +141,7 @@ def lianhua(
             "LIANHUA_WORKERS": str(workers),
             "LIANHUA_LOG_LEVEL": "warning",
             "LIANHUA_DISCOVERY": "0",
+            "LIANHUA_TITLES": "message",  # what is measured is turns
             "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}/v1",
             "OPENAI_API_KEY": "none",
             "OPENAI_MODEL": "bench",
