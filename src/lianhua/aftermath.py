@@ -13,8 +13,8 @@ from lianhua.store.changes import Change
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal import TurnJournal
 from lianhua.store.running import RunningTurns
-from lianhua.store.usage import TITLE, UsageLedger
-from lianhua.titles import Titler, Untitled
+from lianhua.store.usage import COUNTED_S, TITLE, UsageLedger
+from lianhua.titles import EXCERPT_CHARS, Titler, Untitled
 from lianhua.turn import TurnRef
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Aftermath:
         self._running_turns = running_turns
         self._ledger = ledger
         self._sign = sign
-        self._titler = Titler(self._title) if titles else None
+        self._titler = Titler(self._is_untitled, self._title) if titles else None
 
     async def stop(self) -> None:
         """Gives up the titles that are still to be made."""
@@ -81,22 +81,15 @@ class Aftermath:
             if job.title:
                 texts[title_token(job.title)] = job.title
             await self.sign(ref.conversation_id, job.user, texts)
-        if self._titler and reply and reply.status == "done" and job.title:
-            question = job.question.content
-            self._titler.consider(
-                Untitled(
-                    ref.conversation_id,
-                    job.user,
-                    job.title,
-                    question,
-                    reply.content,
-                    job.language,
-                    job.model,
-                    job.count,
-                )
-            )
         if self._titler:
+            if reply and reply.status == "done" and job.title:
+                self._titler.consider(_untitled(job, reply))
             self._titler.turn_ended()
+
+    def forget(self, conversation_id: str) -> None:
+        """The conversation is being erased."""
+        if self._titler:
+            self._titler.forget(conversation_id)
 
     async def sign(self, conversation_id: str, user: str, texts: Mapping[str, str]) -> None:
         """Makes texts quick to find. Where that fails they are found all the same, after a longer look."""
@@ -111,14 +104,21 @@ class Aftermath:
         if ended is None:
             return
         owner, record = ended
-        if record.end and record.end.usage:
-            at = record.ended_at or time.time()
+        at = record.ended_at or time.time()
+        # Of an older one the ledger may no longer know that it was counted.
+        if record.end and record.end.usage and time.time() - at < COUNTED_S:
             await self._ledger.count(owner, ref.turn_id, record.model, record.end.usage, at)
+
+    async def _is_untitled(self, untitled: Untitled) -> bool:
+        """Whether a title is still wanted: not where the text was erased, here or by another worker."""
+        conversation = await self._conversations.get(untitled.conversation_id, untitled.user)
+        return conversation.title == untitled.made_from
 
     async def _title(self, untitled: Untitled, title: str, usage: Usage) -> None:
         """A title that a model has made, which is none where it is empty, and what it has cost."""
         name, user = untitled.conversation_id, untitled.user
-        await self._ledger.count(user, f"{TITLE}{name}", untitled.model.info.id, usage, time.time())
+        turn_id = f"{TITLE}{name}:{title_token(untitled.made_from)}"
+        await self._ledger.count(user, turn_id, untitled.model.info.id, usage, time.time())
         if title and await self._conversations.retitle(name, user, untitled.made_from, title):
             await self.sign(name, user, {title_token(title): title})
 
@@ -126,6 +126,19 @@ class Aftermath:
 def title_token(title: str) -> str:
     """What `unsigned` calls a title in the store: another one needs its own turn."""
     return f"title:{hashlib.sha1(title.encode(), usedforsecurity=False).hexdigest()[:8]}"
+
+
+def _untitled(job: Job, reply: Message) -> Untitled:
+    return Untitled(
+        job.turn.ref.conversation_id,
+        job.user,
+        job.title,
+        job.question.content[:EXCERPT_CHARS],
+        reply.content[:EXCERPT_CHARS],
+        job.language,
+        job.model,
+        job.count,
+    )
 
 
 def _change(ref: TurnRef, change: Literal["started", "ended"]) -> Change:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from lianhua.aftermath import Aftermath
 from lianhua.errors import LianhuaError, Unavailable
-from lianhua.job import Job
+from lianhua.job import NOTHING_KEPT, Job, Kept, opening_reasoning
 from lianhua.messages import Usage
 from lianhua.planner import TurnPlanner
 from lianhua.relay import RETRY_S, STORE_PATIENCE_S
@@ -119,16 +119,21 @@ class Recovery:
         if job := await self._again(ref, claim):
             self._tasks.run(job)
             return "taken"
-        reply = await self._runner.seal(ref, claim, self._usage(claim))
+        reply = await self._runner.seal(ref, claim, await self._usage(ref, claim))
         await self._aftermath.note_end(ref, claim.owner, reply)
         return "ended"
 
-    def _usage(self, claim: Claim) -> Usage | None:
+    async def _usage(self, ref: TurnRef, claim: Claim) -> Usage | None:
         """What a turn has cost that nobody can be asked about any more; None where the model had said nothing."""
-        if not claim.text and not claim.reasoning:
+        record, kept = claim.record, NOTHING_KEPT
+        if record.continues:
+            cut = await self._branches.message(ref.conversation_id, claim.owner, record.continues)
+            kept = Kept(cut.content, cut.reasoning) if cut else kept
+        text, reasoning = claim.text[len(kept.text) :], claim.reasoning[len(opening_reasoning(kept)) :]
+        if not text and not reasoning:
             return None
-        count = self._planner.counter(claim.record.model)
-        tokens = count(claim.text) + count(claim.reasoning)
+        count = self._planner.counter(record.model)
+        tokens = count(text) + count(reasoning)
         return Usage(claim.record.context.used_tokens, tokens, estimated=True)
 
     async def _again(self, ref: TurnRef, claim: Claim) -> Job | None:

@@ -249,7 +249,17 @@ class TurnRunner:
             await self.put_back(job)
             fate = await _patiently(finish)
             assert fate != "behind", f"turn {job.turn.ref.turn_id}: the reply is not what was shown"  # noqa: S101
+        if fate == "ended" and await self._is_our_end(job, end):
+            return "ok"
         return fate
+
+    async def _is_our_end(self, job: Job, end: Numbered) -> bool:
+        """Whether a turn that has ended already was ended by us, the answer having been lost on its way."""
+        try:
+            ended = await self._journal.ended(job.turn.ref)
+        except Unavailable:
+            return False
+        return ended is not None and ended[1].end_cursor == end.cursor
 
 
 async def _patiently(step: Callable[[], Awaitable[Fate]]) -> Fate:

@@ -187,6 +187,7 @@ class ChatService:
     async def erase(self, user: str, conversation_id: str, *, keep_conversation: bool) -> None:
         """Stops a running reply and removes every text; unless `keep_conversation`, the conversation too."""
         conversation = await self._conversations.get(conversation_id, user)
+        self._aftermath.forget(conversation_id)
         if conversation.running_turn_id:
             with contextlib.suppress(TurnNotFound):  # somebody else erases it too
                 await self.stop(user, TurnRef(conversation_id, conversation.running_turn_id))

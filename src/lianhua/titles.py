@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from lianhua.errors import LianhuaError, ModelError
+from lianhua.errors import LianhuaError
 from lianhua.messages import ContextAccount, Language, Usage
 from lianhua.models.port import ChatModel, Finish, GenerationOptions, ModelKind, TextDelta
 from lianhua.prompt import CountTokens, Prompt, PromptMessage
@@ -26,7 +26,6 @@ EXCERPT_CHARS: Final = 800
 OPTIONS: Final = GenerationOptions(temperature=0.2, max_tokens=400)
 WAITING: Final = 256  # the oldest conversation keeps its first title where there are more
 KINDS: Final[frozenset[ModelKind]] = frozenset(("openai", "local"))
-ONE_AT_A_TIME: Final[frozenset[ModelKind]] = frozenset(("local",))
 
 _INSTRUCTION: Final[dict[Language, str]] = {
     "zh": "你负责给对话起标题。只回答一个标题：用对话本身的语言，不超过 16 个汉字或 7 个单词，说明话题，"
@@ -39,6 +38,10 @@ _TALK: Final[dict[Language, str]] = {
     "en": "User: {question}\n\nAssistant: {reply}\n\nTitle:",
 }
 _LABEL = re.compile(r"^(?:title|标题|题目)\s*[:：]\s*", re.IGNORECASE)
+# What models of reasoning put before their answer where the server does not take it out; perhaps cut off.
+_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+# Control characters but tab and line ends, and lone surrogates: what no title may hold.
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _AROUND: Final = " \t\"'`*#_“”‘’「」『』《》【】[]()（）"
 
 
@@ -57,14 +60,16 @@ class Untitled(Struct, frozen=True):
 
 # Takes a title ("" where the model gave none) and what it has cost.
 TakeTitle = Callable[[Untitled, str, Usage], Awaitable[None]]
+# Whether a conversation is still there and has its first title.
+Stands = Callable[[Untitled], Awaitable[bool]]
 
 
 class Titler:
     """Owns one task a title. A turn always comes first."""
 
-    def __init__(self, take: TakeTitle, rest_s: float = REST_S) -> None:
+    def __init__(self, stands: Stands, take: TakeTitle) -> None:
+        self._stands = stands
         self._take = take
-        self._rest_s = rest_s
         self._waiting: dict[str, Untitled] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -79,7 +84,7 @@ class Titler:
     def turn_begins(self, conversation_id: str) -> None:
         """The conversation does not rest any more; nor does a model that makes one reply at a time."""
         for name in list(self._tasks):
-            if name == conversation_id or self._waiting[name].model.info.kind in ONE_AT_A_TIME:
+            if name == conversation_id or self._waiting[name].model.info.serial:
                 self._tasks.pop(name).cancel()
 
     def turn_ended(self) -> None:
@@ -89,6 +94,10 @@ class Titler:
                 task = asyncio.create_task(self._title(untitled), name=f"title {name}")
                 self._tasks[name] = task
                 task.add_done_callback(lambda task, name=name: self._titled(name, task))  # type: ignore[misc]
+
+    def forget(self, conversation_id: str) -> None:
+        """The conversation was erased: nothing of it goes to a model any more."""
+        self._drop(conversation_id)
 
     async def stop(self) -> None:
         """Gives up all that waits."""
@@ -113,11 +122,13 @@ class Titler:
             logger.error("conversation %s keeps its first title", name, exc_info=error)
 
     async def _title(self, untitled: Untitled) -> None:
-        await asyncio.sleep(self._rest_s)
+        await asyncio.sleep(REST_S)
         try:
+            if not await self._stands(untitled):
+                return
             async with asyncio.timeout(TITLE_S):
                 answer, usage = await _ask(untitled)
-        except (ModelError, TimeoutError) as exc:
+        except (LianhuaError, TimeoutError) as exc:
             logger.info("conversation %s keeps its first title: %s", untitled.conversation_id, type(exc).__name__)
             return
         with contextlib.suppress(LianhuaError):  # erased, or the store is away: then not
@@ -133,7 +144,8 @@ def title_prompt(question: str, reply: str, language: Language) -> Prompt:
 
 def clean_title(answer: str) -> str:
     """The first line of a model's answer that says something, without quotes, marks and labels; "" for none."""
-    for line in answer.splitlines():
+    said = _REASONING.sub("", answer)
+    for line in _UNWANTED.sub("", said).splitlines():
         bare = _LABEL.sub("", line.strip(_AROUND)).strip(_AROUND).rstrip("。.")
         if title := " ".join(bare.split()):
             return title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1].rstrip() + "…"

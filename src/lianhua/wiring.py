@@ -204,6 +204,7 @@ def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIMo
     if listed.api_key_env and not key:
         raise WrongSettings(f"LIANHUA_MODELS: {listed.id} wants the environment variable {listed.api_key_env}")
     base_url = listed.base_url or settings.openai_base_url or OPENAI_URL
+    remote = not is_loopback(urlsplit(base_url).hostname or "")
     info = ModelInfo(
         id=listed.id,
         name=listed.name or listed.id,
@@ -211,10 +212,10 @@ def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIMo
         context_tokens=listed.context_tokens or settings.context_tokens or context_tokens_of(upstream),
         images=listed.images,
         prefill=listed.prefill,
+        serial=not remote,
     )
     # llama.cpp's server ends a connection after a streamed reply without saying so, and the next turn would meet a dead
     # one. On this machine a new connection costs 0.1 ms, so there none is used twice.
-    remote = not is_loopback(urlsplit(base_url).hostname or "")
     return OpenAIModel(info, base_url, key, limits, upstream_model=upstream, keep_connections=remote)
 
 
@@ -222,7 +223,7 @@ def _found(found: FoundServer, settings: Settings, limits: Limits) -> OpenAIMode
     tokens = settings.context_tokens or FOUND_CONTEXT_TOKENS
     # Ollama and llama.cpp go on with a last message of the model's own; of LM Studio nothing of the kind is documented.
     prefill: Prefill | None = None if found.name == "LM Studio" else "last"
-    info = ModelInfo(found.model, found.model, "openai", tokens, note=found.name, prefill=prefill)
+    info = ModelInfo(found.model, found.model, "openai", tokens, note=found.name, prefill=prefill, serial=True)
     return OpenAIModel(info, found.base_url, None, limits, keep_connections=False)
 
 

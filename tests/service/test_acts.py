@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.errors import StoreUnavailable
 from lianhua.ground import Act, Continue, Edit, Retry, Send
 from lianhua.models.demo import DemoModel
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, ModelKind, TextDelta
@@ -14,6 +16,7 @@ from lianhua.models.scripted import Rule
 from lianhua.planner import Ask
 from lianhua.prompt import GO_ON, Prompt
 from lianhua.service import ChatService
+from lianhua.store.journal import Fate, TurnJournal
 from lianhua.store.nodes import Nodes
 from lianhua.titles import clean_title
 from lianhua.turn import TurnRef
@@ -105,11 +108,34 @@ async def test_the_demo_goes_on_where_it_was_stopped(client: Redis, nodes: Nodes
         assert text_of(whole) == text_of(again) != cut.content
 
 
+async def test_an_end_whose_answer_was_lost_is_counted_and_shown(
+    client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = TurnJournal.finish
+    lost: list[str] = []
+
+    async def finish_and_lose(journal: TurnJournal, ref: TurnRef, *rest: Any) -> Fate:
+        fate = await finish(journal, ref, *rest)
+        if ref.turn_id not in lost:
+            lost.append(ref.turn_id)
+            raise StoreUnavailable("the answer was lost")
+        return fate
+
+    monkeypatch.setattr(TurnJournal, "finish", finish_and_lose)
+    async with open_service(nodes, Rule(pieces=("whole",))) as service:
+        ref = await start(service, "go")
+        assert end_of(await follow(service, ref))["status"] == "done"
+        async with asyncio.timeout(5):
+            while not await client.zscore("lianhua:{user:ann}:counted", ref.turn_id):
+                await asyncio.sleep(0.02)
+        assert lost == [ref.turn_id]
+
+
 class Titling:
     """Behind the port: a model that says hello, and has a title where it is asked for one."""
 
     def __init__(self, title: str, kind: ModelKind = "openai", wait_s: float = 0.0) -> None:
-        self.info = ModelInfo("titling", "Titling", kind, 8_192)
+        self.info = ModelInfo("titling", "Titling", kind, 8_192, serial=kind == "local")
         self.prompts: list[Prompt] = []
         self._title = title
         self._wait_s = wait_s
@@ -156,7 +182,7 @@ async def test_a_model_improves_the_title_once_and_pays_for_it(client: Redis, no
         await asyncio.sleep(0.3)
         assert (model.asked, await title_of(service, ref)) == (1, "Greetings")
         counted = await client.zrange("lianhua:{user:ann}:counted", 0, -1)
-        assert f"title:{ref.conversation_id}".encode() in counted
+        assert sum(turn.startswith(f"title:{ref.conversation_id}".encode()) for turn in counted) == 1
 
 
 async def test_a_turn_comes_before_a_title(client: Redis, nodes: Nodes, quick: None) -> None:
@@ -179,12 +205,26 @@ async def test_a_title_that_somebody_chose_stays(client: Redis, nodes: Nodes, qu
     async with open_service(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
-        await service.update("ann", ref.conversation_id, title="Mine")
         async with asyncio.timeout(5):
             while not model.asked:
                 await asyncio.sleep(0.02)
+        await service.update("ann", ref.conversation_id, title="Mine")
         await asyncio.sleep(0.5)
         assert await title_of(service, ref) == "Mine"
+
+
+async def test_what_was_erased_goes_to_no_model(client: Redis, nodes: Nodes, quick: None) -> None:
+    model = Titling("Secret")
+    async with (
+        open_service(nodes, model=model, titles=True) as service,
+        open_service(nodes, worker="two") as elsewhere,
+    ):
+        for eraser in (service, elsewhere):
+            ref = await start(service, "my secret plan")
+            await follow(service, ref)
+            await eraser.erase("ann", ref.conversation_id, keep_conversation=eraser is service)
+        await asyncio.sleep(0.4)
+        assert model.asked == 0
 
 
 async def test_no_title_is_made_by_what_is_no_model(client: Redis, nodes: Nodes, quick: None) -> None:
@@ -206,6 +246,9 @@ async def test_no_title_is_made_by_what_is_no_model(client: Redis, nodes: Nodes,
         ('"Redis streams"', "Redis streams"),
         ("**Trip to Rome**\n\nBecause you asked", "Trip to Rome"),
         ("x" * 80, "x" * 59 + "…"),
+        ("<think>They want\na title</think>\nParis", "Paris"),
+        ("<think>They want", ""),
+        ("T\x1bitle \x07one\ud800", "Title one"),
     ],
 )
 def test_a_title_is_one_bare_line(answer: str, title: str) -> None:

@@ -35,12 +35,17 @@ class Talk:
     async def open(self) -> None:
         await self.conversations.create(NAME, OWNER, "assistant", None, "")
 
-    async def say(self, number: int, parent: str | None = None, *, beside: str = "") -> None:
-        """Question and reply, below `parent`: None is the newest message, "" the beginning."""
+    async def say(
+        self, number: int, parent: str | None = None, *, beside: str = "", meanwhile: str | None = None
+    ) -> None:
+        """Question and reply, below `parent`: None is the newest message, "" the beginning. While the reply is made,
+        somebody turns to the branch of `meanwhile`.
+        """
         head = (await self.branches.page(NAME, OWNER, None, 1)).head
         below = head if parent is None else parent
         question = Message(f"u{number}", "user", f"question {number}", parent_id=below or None)
-        await self._turn(question, f"r{number}", beside=beside, expected_head=head if parent is None else None)
+        expected = head if parent is None else None
+        await self._turn(question, f"r{number}", beside=beside, expected_head=expected, meanwhile=meanwhile)
 
     async def answer(self, question_id: str, reply_id: str) -> None:
         """Another reply to a question that is there."""
@@ -56,6 +61,7 @@ class Talk:
         beside: str = "",
         answered_again: bool = False,
         expected_head: str | None = None,
+        meanwhile: str | None = None,
     ) -> None:
         self._turns += 1
         turn = Turn(TurnRef(NAME, f"{self._turns:x}"))
@@ -67,6 +73,8 @@ class Talk:
         accepted = await self._journal.accept(new)
         assert isinstance(accepted, Accepted), accepted
         assert await self._journal.append([Append.of(turn.ref, turn.text_piece(f"reply {reply_id}"))]) == ["ok"]
+        if meanwhile:
+            await self.branches.switch(NAME, OWNER, meanwhile)
         reply = Message(reply_id, "assistant", turn.text, usage=Usage(3, 2, estimated=True))
         assert await self._journal.finish(turn.ref, turn.end("done", "stop"), reply, record) == "ok"
 
@@ -235,6 +243,61 @@ async def test_an_edit_whose_parent_was_dropped_stands_where_it_was(client: Redi
     for number in (5, 6, 7):
         await talk.say(number)
     assert ids_of((await talk.branches.window(NAME, OWNER, 1)).pinned) == ["r4"]
+
+
+async def test_the_view_never_stands_on_a_message_that_was_dropped(client: Redis, nodes: Nodes) -> None:
+    talk = Talk(nodes, cap=2)
+    await talk.open()
+    await talk.say(1)
+    await talk.say(2, "", beside="u1", meanwhile="r1")  # somebody turns back while the reply is made
+    assert await talk.ids() == ["u2", "r2"]
+
+
+async def test_a_switch_finds_what_is_newer_than_a_gap(client: Redis, nodes: Nodes) -> None:
+    talk = Talk(nodes, cap=4)
+    await talk.open()
+    await talk.say(1)
+    await talk.branches.pin(NAME, OWNER, "u1", pinned=True)
+    for number in (2, 3, 4):
+        await talk.say(number)
+    await talk.say(5, "", beside="u1")
+    assert await talk.ids() == ["u5", "r5"]
+    await talk.branches.switch(NAME, OWNER, "u1")
+    assert await talk.ids() == ["u1", "u4", "r4"]
+
+
+async def test_branches_without_a_message_are_forgotten(client: Redis, nodes: Nodes) -> None:
+    talk = Talk(nodes, cap=4)
+    await talk.open()
+    await talk.say(1)
+    await talk.branches.pin(NAME, OWNER, "u1", pinned=True)
+    for number in range(2, 120):
+        await talk.answer("u1" if number % 3 else (await talk.ids())[-2], f"again{number}")
+        if number % 3 == 0:
+            await talk.say(number)
+    assert await client.hlen(ConversationKeys(NAME).tree) < 100
+    newest = (await talk.ids())[-1]
+    await talk.branches.pin(NAME, OWNER, newest, pinned=True)
+    await talk.say(100)
+    assert ids_of((await talk.branches.window(NAME, OWNER, 1)).pinned) == ["u1", newest]
+
+
+async def test_a_conversation_far_beyond_the_cap_shrinks_in_steps(client: Redis, nodes: Nodes) -> None:
+    talk = Talk(nodes, cap=4)
+    await talk.open()
+    await talk.conversations.update(NAME, OWNER, {"pinned": "1"})
+    for number in range(70):
+        await talk.say(number)
+    await talk.conversations.update(NAME, OWNER, {"pinned": "0"})
+    await talk.say(70)
+    assert await talk.ids() == ["u69", "r69", "u70", "r70"]  # in the two steps of a turn
+    assert (await talk.conversations.get(NAME, OWNER)).message_count == 4
+
+
+async def test_another_owners_conversation_of_a_listed_id_is_not_shown(talk: Talk, client: Redis) -> None:
+    await client.hset(ConversationKeys(NAME).meta, "owner", "bert")
+    assert (await talk.conversations.page(OWNER, None, 10)).conversations == ()
+    assert await client.zcard("lianhua:{user:ann}:conversations") == 0
 
 
 async def test_what_the_turns_of_a_conversation_cost_adds_up(talk: Talk) -> None:

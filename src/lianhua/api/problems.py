@@ -76,11 +76,15 @@ def language_of(scope: Scope) -> Language:
 
 
 def install(app: FastAPI) -> None:
-    """Every refusal leaves as a problem, ours and the framework's; `guard.Headers` does the same for our bugs."""
+    """Every refusal leaves as a problem, ours and the framework's, and so does a bug of ours."""
 
     @app.exception_handler(LianhuaError)
     async def ours(request: Request, exc: LianhuaError) -> Problem:
         return problem_of(exc, language_of(request.scope))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, _: Exception) -> Problem:
+        return problem(500, "internal", language_of(request.scope))  # `guard.Headers` logs it
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, exc: RequestValidationError) -> Problem:

@@ -35,6 +35,7 @@ def local_info(file: Path, context_tokens: int = CONTEXT_TOKENS) -> ModelInfo:
         kind="local",
         context_tokens=context_tokens,
         note="on this computer · 在本机运行",
+        serial=True,
         prefill="last",  # llama.cpp's server: a last message of the model's own is gone on with
     )
 

@@ -55,7 +55,8 @@ class ModelInfo(Struct, frozen=True):
     """`context_tokens` is the whole window, prompt and reply. `note` is for people: where the model runs.
 
     `prefill` is how its server lets it go on with a reply of its own: where that is the `last` message, where it is
-    also marked `prefix` (DeepSeek, Mistral), or by vLLM's `continue_final_message`. None: it has to be asked to.
+    also marked `prefix` (DeepSeek, Mistral), or by vLLM's `continue_final_message`. None: it has to be asked to. A
+    `serial` one answers one at a time, or is slow for everybody while it answers two.
     """
 
     id: str
@@ -65,6 +66,7 @@ class ModelInfo(Struct, frozen=True):
     images: bool = False
     note: str = ""
     prefill: Prefill | None = None
+    serial: bool = False
 
 
 class ChatModel(Protocol):

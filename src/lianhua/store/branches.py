@@ -138,7 +138,7 @@ class Branches:
 
     async def _tree(self, script: Script, conversation_id: str, args: list[Argument], field: str) -> list[Any]:
         keys = ConversationKeys(conversation_id)
-        answer = await self._database.run(script, [keys.meta, keys.messages, keys.tree], args)
+        answer = await self._database.run(script, [keys.meta, keys.messages, keys.tree, keys.order], args)
         _check(answer, conversation_id, field)
         return answer
 

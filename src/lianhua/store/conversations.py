@@ -135,7 +135,9 @@ class ConversationStore:
         if not ids:
             return []
         rows = await self._database.ask(*(("HMGET", ConversationKeys(name).meta, *_FIELDS) for name in ids))
-        conversations = [_conversation(name, row) for name, row in zip(ids, rows, strict=True)]
+        found = [_conversation(name, row) for name, row in zip(ids, rows, strict=True)]
+        # An id that has become free may be somebody else's by now: an import brings its own.
+        conversations = [row if row and row.owner == owner else None for row in found]
         if gone := [name for name, conversation in zip(ids, conversations, strict=True) if conversation is None]:
             listed, pinned, _ = list_keys(owner)
             await self._database.ask(("ZREM", listed, *gone), ("SREM", pinned, *gone))
@@ -185,5 +187,13 @@ def _conversation(conversation_id: str, values: Sequence[bytes | None]) -> Conve
         pinned=pinned == "1",
         message_count=int(count or 0),
         running_turn_id=running,
-        usage=_usage.decode(usage) if usage else {},
+        usage=_spent(usage) if usage else {},
     )
+
+
+def _spent(usage: str) -> dict[str, Spent]:
+    """What the turns have cost; nothing where that cannot be read: a list is worth more than its figures."""
+    try:
+        return _usage.decode(usage)
+    except msgspec.MsgspecError:
+        return {}

@@ -32,8 +32,10 @@ local spent = turn[9] and turn[9] ~= '' and cjson.decode(turn[9]) or {}
 local sums = spent[ARGV[14]] or {turns = 0, prompt = 0, completion = 0, estimated = 0}
 local prompt, completion = tonumber(ARGV[15]), tonumber(ARGV[16])
 sums.turns = sums.turns + 1
-sums.prompt, sums.completion = sums.prompt + prompt, sums.completion + completion
-if ARGV[17] == '1' then sums.estimated = sums.estimated + prompt + completion end
+local function add(name, tokens) sums[name] = math.min(sums[name] + tokens, 7e13) end -- cjson writes 14 digits
+add('prompt', prompt)
+add('completion', completion)
+if ARGV[17] == '1' then add('estimated', prompt + completion) end
 spent[ARGV[14]] = sums
 redis.call('HSET', meta, 'usage', cjson.encode(spent))
 

@@ -103,13 +103,15 @@ local function grow(meta, tree, id, parent, branch, depth)
   return branch
 end
 
--- For each branch on the way from the root to a message, the depth up to which that way goes along it.
+-- For each branch on the way from the root to a message, the depth up to which that way goes along it. Beyond so many
+-- forks, which is 5 ms, it is not looked at.
+local MOST_FORKS = 5000
 local function way_to(tree, branch, depth)
-  local way = {}
-  while branch and branch ~= '-' do
+  local way, forks = {}, 0
+  while branch and branch ~= '-' and forks < MOST_FORKS do
     way[branch] = depth
     local from, at = fork_of(tree, branch)
-    branch, depth = from, math.min(at, depth)
+    branch, depth, forks = from, math.min(at, depth), forks + 1
   end
   return way
 end
@@ -157,27 +159,71 @@ local function drop(id, messages, turns, idempotency, tree)
     end
   end
   redis.call('HDEL', messages, id)
-  local left = {}
-  for child in string.gmatch(redis.call('HGET', tree, 'c:' .. parent) or '', '%S+') do
-    if child ~= id then left[#left + 1] = child end
-  end
-  if #left == 0 then
+  local children = redis.call('HGET', tree, 'c:' .. parent) or ''
+  local first, last = string.find(' ' .. children .. ' ', ' ' .. id .. ' ', 1, true)
+  if not first then return end
+  -- Nearly always the first one: the oldest is dropped first. Nothing is taken apart, for there may be thousands.
+  local left = string.sub(children, 1, math.max(first - 2, 0)) .. string.sub(children, first == 1 and last or last - 1)
+  if left == '' then
     redis.call('HDEL', tree, 'c:' .. parent)
   else
-    redis.call('HSET', tree, 'c:' .. parent, table.concat(left, ' '))
+    redis.call('HSET', tree, 'c:' .. parent, left)
   end
 end
 
--- Drops the oldest messages beyond the cap. Pinned ones do not stand in `order`.
-local function trim(meta, messages, order, turns, idempotency, tree, cap)
-  local state = redis.call('HMGET', meta, 'pinned', 'pins')
-  local kept = redis.call('ZCARD', order)
-  if cap > 0 and state[1] ~= '1' then
-    while kept > cap do
-      drop(redis.call('ZPOPMIN', order)[1], messages, turns, idempotency, tree)
-      kept = kept - 1
+-- Forgets branches without a message. Those that fork from one fork then from where it did itself.
+local function prune(messages, order, tree, pins)
+  local holds, forks = {}, {}
+  local function hold(id)
+    local _, _, branch = header(redis.call('HGET', messages, id))
+    holds[branch] = true
+  end
+  for _, id in ipairs(redis.call('ZRANGE', order, 0, -1)) do hold(id) end
+  for id in string.gmatch(pins, '(%S+):%d+') do hold(id) end
+  local all = redis.call('HGETALL', tree)
+  for i = 1, #all, 2 do
+    local branch = string.match(all[i], '^b:(.+)$')
+    if branch then
+      local from, at, tip = string.match(all[i + 1], '^(%S+) (%S+) (%S+)$')
+      forks[branch] = {from, tonumber(at), tip}
     end
   end
-  local _, pins = string.gsub(state[2] or '', '%S+', '')
-  redis.call('HSET', meta, 'count', kept + pins)
+  for branch, fork in pairs(forks) do
+    if holds[branch] then
+      local from, at = fork[1], fork[2]
+      while from ~= '-' and not holds[from] do
+        local above = forks[from] or {'-', -1}
+        from, at = above[1], math.min(at, above[2])
+      end
+      if from ~= fork[1] then redis.call('HSET', tree, 'b:' .. branch, from .. ' ' .. at .. ' ' .. fork[3]) end
+    else
+      redis.call('HDEL', tree, 'b:' .. branch)
+    end
+  end
+end
+
+-- Drops the oldest messages beyond the cap, some at a time: a conversation that was pinned may have very many. Those
+-- that are pinned do not stand in `order`. Where the head is dropped, the view turns to the newest message.
+local DROPPED_AT_ONCE = 100
+local function trim(meta, messages, order, turns, idempotency, tree, cap)
+  local state = redis.call('HMGET', meta, 'pinned', 'pins', 'head')
+  local pins, kept = state[2] or '', redis.call('ZCARD', order)
+  local _, pinned = string.gsub(pins, '%S+', '')
+  if cap > 0 and state[1] ~= '1' then
+    local headless = false
+    for _ = 1, math.min(kept - cap, DROPPED_AT_ONCE) do
+      local id = redis.call('ZPOPMIN', order)[1]
+      drop(id, messages, turns, idempotency, tree)
+      headless = headless or id == state[3]
+      kept = kept - 1
+    end
+    if headless then
+      local id = redis.call('ZREVRANGE', order, 0, 0)[1]
+      local value = redis.call('HGET', messages, id)
+      local _, _, branch = header(value)
+      redis.call('HSET', meta, 'head', id, 'depth', depth_of(value), 'branch', branch)
+    end
+    if redis.call('HLEN', tree) > 4 * (cap + pinned) + 64 and kept <= cap then prune(messages, order, tree, pins) end
+  end
+  redis.call('HSET', meta, 'count', kept + pinned)
 end
