@@ -5,10 +5,10 @@ import logging
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +28,7 @@ from lianhua.exchange.portable import (
 )
 from lianhua.exchange.reading import Item, Kind, Settings, items_of, kind_of
 from lianhua.exchange.report import ImportReport, Tally
+from lianhua.exchange.source import Allowance
 from lianhua.messages import Language
 from lianhua.personas import OwnPersona, new_own_id
 from lianhua.store.carry import AT_ONCE, Carrier, Leaving, Staged, staged
@@ -35,13 +36,16 @@ from lianhua.store.own_personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 PIECE_BYTES: Final = 64 * 1024  # of a file on its way out
 SPOOL_BYTES: Final = 1024 * 1024  # written at once, in a thread
 BATCH_S: Final = 0.02  # that the thread reads before it hands over what it has
 BATCH_BYTES: Final = 256 * 1024  # of texts that wait to be stored: packing them for the store takes a millisecond
 PERSONAS: Final = 1_000  # in a file; a user can have a tenth of them
-IMPORTS_AT_ONCE: Final = 2  # in this process: each may fill the disk, and a core
+UPLOADS_AT_ONCE: Final = 4  # in this process, those included that wait for their work to begin: each may fill the disk
+IMPORTS_AT_ONCE: Final = 2  # that are worked on: each may fill a core
+IMPORT_S: Final = 1_800.0  # of work: half a gigabyte takes three minutes
 PATIENCE_S: Final = 30.0  # with a store that is away when an import is to be made final, or taken back
 RETRY_S: Final = 0.5
 
@@ -70,7 +74,9 @@ class Transfer:
         self._folder = folder
         self._limit_bytes = limit_bytes
         self._message_chars = message_chars
-        self._importing: set[str] = set()
+        self._bringing: set[str] = set()  # users
+        self._uploading: set[str] = set()  # those of them whose work has not begun
+        self._slots = asyncio.Semaphore(IMPORTS_AT_ONCE)
 
     # Out
 
@@ -127,16 +133,20 @@ class Transfer:
 
     async def bring(self, user: str, chunks: AsyncIterable[bytes]) -> ImportReport:
         """Brings in the file that comes in `chunks`: all of it or nothing."""
-        if user in self._importing or len(self._importing) >= IMPORTS_AT_ONCE:
+        if user in self._bringing or len(self._uploading) >= UPLOADS_AT_ONCE:
             raise Overloaded("an import is running")
-        self._importing.add(user)
+        self._bringing.add(user)
+        self._uploading.add(user)
         try:
             await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
             with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as file:
                 await self._spool(file, chunks)
-                return await self._import(user, file)
+                async with self._slots:
+                    self._uploading.discard(user)
+                    return await self._import_in_time(user, file)
         finally:
-            self._importing.discard(user)
+            self._bringing.discard(user)
+            self._uploading.discard(user)
 
     async def _spool(self, file: IO[bytes], chunks: AsyncIterable[bytes]) -> None:
         waiting: list[bytes] = []
@@ -152,16 +162,25 @@ class Transfer:
                 waiting, size = [], 0
         await asyncio.to_thread(file.writelines, waiting)
 
-    async def _import(self, user: str, file: IO[bytes]) -> ImportReport:
+    async def _import_in_time(self, user: str, file: IO[bytes]) -> ImportReport:
+        try:
+            async with asyncio.timeout(IMPORT_S):
+                # A thread is not cancelled, so it looks at the time itself.
+                return await self._import(user, file, time.monotonic() + IMPORT_S)
+        except TimeoutError as exc:
+            raise InvalidRequest("file", f"takes longer than {IMPORT_S / 60:.0f} minutes; bring it in parts") from exc
+
+    async def _import(self, user: str, file: IO[bytes], until: float) -> ImportReport:
         now = time.time()
-        checked = await self._check(file, now)
+        checked = await self._check(file, now, until)
         tally = Tally()
+        allowance = Allowance(self._limit_bytes, until)
         documents = await asyncio.to_thread(documents_of, file, tally)
         arrival = _Arrival(user, self._carrier, self._personas, tally)
         try:
             roles = await arrival.personas(checked.personas)
             for document, kind in zip(documents, checked.kinds, strict=True):
-                items = _read(document, kind, self._limit_bytes, now, tally)
+                items = _read(document, kind, allowance, now, tally)
                 async for batch in _in_thread(self._prepared(items, roles, tally)):
                     await arrival.conversations(batch)
             await arrival.finish()
@@ -184,14 +203,14 @@ class Transfer:
                 one = staged(shortened(named, self._message_chars, tally), self._carrier.retention)
                 yield (named.title, one), sum(len(value) for _, value, _ in one.messages)
 
-    async def _check(self, file: IO[bytes], now: float) -> "_Checked":
+    async def _check(self, file: IO[bytes], now: float, until: float) -> "_Checked":
         """Reads all of it and keeps next to nothing."""
-        tally = Tally()
+        tally, look, allowance = Tally(), Allowance(self._limit_bytes, until), Allowance(self._limit_bytes, until)
         documents = await asyncio.to_thread(documents_of, file, tally)
-        kinds = [await asyncio.to_thread(_kind, document, self._limit_bytes) for document in documents]
+        kinds = [await asyncio.to_thread(_kind, document, look) for document in documents]
         checked = _Checked(kinds, [], {})
         for document, kind in zip(documents, kinds, strict=True):
-            async for batch in _in_thread(_read(document, kind, self._limit_bytes, now, tally)):
+            async for batch in _in_thread(_read(document, kind, allowance, now, tally)):
                 for item in batch:
                     match item:
                         case OwnPersona():
@@ -232,7 +251,7 @@ class _Arrival:
         self._own = own
         self._tally = tally
         self._mark = secrets.token_hex(8)
-        self._taken: set[str] = set()  # every id that may have been written to
+        self._tried: set[str] = set()  # every id that may have been written to
         self._listed: list[tuple[str, float, bool]] = []
         self._personas: list[str] = []
 
@@ -266,12 +285,12 @@ class _Arrival:
                     raise outcome
 
     async def _stage(self, title: str, one: Staged) -> None:
-        name = await self._carrier.stage(self._user, self._mark, one, self._taken)
-        self._listed.append((name, one.updated_at, one.pinned))
+        landed = await self._carrier.stage(self._user, self._mark, one, self._tried)
+        self._listed.append((landed.id, one.updated_at, one.pinned))
         self._tally.conversations += 1
         self._tally.messages += len(one.messages)
         self._tally.skip("message", "retention", title, one.dropped)
-        if one.wanted_id and name != one.wanted_id:
+        if landed.is_copy:  # of somebody else's nobody learns that it exists
             self._tally.skip("conversation", "new_id", title)
 
     async def finish(self) -> None:
@@ -279,12 +298,13 @@ class _Arrival:
         if self._listed:
             names = [name for name, _, _ in self._listed]
             await _patiently(lambda: self._carrier.enlist(self._user, self._mark, self._listed))
-            await _patiently(lambda: self._carrier.settle(self._user, self._mark, names))
+            gone = await _patiently(lambda: self._carrier.settle(self._user, self._mark, names))
+            self._tally.skip("conversation", "gone", count=len(gone))
 
     async def take_back(self) -> None:
         """Removes what was written. What the store does not let go now ends by itself within a day."""
         try:
-            await _patiently(lambda: self._carrier.remove(self._user, self._mark, sorted(self._taken)))
+            await _patiently(lambda: self._carrier.remove(self._user, self._mark, sorted(self._tried)))
             for name in self._personas:
                 await self._own.remove(self._user, name)
         except Exception:
@@ -295,30 +315,28 @@ def _same(one: OwnPersona, other: OwnPersona) -> bool:
     return replace(one, created_at=0, updated_at=0) == replace(other, created_at=0, updated_at=0)
 
 
-async def _patiently(call: Callable[[], Any]) -> None:
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     """Again and again while the store is away."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE_S
     while True:
         try:
-            await call()
+            return await call()
         except Unavailable:
             if loop.time() > deadline:
                 raise
             await asyncio.sleep(RETRY_S)
-        else:
-            return
 
 
-def _kind(document: Document, limit: int) -> Kind:
+def _kind(document: Document, allowance: Allowance) -> Kind:
     with document.open() as file:
-        return kind_of(file, limit)
+        return kind_of(file, allowance)
 
 
-def _read(document: Document, kind: Kind, limit: int, now: float, tally: Tally) -> Iterator[tuple[Item, int]]:
+def _read(document: Document, kind: Kind, allowance: Allowance, now: float, tally: Tally) -> Iterator[tuple[Item, int]]:
     """What is in a document, with the bytes that it takes while it waits."""
     with document.open() as file:
-        for item in items_of(file, kind, limit, now, tally):
+        for item in items_of(file, kind, allowance, now, tally):
             yield item, 0
 
 

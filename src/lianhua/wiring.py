@@ -145,7 +145,7 @@ async def open_chat(
             await asyncio.to_thread(_counter_for, model.info.name)
         service.start_up()
         prices = Prices(settings.prices, settings.currency)
-        carrier = Carrier(database, retention)
+        carrier = Carrier(database, retention, erased or store.erased)
         own, chosen = OwnPersonas(database, erased or store.erased), PreferenceStore(database)
         transfer = Transfer(carrier, own, chosen, settings.data_dir, settings.import_bytes, settings.reply_chars)
         yield Chat(service, transfer, ledger, search, prices, store, download)

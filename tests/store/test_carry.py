@@ -21,7 +21,7 @@ from lianhua.exchange.report import ImportReport
 from lianhua.personas import OwnPersona
 from lianhua.store import carry
 from lianhua.store.branches import Branches
-from lianhua.store.carry import Carrier, Staged, staged
+from lianhua.store.carry import Carrier, Landed, Staged, staged
 from lianhua.store.changes import Changes
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.database import Database
@@ -30,7 +30,7 @@ from lianhua.store.nodes import Nodes
 from lianhua.store.own_personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search import ConversationSearch
-from lianhua.transfer import Transfer
+from lianhua.transfer import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Transfer
 from tests.store.test_branches import NAME, OWNER, Talk
 
 LIMIT = 4 * 1024 * 1024
@@ -43,13 +43,17 @@ class House:
 
     def __init__(self, nodes: Nodes, folder: Path, retention: Retention, carrier: type[Carrier] = Carrier) -> None:
         self.database = Database(nodes)
-        self.carrier = carrier(self.database, retention)
+        self.erasures = 0
+        self.carrier = carrier(self.database, retention, self._erased)
         self.conversations = ConversationStore(self.database, retention)
         self.branches = Branches(self.database)
         self.personas = OwnPersonas(self.database)
         self.preferences = PreferenceStore(self.database)
         self.folder = folder
         self.transfer = Transfer(self.carrier, self.personas, self.preferences, folder, LIMIT, 400_000)
+
+    def _erased(self) -> None:
+        self.erasures += 1
 
     async def whole(self, name: str = NAME, owner: str = OWNER) -> PortableConversation:
         leaving = await self.carrier.leaving(name, owner)
@@ -220,7 +224,8 @@ async def test_everything_comes_back_byte_for_byte(client: Redis, nodes: Nodes, 
 async def test_an_id_that_somebody_has_is_not_given_again(house: House) -> None:
     file = ours(conversation(1), conversation(1), conversation(2, id="not one of ours"))
     assert skipped(await house.bring(file)) == {("conversation", "new_id"): 1}
-    assert skipped(await house.bring(file, "bob")) == {("conversation", "new_id"): 2}
+    # The same as if nobody had it: what is somebody else's does not show.
+    assert skipped(await house.bring(file, "bob")) == {("conversation", "new_id"): 1}
     assert len(await house.listed()) == len(await house.listed("bob")) == 3
     assert ID.format(1) in await house.listed()
     assert not set(await house.listed()) & set(await house.listed("bob"))
@@ -242,12 +247,14 @@ async def test_what_is_staged_ends_by_itself_and_what_is_settled_does_not(
 ) -> None:
     house = House(nodes, tmp_path, Retention(0, 0))
     one = staged(PortableConversation(**conversation(1) | {"messages": (message("a"),)}), house.carrier.retention)
-    name = await house.carrier.stage(OWNER, "mark", one, set())
+    name = (await house.carrier.stage(OWNER, "mark", one, set())).id
     keys = ConversationKeys(name)
     alive = [key for key in keys.lasting if await client.exists(key)]
     assert {keys.meta, keys.messages, keys.order, keys.tree, keys.grams} == set(alive)
     assert all([0 < await client.pttl(key) <= DAY_MS for key in alive])
     assert await house.listed() == []
+    ends_at = float(await client.hget(keys.meta, "expires_at") or 0)
+    assert abs(ends_at * 1000 - await client.pexpiretime(keys.meta)) < 5_000, "whoever looks is told the truth"
     await house.carrier.enlist(OWNER, "mark", [(name, one.updated_at, one.pinned)])
     await house.carrier.settle(OWNER, "mark", [name])
     assert [await client.pttl(key) for key in alive] == [-1] * 5
@@ -301,19 +308,19 @@ class Failing(Carrier):
     left = 0
     at = "stage"
 
-    async def stage(self, owner: str, mark: str, staged: Staged, taken: set[str]) -> str:
-        name = await super().stage(owner, mark, staged, taken)
+    async def stage(self, owner: str, mark: str, staged: Staged, tried: set[str]) -> Landed:
+        landed = await super().stage(owner, mark, staged, tried)
         self._pass("stage")
-        return name
+        return landed
 
     async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
         self._pass("enlist")
         await super().enlist(owner, mark, arrived)
 
-    async def settle(self, owner: str, mark: str, names: Sequence[str]) -> None:
+    async def settle(self, owner: str, mark: str, names: Sequence[str]) -> list[str]:
         await super().settle(owner, mark, names[:2])
         self._pass("settle")
-        await super().settle(owner, mark, names)
+        return await super().settle(owner, mark, names)
 
     def _pass(self, at: str) -> None:
         if self.at == at:
@@ -339,12 +346,155 @@ async def test_an_import_that_the_store_fails_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("owner", [OWNER, "bob"])
+async def test_an_import_that_is_taken_back_takes_nothing_else_along(
+    client: Redis, nodes: Nodes, tmp_path: Path, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
+    monkeypatch.setattr("lianhua.transfer.RETRY_S", 0.0)
+    house = House(nodes, tmp_path, Retention(86_400, 0))
+    file = ours(*(conversation(number, pinned=number == 2) for number in range(5)))
+    await house.bring(file)
+    before, listed = await house.everything(), await house.listed()
+    assert house.erasures == 0
+    failing = House(nodes, tmp_path, Retention(86_400, 0), Failing)
+    monkeypatch.setattr(Failing, "left", 0)
+    monkeypatch.setattr(Failing, "at", "enlist")
+    with pytest.raises(StoreUnavailable):
+        await failing.bring(file, owner)
+    assert (await house.everything(), await house.listed()) == (before, listed)
+    assert failing.erasures == 1, "the store's files are to forget it too"
+
+
+async def cut_off(house: House, *numbers: int, text: str = "before", listed: bool = False) -> None:
+    """An import whose process is killed before its end."""
+    for number in numbers:
+        messages = tuple(message(f"{text}{place}") for place in range(3))
+        one = staged(PortableConversation(**conversation(number) | {"messages": messages}), house.carrier.retention)
+        landed = await house.carrier.stage(OWNER, "killed", one, set())
+        assert landed == Landed(ID.format(number), False)
+        if listed:
+            await house.carrier.enlist(OWNER, "killed", [(landed.id, one.updated_at, one.pinned)])
+
+
+async def test_what_an_import_has_left_gives_way_to_the_next_one(client: Redis, house: House) -> None:
+    await cut_off(house, 0, 1)
+    report = await house.bring(ours(*(conversation(number) for number in range(3))))
+    assert skipped(report) == {}
+    assert sorted(await house.listed()) == [ID.format(number) for number in range(3)]
+    for number in range(3):
+        assert [one.content for one in (await house.whole(ID.format(number))).messages] == ["question", "answer"]
+        assert await client.hget(ConversationKeys(ID.format(number)).meta, "staged") is None
+    # Settled ones do not give way.
+    assert skipped(await house.bring(ours(conversation(0)))) == {("conversation", "new_id"): 1}
+
+
+async def test_what_an_import_has_left_in_the_list_or_somebody_elses_stays(house: House) -> None:
+    await cut_off(house, 0, listed=True)
+    await cut_off(house, 1)
+    assert skipped(await house.bring(ours(conversation(0)))) == {("conversation", "new_id"): 1}
+    assert skipped(await house.bring(ours(conversation(1)), "bob")) == {}
+    for number in range(2):
+        assert (await house.whole(ID.format(number))).messages[0].content == "before0"
+    assert ID.format(1) not in await house.listed("bob")
+
+
+async def test_what_was_deleted_or_replaced_before_an_import_is_over_is_counted(nodes: Nodes, tmp_path: Path) -> None:
+    class Overtaken(Carrier):
+        async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
+            await super().enlist(owner, mark, arrived)
+            await house.conversations.erase(ID.format(1), owner, keep_conversation=False)
+
+    house = House(nodes, tmp_path, Retention(86_400, 0), Overtaken)
+    for node in nodes.all():
+        await node.client.flushall()
+    assert skipped(await house.bring(ours(conversation(1), conversation(2)))) == {("conversation", "gone"): 1}
+    assert await house.listed() == [ID.format(2)]
+
+
+async def trickle(began: asyncio.Event) -> AsyncIterator[bytes]:
+    began.set()
+    yield b"{"
+    await asyncio.sleep(60)
+
+
+async def test_slow_uploads_hold_nobody_up_until_they_are_many(house: House) -> None:
+    uploads: list[asyncio.Task[ImportReport]] = []
+    for number in range(UPLOADS_AT_ONCE):
+        report = await house.bring(ours(conversation(number)), f"user{number}")
+        assert report.imported.conversations == 1
+        began = asyncio.Event()
+        uploads.append(asyncio.create_task(house.transfer.bring(f"slow{number}", trickle(began))))
+        await began.wait()
+    with pytest.raises(Overloaded):
+        await house.bring(ours())
+    for upload in uploads:
+        upload.cancel()
+    await asyncio.gather(*uploads, return_exceptions=True)
+    assert (await house.bring(ours(conversation(9)))).imported.conversations == 1
+    assert list(house.folder.iterdir()) == []
+
+
+async def test_imports_that_have_arrived_wait_for_their_turn(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
+    at_once: list[int] = []
+
+    class Watched(Carrier):
+        working = 0
+
+        async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
+            self.working += 1
+            at_once.append(self.working)
+            await asyncio.sleep(0.05)
+            await super().enlist(owner, mark, arrived)
+            self.working -= 1
+
+    house = House(nodes, tmp_path, Retention(86_400, 0), Watched)
+    users = [f"user{number}" for number in range(UPLOADS_AT_ONCE)]
+    reports = await asyncio.gather(*(house.bring(ours(conversation(n)), user) for n, user in enumerate(users)))
+    assert [report.imported.conversations for report in reports] == [1] * UPLOADS_AT_ONCE
+    assert max(at_once) == IMPORTS_AT_ONCE
+
+
+async def test_an_import_that_takes_too_long_is_taken_back(
+    nodes: Nodes, client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuck(Carrier):
+        async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr("lianhua.transfer.IMPORT_S", 0.5)
+    house = House(nodes, tmp_path, Retention(86_400, 0), Stuck)
+    with pytest.raises(InvalidRequest, match="takes longer"):
+        await house.bring(ours(conversation(1)))
+    assert await keys_of(nodes) == []
+
+
+async def test_branches_that_the_store_has_forgotten_leave_no_gap(client: Redis, nodes: Nodes, tmp_path: Path) -> None:
+    house = House(nodes, tmp_path, Retention(86_400, 3))
+    talk = Talk(nodes, cap=3)
+    await talk.open()
+    await talk.say(1)
+    for number in range(90):
+        await talk.answer("u1", f"s{number}")
+    await talk.say(2)
+    file = await house.everything()
+    numbers = [int(name[2:]) for name in await client.hkeys(ConversationKeys(NAME).tree) if name.startswith(b"b:")]
+    there = await house.whole()
+    assert len(numbers) == len(there.branches) < max(numbers)
+    assert are_sound(there.messages, there.branches)
+    await house.conversations.erase(NAME, OWNER, keep_conversation=False)
+    assert skipped(await house.bring(file)) == {}
+    assert await house.everything() == file
+    await talk.say(3)
+    assert (await talk.ids())[-2:] == ["u3", "r3"]
+
+
 async def test_an_import_that_is_given_up_leaves_nothing(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
     class Slow(Carrier):
-        async def stage(self, owner: str, mark: str, staged: Staged, taken: set[str]) -> str:
-            name = await super().stage(owner, mark, staged, taken)
-            await asyncio.sleep(len(taken) > 30 and 60)
-            return name
+        async def stage(self, owner: str, mark: str, staged: Staged, tried: set[str]) -> Landed:
+            landed = await super().stage(owner, mark, staged, tried)
+            await asyncio.sleep(len(tried) > 30 and 60)
+            return landed
 
     house = House(nodes, tmp_path, Retention(86_400, 0), Slow)
     running = asyncio.create_task(house.bring(ours(*(conversation(number) for number in range(200)))))

@@ -15,7 +15,7 @@ from lianhua.exchange import archive, portable
 from lianhua.exchange.portable import PortableConversation, PortableMessage
 from lianhua.exchange.reading import Item, Kind, items_of, kind_of
 from lianhua.exchange.report import ImportReport, Tally
-from lianhua.exchange.source import BLOCK_BYTES, Source
+from lianhua.exchange.source import BLOCK_BYTES, Allowance, Source
 from lianhua.exchange.tree import Draft, hang, kept_within, seconds
 
 FILES = Path(__file__).parent.parent / "http" / "exports"
@@ -30,8 +30,8 @@ def read(data: bytes) -> tuple[list[PortableConversation], ImportReport]:
 
 def read_all(data: bytes) -> tuple[list[Item], ImportReport]:
     tally = Tally()
-    kind = kind_of(io.BytesIO(data), LIMIT)
-    return list(items_of(io.BytesIO(data), kind, LIMIT, NOW, tally)), tally.report(kind.format)
+    kind = kind_of(io.BytesIO(data), Allowance(LIMIT))
+    return list(items_of(io.BytesIO(data), kind, Allowance(LIMIT), NOW, tally)), tally.report(kind.format)
 
 
 def fixture(name: str) -> tuple[list[PortableConversation], ImportReport]:
@@ -207,7 +207,7 @@ def test_half_characters_and_control_characters_are_counted() -> None:
 def test_a_character_is_whole_wherever_the_file_is_cut_into_blocks(shift: int) -> None:
     text = "😀你" * 9_000
     data = json.dumps("x" * shift + text).encode()
-    source = Source(io.BytesIO(data), LIMIT, LIMIT)
+    source = Source(io.BytesIO(data), Allowance(LIMIT), LIMIT)
     read_back = b"".join(iter(lambda: source.read(BLOCK_BYTES), b""))
     assert read_back == data
     assert source.halves == 0
@@ -409,10 +409,10 @@ def test_an_archive_is_read_in_all_its_pieces() -> None:
     texts = []
     for document in archive.documents_of(file, tally):
         with document.open() as inside:
-            kind = kind_of(inside, LIMIT)
+            kind = kind_of(inside, Allowance(LIMIT))
         assert kind == Kind("chatgpt", "list")
         with document.open() as inside:
-            for item in items_of(inside, kind, LIMIT, NOW, tally):
+            for item in items_of(inside, kind, Allowance(LIMIT), NOW, tally):
                 assert isinstance(item, PortableConversation)
                 texts += said(item)
     assert texts == ["one", "two"]
@@ -422,7 +422,7 @@ def test_an_archive_is_read_in_all_its_pieces() -> None:
 def test_what_comes_out_of_an_archive_is_bounded() -> None:
     (document,) = archive.documents_of(packed({"conversations.json": b"[" + b" " * 20_000_000 + b"]"}), Tally())
     with document.open() as file, pytest.raises(InvalidRequest, match="more than 1 MB"):
-        kind_of(file, 1024 * 1024)
+        kind_of(file, Allowance(1024 * 1024))
 
 
 def _torn() -> bytes:
@@ -447,7 +447,7 @@ def test_a_broken_archive_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidRequest):
         for document in archive.documents_of(io.BytesIO(data), Tally()):
             with document.open() as file:
-                kind_of(file, LIMIT)
+                kind_of(file, Allowance(LIMIT))
 
 
 def test_an_endless_list_of_files_is_not_even_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ _END_BYTES: Final = 22
 _COMMENT_BYTES: Final = 65_535
 _LOCATOR_BYTES: Final = 20  # of the 64-bit form, right before the end record
 _END_64_BYTES: Final = 56
+DOCUMENTS: Final = 1_000  # that are read of an archive
 # ChatGPT's, in one piece or in several (conversations-000.json, …).
 _CONVERSATIONS = re.compile(r"(?:.*/)?conversations(?:-\d{1,6})?\.json", re.ASCII)
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others cannot be read a bounded piece at a time
@@ -31,18 +32,22 @@ _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others canno
 class Document:
     """One JSON document; `open` reads it from its beginning."""
 
-    def __init__(self, file: IO[bytes], entry: zipfile.ZipInfo | None = None) -> None:
+    def __init__(
+        self, file: IO[bytes], archive: zipfile.ZipFile | None = None, entry: zipfile.ZipInfo | None = None
+    ) -> None:
+        """`archive` stays open: whoever opens one reads its whole list of files."""
         self._file = file
+        self._archive = archive
         self._entry = entry
 
     @contextmanager
     def open(self) -> Iterator[Readable]:
         """The document for as long as the block runs. Raises `InvalidRequest` where the archive is broken."""
         self._file.seek(0)
-        if self._entry is None:
+        if self._archive is None or self._entry is None:
             yield self._file
             return
-        with _understood(), zipfile.ZipFile(self._file) as archive, archive.open(self._entry) as file:
+        with _understood(), self._archive.open(self._entry) as file:
             yield file
 
 
@@ -56,13 +61,15 @@ def documents_of(file: IO[bytes], tally: Tally) -> list[Document]:
         return [Document(file)]
     with _understood():
         _check_directory(file)
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        archive = zipfile.ZipFile(file)
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     wanted = [entry for entry in entries if _CONVERSATIONS.fullmatch(entry.filename)]
     if not wanted:
         wanted = [entry for entry in entries if entry.filename.endswith(".json")]
         if len(wanted) != 1:
             raise InvalidRequest("file", "is an archive without conversations.json")
+    if len(wanted) > DOCUMENTS:
+        raise InvalidRequest("file", f"is an archive with more than {DOCUMENTS:,} files of conversations")
     for entry in wanted:
         if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
             raise InvalidRequest("file", "is an archive that is encrypted or packed in an unusual way")
@@ -70,7 +77,7 @@ def documents_of(file: IO[bytes], tally: Tally) -> list[Document]:
     for entry in entries:
         if entry.filename not in names:
             tally.skip("file", "no_conversations", entry.filename)
-    return [Document(file, entry) for entry in sorted(wanted, key=lambda entry: entry.filename)]
+    return [Document(file, archive, entry) for entry in sorted(wanted, key=lambda entry: entry.filename)]
 
 
 def _check_directory(file: IO[bytes]) -> None:

@@ -6,7 +6,9 @@ from msgspec.structs import replace
 
 from lianhua.errors import InvalidRequest
 from lianhua.exchange.labels import grown as with_labels
+from lianhua.exchange.mending import mended_usage
 from lianhua.exchange.portable import (
+    BRANCHES,
     CONVERSATION_MESSAGES,
     NAME_CHARS,
     TITLE_CHARS,
@@ -16,7 +18,7 @@ from lianhua.exchange.portable import (
     is_conversation_id,
 )
 from lianhua.exchange.report import Tally
-from lianhua.exchange.tree import Grown
+from lianhua.exchange.tree import Grown, within_rows
 from lianhua.messages import Usage
 from lianhua.personas import DEFAULT_ROLE
 
@@ -41,7 +43,10 @@ def whole(
         tally.skip("conversation", "empty", shown)
         return None
     check_length(len(grown.messages), shown)
-    messages, branches = with_labels([_clean(message, tally) for message in grown.messages])
+    kept = within_rows(grown.messages, tally)
+    messages, branches = with_labels([_clean(message, tally) for message in kept])
+    check_branches(len(branches), shown)
+    current = grown.current if any(message.id == grown.current for message in messages) else messages[-1].id
     name = _title(shown, tally)
     return PortableConversation(
         id=conversation_id if is_conversation_id(conversation_id) else NO_ID,  # type: ignore[arg-type]
@@ -51,7 +56,7 @@ def whole(
         created_at=round(created_at or messages[0].timestamp, 6),
         updated_at=round(updated_at or messages[-1].timestamp, 6),
         pinned=pinned,
-        current=grown.current,
+        current=current,
         branches=branches,
         messages=tuple(messages),
     )
@@ -59,9 +64,18 @@ def whole(
 
 def check_length(messages: int, title: str) -> None:
     """Raises `InvalidRequest` for a conversation that would be held for too long at once."""
-    if messages > CONVERSATION_MESSAGES:
+    _check(messages, CONVERSATION_MESSAGES, "messages", title)
+
+
+def check_branches(branches: int, title: str) -> None:
+    """Raises `InvalidRequest` for a conversation in which every look would take the store too long."""
+    _check(branches, BRANCHES, "branches", title)
+
+
+def _check(count: int, limit: int, what: str, title: str) -> None:
+    if count > limit:
         shown = " ".join(title.split())[:MADE_TITLE_CHARS]
-        raise InvalidRequest("file", f"the conversation {shown!r} has more than {CONVERSATION_MESSAGES:,} messages")
+        raise InvalidRequest("file", f"the conversation {shown!r} has more than {limit:,} {what}")
 
 
 def shortened(conversation: PortableConversation, limit: int, tally: Tally) -> PortableConversation:
@@ -103,9 +117,9 @@ def text_or(value: object) -> str | None:
     return " ".join(UNWANTED.sub("", value).split())[:NAME_CHARS] or None
 
 
-def usage_of(value: Any, prompt: str, completion: str) -> Usage | None:
+def usage_of(value: Any, prompt: str, completion: str, tally: Tally) -> Usage | None:
     """The tokens of a reply, where both figures are there."""
     if not isinstance(value, dict):
         return None
-    counts = [count for name in (prompt, completion) if type(count := value.get(name)) is int and 0 <= count < 2**53]
-    return Usage(counts[0], counts[1]) if len(counts) == 2 else None
+    counts = [count for name in (prompt, completion) if type(count := value.get(name)) is int]
+    return mended_usage(Usage(counts[0], counts[1]), tally) if len(counts) == 2 else None

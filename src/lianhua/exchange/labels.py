@@ -5,7 +5,7 @@ whether a message is on the way to another one is told by the labels alone.
 """
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -65,14 +65,27 @@ def _grow(message: PortableMessage, parent: PortableMessage | None, branches: li
 
 
 def are_sound(messages: Sequence[PortableMessage], branches: Sequence[Branch]) -> bool:
-    """Whether the labels that came with a file are ones that the store could have made."""
+    """Whether the labels that came with a file are ones that the store could have made for just these messages.
+
+    Each place, a branch and a depth on it, is one message's: so what the labels call the way to a message goes along
+    its parents, as far as they are there.
+    """
     if not all(_is_fork(number, branch, branches) for number, branch in enumerate(branches)):
         return False
-    by_id = {message.id: message for message in messages}
-    return all(_stands(message, by_id, branches) for message in messages) and all(
-        [message.sibling for message in row] == sorted({message.sibling for message in row})
-        for row in rows_of(messages).values()
-    )
+    if not all(_stands(message, branches) for message in messages):
+        return False
+    places: dict[str, tuple[int | None, int]] = {message.id: (message.branch, message.depth) for message in messages}
+    holders: dict[tuple[int | None, int], str] = {place: name for name, place in places.items()}
+    if len(holders) < len(messages):
+        return False
+    for message in messages:
+        if (parent := message.parent_id) is None:
+            continue
+        above = _above(message, branches)
+        # One that was dropped had its place too.
+        if places.get(parent, above) != above or holders.setdefault(above, parent) != parent:
+            return False
+    return all(len({child.sibling for child in row}) == len(row) for row in rows_of(messages).values())
 
 
 def _is_fork(number: int, branch: Branch, branches: Sequence[Branch]) -> bool:
@@ -82,17 +95,15 @@ def _is_fork(number: int, branch: Branch, branches: Sequence[Branch]) -> bool:
     return branch.parent < number and 0 <= branch.fork <= branches[branch.parent].tip and branch.tip > branch.fork
 
 
-def _stands(message: PortableMessage, by_id: Mapping[str, PortableMessage], branches: Sequence[Branch]) -> bool:
+def _stands(message: PortableMessage, branches: Sequence[Branch]) -> bool:
     if message.branch >= len(branches):
         return False
     branch = branches[message.branch]
-    if not branch.fork < message.depth <= branch.tip:
-        return False
-    if message.parent_id is None:
-        return message.depth == 0 and branch.parent is None
-    parent = by_id.get(message.parent_id)
-    if parent is None:
-        return message.depth > 0
-    if message.depth != parent.depth + 1:
-        return False
-    return message.branch == parent.branch or (branch.parent, branch.fork) == (parent.branch, parent.depth)
+    return branch.fork < message.depth <= branch.tip and (message.depth == 0) == (message.parent_id is None)
+
+
+def _above(message: PortableMessage, branches: Sequence[Branch]) -> tuple[int | None, int]:
+    """The place of the parent of a message that is not the first."""
+    branch = branches[message.branch]
+    depth = message.depth - 1
+    return (message.branch if depth > branch.fork else branch.parent), depth

@@ -92,7 +92,7 @@ def _draft(key: str, parent: str | None, message: Any, tally: Tally) -> Draft:
         draft.status = "interrupted" if message.get("unfinished") is True and not by_user else "done"
         if not by_user:
             draft.model = text_or(message.get("model"))
-            draft.usage = usage_of(message, "promptTokens", "tokenCount")
+            draft.usage = usage_of(message, "promptTokens", "tokenCount", tally)
     draft.time = _time(message.get("createdAt"))
     return draft
 

@@ -98,7 +98,7 @@ def _draft(key: str, parent: str | None, message: Any, tally: Tally) -> Draft:
     draft.time = seconds(message.get("timestamp"))
     draft.status = "interrupted" if role == "assistant" and message.get("done") is False else "done"
     draft.model = text_or(message.get("model")) if role == "assistant" else None
-    draft.usage = usage_of(message.get("usage"), "prompt_tokens", "completion_tokens")
+    draft.usage = usage_of(message.get("usage"), "prompt_tokens", "completion_tokens", tally)
     return draft
 
 

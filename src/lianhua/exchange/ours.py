@@ -1,55 +1,64 @@
 """Our own file: `{"format":"lianhua","version":1,"settings":{…},"personas":[…],"conversations":[…]}`.
 
 What it holds was written by this program or by somebody who knows what they do: what does not fit is refused, and where
-it stands is said. Only the tree is mended like anybody's.
+it stands is said. Only the tree is mended like anybody's, and what a model may have said of itself.
 """
 
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
 from lianhua.errors import InvalidRequest
-from lianhua.exchange.conversation import NO_ID, check_length
+from lianhua.exchange.conversation import NO_ID, check_branches, check_length
 from lianhua.exchange.labels import are_sound, grown
+from lianhua.exchange.mending import mended, mended_persona, mended_settings
 from lianhua.exchange.portable import (
-    UNWANTED,
+    BRANCHES,
+    SETTINGS,
+    Name,
     PortableConversation,
     PortableMessage,
     PortablePersona,
     is_conversation_id,
 )
 from lianhua.exchange.report import Tally
+from lianhua.exchange.tree import within_rows
 from lianhua.personas import OwnPersona
 
 T = TypeVar("T")
 PINNED_MESSAGES: Final = 20  # as many as the server lets a user pin
+_Settings = Annotated[dict[Name, Name], Meta(max_length=SETTINGS)]
 
 
 def conversation(raw: Any, number: int, tally: Tally) -> PortableConversation:
     """One of the file's conversations. Raises `InvalidRequest`."""
     found = _converted(raw, PortableConversation, f"conversations[{number}]")
     check_length(len(found.messages), found.title)
-    messages = _pins_within(_untied(_distinct(_readable(found.messages, tally), tally), tally), tally)
-    branches = found.branches
-    if not are_sound(messages, branches):
+    found = mended(found, tally)
+    messages = within_rows(_untied(_distinct(found.messages, tally), tally), tally)
+    messages, branches = _pins_within(messages, tally), found.branches
+    if len(branches) > BRANCHES or not are_sound(messages, branches):
         if branches:
             tally.skip("tree", "mended", found.title)
         messages, branches = grown(messages)
+        check_branches(len(branches), found.title)
     kept = {message.id for message in messages}
     current = found.current if found.current in kept else messages[-1].id if messages else None
     known_id = found.id if is_conversation_id(found.id) else NO_ID
     return replace(found, id=known_id, messages=tuple(messages), branches=branches, current=current)
 
 
-def persona(raw: Any, number: int) -> OwnPersona:
+def persona(raw: Any, number: int, tally: Tally) -> OwnPersona:
     """One of the file's personas. Raises `InvalidRequest`."""
-    return _converted(raw, PortablePersona, f"personas[{number}]").as_own()
+    where = f"personas[{number}]"
+    return mended_persona(_converted(raw, PortablePersona, where).as_own(), where, tally)
 
 
-def settings(raw: Any) -> dict[str, str]:
+def settings(raw: Any, tally: Tally) -> dict[str, str]:
     """What the user had set. Raises `InvalidRequest`."""
-    return _converted(raw, dict[str, str], "settings")
+    return mended_settings(_converted(raw, _Settings, "settings"), tally)
 
 
 def _converted(raw: Any, kind: type[T], where: str) -> T:
@@ -61,17 +70,7 @@ def _converted(raw: Any, kind: type[T], where: str) -> T:
         raise InvalidRequest(where + inside.rstrip("`"), what) from exc
 
 
-def _readable(messages: tuple[PortableMessage, ...], tally: Tally) -> list[PortableMessage]:
-    """What a person has typed holds no control characters; what a model has said may."""
-    cleaned = []
-    for message in messages:
-        content, removed = UNWANTED.subn("", message.content) if message.role == "user" else (message.content, 0)
-        tally.skip("character", "control", count=removed)
-        cleaned.append(replace(message, content=content) if removed else message)
-    return cleaned
-
-
-def _distinct(messages: list[PortableMessage], tally: Tally) -> list[PortableMessage]:
+def _distinct(messages: tuple[PortableMessage, ...], tally: Tally) -> list[PortableMessage]:
     first: dict[str, PortableMessage] = {}
     for message in messages:
         if message.id in first:

@@ -1,5 +1,6 @@
 """Reads a file of any format that is known: what it is, and then what is in it, one thing at a time."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
@@ -9,10 +10,10 @@ from msgspec import Struct
 from lianhua.errors import InvalidRequest
 from lianhua.exchange import chatgpt, librechat, open_webui, ours
 from lianhua.exchange.conversation import Found
-from lianhua.exchange.portable import CONVERSATION_BYTES, CONVERSATIONS, FORMAT, VERSION, PortableConversation
+from lianhua.exchange.portable import CONVERSATION_BYTES, FORMAT, VERSION, PortableConversation
 from lianhua.exchange.report import Tally
 from lianhua.exchange.shape import EVERYTHING, Event, Events, Shape, skip, value_of
-from lianhua.exchange.source import Readable, Source
+from lianhua.exchange.source import Allowance, Readable, Source
 from lianhua.personas import OwnPersona
 
 Format = Literal["lianhua", "chatgpt", "open_webui", "librechat"]
@@ -51,9 +52,9 @@ _FOREIGN: Final[dict[Format, tuple[Shape, Foreign]]] = {
 }
 
 
-def kind_of(file: Readable, limit: int) -> Kind:
+def kind_of(file: Readable, allowance: Allowance) -> Kind:
     """What the file is, by as much of it as tells. Raises `InvalidRequest` when it is nothing that is known."""
-    events = _events(Source(file, limit, limit))
+    events = _events(Source(file, allowance, sys.maxsize))
     event, _ = next(events)
     found = None
     if event == "start_map":
@@ -104,28 +105,30 @@ def _pass(event: str, events: Events) -> None:
         skip(events)
 
 
-def items_of(file: Readable, kind: Kind, limit: int, now: float, tally: Tally) -> Iterator[Item]:
+def items_of(file: Readable, kind: Kind, allowance: Allowance, now: float, tally: Tally) -> Iterator[Item]:
     """What is in the file, in its order; what of it is left out goes to the tally. `now` stands for times that nobody
     tells.
 
     Raises `InvalidRequest` for what is not JSON, not of the format, or beyond a limit.
     """
-    source = Source(file, limit, CONVERSATION_BYTES)
+    source = Source(file, allowance, CONVERSATION_BYTES)
     events = _events(source)
     if kind.format == FORMAT:
-        yield from _ours(events, source, tally)
+        yield from _ours(events, source, allowance, tally)
     else:
-        yield from _foreign(events, source, kind, now, tally)
+        yield from _foreign(events, source, allowance, kind, now, tally)
     for _ in events:  # whatever follows: not JSON, and nothing of the file is believed
         pass
     tally.skip("character", "half", count=source.halves)
 
 
-def _foreign(events: Events, source: Source, kind: Kind, now: float, tally: Tally) -> Iterator[Item]:
+def _foreign(
+    events: Events, source: Source, allowance: Allowance, kind: Kind, now: float, tally: Tally
+) -> Iterator[Item]:
     shape, read = _FOREIGN[kind.format]
     if kind.where == "inside":
         _open_field(events, "conversations")
-    for event, value in events if kind.where == "one" else _each(events, source):
+    for event, value in events if kind.where == "one" else _each(events, source, allowance):
         raw = value_of(event, value, events, shape)
         source.mark()
         if not isinstance(raw, dict):
@@ -141,38 +144,41 @@ def _open_field(events: Events, name: str) -> None:
         _pass(next(events)[0], events)
 
 
-def _each(events: Events, source: Source) -> Iterator[Event]:
+def _each(events: Events, source: Source, allowance: Allowance) -> Iterator[Event]:
     """The beginning of everything in a list; the caller reads each to its end. Raises `InvalidRequest`."""
     event, _ = next(events)
     if event != "start_array":
         raise InvalidRequest("file", f"should have a list, at {source.where}")
-    for number, (event, value) in enumerate(events):
+    for event, value in events:
         if event == "end_array":
             return
-        if number >= CONVERSATIONS:
-            raise InvalidRequest("file", f"holds more than {CONVERSATIONS:,} conversations")
+        allowance.begin()
         yield event, value
 
 
-def _ours(events: Events, source: Source, tally: Tally) -> Iterator[Item]:
+def _ours(events: Events, source: Source, allowance: Allowance, tally: Tally) -> Iterator[Item]:
     version: Any = None
+    seen: set[str] = set()
     next(events)
     for event, name in events:
         if event == "end_map":
             break
+        if name in seen:
+            raise InvalidRequest("file", f"has a field twice, at {source.where}")
+        seen.add(name)
         match name:
             case "format":
                 next(events)
             case "version":
                 version = value_of(*next(events), events, EVERYTHING)
             case "settings":
-                yield Settings(ours.settings(value_of(*next(events), events, EVERYTHING)))
+                yield Settings(ours.settings(value_of(*next(events), events, EVERYTHING), tally))
             case "personas":
-                for number, (opened, value) in enumerate(_each(events, source)):
-                    yield ours.persona(value_of(opened, value, events, EVERYTHING), number)
+                for number, (opened, value) in enumerate(_each(events, source, allowance)):
+                    yield ours.persona(value_of(opened, value, events, EVERYTHING), number, tally)
                     source.mark()
             case "conversations":
-                for number, (opened, value) in enumerate(_each(events, source)):
+                for number, (opened, value) in enumerate(_each(events, source, allowance)):
                     raw = value_of(opened, value, events, EVERYTHING)
                     source.mark()
                     yield ours.conversation(raw, number, tally)

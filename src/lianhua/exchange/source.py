@@ -1,9 +1,11 @@
 """A file on its way to the JSON parser: in blocks, bounded, and with half characters mended that it would change."""
 
 import re
+import time
 from typing import Final, Protocol
 
 from lianhua.errors import InvalidRequest
+from lianhua.exchange.portable import CONVERSATIONS
 
 BLOCK_BYTES: Final = 64 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
@@ -22,18 +24,42 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Allowance:
+    """What may be read of a file, in all of its documents together. Raises `InvalidRequest` where it is used up."""
+
+    def __init__(self, limit_bytes: int, until: float = float("inf")) -> None:
+        """`until` is by the clock of `time.monotonic`."""
+        self._limit_bytes = self._left_bytes = limit_bytes
+        self._things = CONVERSATIONS
+        self._until = until
+
+    def take(self, size: int) -> None:
+        """So many bytes are read."""
+        self._left_bytes -= size
+        if self._left_bytes < 0:
+            raise InvalidRequest("file", f"holds more than {self._limit_bytes // 1024**2} MB")
+        if time.monotonic() > self._until:
+            raise InvalidRequest("file", "takes too long to read")
+
+    def begin(self) -> None:
+        """One more conversation is read, or a persona."""
+        self._things -= 1
+        if self._things < 0:
+            raise InvalidRequest("file", f"holds more than {CONVERSATIONS:,} conversations")
+
+
 class Source:
     """Reads `file` for the parser. `halves` counts what was mended: UTF-8 cannot hold half a surrogate pair, and the
     parser would make question marks of them.
 
-    Raises `InvalidRequest` when more than `limit` bytes come, or more than `piece` between two calls of `mark`.
+    Raises `InvalidRequest` when the allowance is used up, or more than `piece` bytes come between two calls of `mark`.
     """
 
-    def __init__(self, file: Readable, limit: int, piece: int) -> None:
+    def __init__(self, file: Readable, allowance: Allowance, piece: int) -> None:
         self.halves = 0
         self.position = 0  # in bytes, at most a block ahead of what has been parsed
         self._file = file
-        self._limit = limit
+        self._allowance = allowance
         self._piece = piece
         self._marked = 0
         self._rest = b""
@@ -52,6 +78,7 @@ class Source:
             if self.position == 0:
                 block = block.removeprefix(_BOM)
             self.position += len(block)
+            self._allowance.take(len(block))
             self._check()
             self._ended = not block
             if ready := self._mended(self._rest + block):
@@ -59,8 +86,6 @@ class Source:
         return b""
 
     def _check(self) -> None:
-        if self.position > self._limit:
-            raise InvalidRequest("file", f"holds more than {self._limit // 1024**2} MB")
         if self.position - self._marked > self._piece + BLOCK_BYTES:
             raise InvalidRequest("file", f"holds more than {self._piece // 1024**2} MB in one piece, at {self.where}")
 

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from lianhua.exchange.labels import rows_of
-from lianhua.exchange.portable import LATEST_S, PortableMessage, new_message_id
+from lianhua.exchange.portable import CHILDREN, LATEST_S, PortableMessage, new_message_id
 from lianhua.exchange.report import Tally
 from lianhua.messages import MessageStatus, Speaker, Usage
 
@@ -177,6 +177,20 @@ def _end_of_branch(messages: Sequence[PortableMessage], message_id: str) -> str:
     while row := rows.get(message_id):
         message_id = row[-1].id
     return message_id
+
+
+def within_rows(messages: Sequence[PortableMessage], tally: Tally) -> list[PortableMessage]:
+    """Without the oldest children of a parent that has too many, nor what hangs below those. No cycles."""
+    rows = rows_of(messages)
+    beyond = [message for row in rows.values() for message in row[:-CHILDREN]]
+    gone: set[str] = set()
+    while beyond:
+        message = beyond.pop()
+        if message.id not in gone:
+            gone.add(message.id)
+            tally.skip("message", "too_many_siblings", message.content)
+            beyond.extend(rows.get(message.id, ()))
+    return [message for message in messages if message.id not in gone]
 
 
 def kept_within(messages: Sequence[PortableMessage], cap: int) -> list[PortableMessage]:

@@ -8,7 +8,7 @@ an import that is cut off leaves nothing behind for longer than a day.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal, cast
 
 import msgspec
@@ -47,6 +47,8 @@ _encode = msgspec.json.Encoder().encode
 class Leaving(Struct, frozen=True):
     """A conversation that is being read: its head, the depth of its branch's end, and the ids of its messages, the
     oldest first; which are pinned, and their places among their siblings where they are not the first.
+
+    `places` are those of the branches in the file, by their numbers in the store, which forgets branches.
     """
 
     head: PortableHead
@@ -54,6 +56,14 @@ class Leaving(Struct, frozen=True):
     ids: list[str]
     pins: frozenset[str]
     siblings: dict[str, int]
+    places: dict[int, int]
+
+
+class Landed(Struct, frozen=True):
+    """The id that an imported conversation has got. `is_copy`: its owner has one of the id in the file already."""
+
+    id: str
+    is_copy: bool
 
 
 class Staged(Struct, frozen=True):
@@ -72,8 +82,10 @@ class Staged(Struct, frozen=True):
 class Carrier:
     """Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, database: Database, retention: Retention) -> None:
+    def __init__(self, database: Database, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
+        """`erased` is called when an import was taken back, so that the store can clean its files up as well."""
         self.retention = retention
+        self._erased = erased
         self._database = database
         self._stage, self._unstage = Script("stage"), Script("unstage")
         self._enlist, self._settle = Script("enlist"), Script("settle")
@@ -93,7 +105,8 @@ class Carrier:
         holder, title, titled, role, model, created, updated, pinned, head, pins, usage, depth = fields
         if holder != owner or not updated:
             raise ConversationNotFound(conversation_id)
-        branches, siblings = await self._tree(keys)
+        labels, siblings = await self._tree(keys)
+        places = {number: place for place, number in enumerate(sorted(labels))}
         ids, pinned_ids = await self._order(keys, pins)
         return Leaving(
             PortableHead(
@@ -107,28 +120,29 @@ class Carrier:
                 pinned=pinned == "1",
                 current=head or None,
                 usage=_usage.decode(usage) if usage else {},
-                branches=branches,
+                branches=tuple(_branch(labels[number], places) for number in places),
             ),
             int(depth or -1),
             ids,
             pinned_ids,
             siblings,
+            places,
         )
 
-    async def _tree(self, keys: ConversationKeys) -> tuple[tuple[Branch, ...], dict[str, int]]:
-        branches: dict[int, Branch] = {}
+    async def _tree(self, keys: ConversationKeys) -> tuple[dict[int, bytes], dict[str, int]]:
+        labels: dict[int, bytes] = {}
         siblings: dict[str, int] = {}
         cursor: str | bytes = "0"
         while True:
             ((cursor, flat),) = await self._database.ask(("HSCAN", keys.tree, cursor, "COUNT", READ_IDS))
             for name, value in zip(flat[::2], flat[1::2], strict=True):
                 if name.startswith(b"b:"):
-                    branches[int(name[2:])] = _branch(value)
+                    labels[int(name[2:])] = value
                 else:
                     children = value.decode().split()
                     siblings.update((child, number) for number, child in enumerate(children) if number)
             if cursor in (b"0", "0"):
-                return tuple(branches[number] for number in sorted(branches)), siblings
+                return labels, siblings
 
     async def _order(self, keys: ConversationKeys, pins: str) -> tuple[list[str], frozenset[str]]:
         aged = [(int(age), name) for name, _, age in (pin.partition(":") for pin in pins.split())]
@@ -169,25 +183,36 @@ class Carrier:
 
     # In
 
-    async def stage(self, owner: str, mark: str, staged: Staged, taken: set[str]) -> str:
-        """Writes a conversation for the import of that mark; its id, which is `taken` from now on.
+    async def stage(self, owner: str, mark: str, staged: Staged, tried: set[str]) -> Landed:
+        """Writes a conversation for the import of that mark; `tried` are the ids that it may have written to.
 
-        A new one where the wanted one exists already, whosever it is.
+        It gets a new id where there is a conversation of the wanted one, whosever that is; but what an import of the
+        owner has left that was cut off gives way.
         """
-        wanted = staged.wanted_id
+        wanted, is_copy = staged.wanted_id, False
         for _ in range(TAKEN_TRIES):
-            if not wanted or wanted in taken:
-                wanted = str(uuid.uuid4())
-            taken.add(wanted)
-            keys = ConversationKeys(wanted).lasting
-            for part in _parts(owner, mark, staged):
-                answer = await self._database.run(self._stage, keys, part)
-                if answer[0] == b"taken":
-                    break
-            else:
-                return wanted
-            wanted = ""
+            if not wanted or wanted in tried:
+                wanted, is_copy = str(uuid.uuid4()), is_copy or bool(wanted)
+            tried.add(wanted)
+            answer = await self._write(owner, mark, "", wanted, staged)
+            if answer[0] == b"left" and not await self._is_listed(owner, wanted):
+                answer = await self._write(owner, mark, answer[1].decode(), wanted, staged)
+            if answer[0] == b"ok":
+                return Landed(wanted, is_copy)
+            wanted, is_copy = "", is_copy or answer[0] != b"taken"
         raise Overloaded("no id is free")
+
+    async def _write(self, owner: str, mark: str, replaced: str, name: str, staged: Staged) -> list[bytes]:
+        answer: list[bytes] = []
+        for part in _parts(owner, mark, replaced, staged):
+            answer = await self._database.run(self._stage, ConversationKeys(name).lasting, part)
+            if answer[0] != b"ok":
+                break
+        return answer
+
+    async def _is_listed(self, owner: str, name: str) -> bool:
+        (score,) = await self._database.ask(("ZSCORE", list_keys(owner)[0], name))
+        return score is not None
 
     async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
         """All of an import appear in the owner's list: their ids, last activities, and whether they are pinned."""
@@ -210,24 +235,33 @@ class Carrier:
         ]
         await self._database.run(self._enlist, [listed, pinned, feed, new, new_pinned], args, durable=True)
 
-    async def settle(self, owner: str, mark: str, names: Sequence[str]) -> None:
-        """From now on they expire as any other."""
-        await self._each(self._settle, names, [owner, mark, self.retention.seconds], durable=True)
+    async def settle(self, owner: str, mark: str, names: Sequence[str]) -> list[str]:
+        """From now on they expire as any other; those that are not there any more."""
+        answers = await self._each(self._settle, names, [owner, mark, self.retention.seconds], durable=True)
+        return [name for name, answer in zip(names, answers, strict=True) if answer[0] == b"another"]
 
     async def remove(self, owner: str, mark: str, names: Sequence[str]) -> None:
-        """Takes an import back, as far as it got. Repeating it is harmless."""
+        """Takes an import back, as far as it got; of `names` only what is its own. Repeating it is harmless."""
+        if not names:
+            return
         listed, pinned, _ = list_keys(owner)
         await self._database.ask(*(("UNLINK", key) for key in _new_lists(owner, mark)))
-        for start in range(0, len(names), WRITTEN_FIELDS):
-            some = names[start : start + WRITTEN_FIELDS]
+        answers = await self._each(self._unstage, names, [owner, mark], durable=False)
+        gone = [name for name, answer in zip(names, answers, strict=True) if answer[0] == b"ok"]
+        for start in range(0, len(gone), WRITTEN_FIELDS):
+            some = gone[start : start + WRITTEN_FIELDS]
             await self._database.ask(("ZREM", listed, *some), ("SREM", pinned, *some))
-        await self._each(self._unstage, names, [owner, mark], durable=False)
+        self._erased()
 
-    async def _each(self, script: Script, names: Sequence[str], args: list[Argument], *, durable: bool) -> None:
+    async def _each(
+        self, script: Script, names: Sequence[str], args: list[Argument], *, durable: bool
+    ) -> list[list[bytes]]:
+        answers: list[list[bytes]] = []
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             calls = (self._database.run(script, ConversationKeys(name).lasting, args, durable=durable) for name in some)
-            await asyncio.gather(*calls)
+            answers += await asyncio.gather(*calls)
+        return answers
 
 
 def _new_lists(owner: str, mark: str) -> tuple[str, str]:
@@ -250,7 +284,6 @@ def staged(conversation: PortableConversation, retention: Retention) -> Staged:
         "model": conversation.model or "",
         "created_at": f"{conversation.created_at:.6f}",
         "updated_at": f"{conversation.updated_at:.6f}",
-        "expires_at": "",
         "pinned": "1" if conversation.pinned else "0",
         "head": current.id if current else "",
         "depth": str(current.depth if current else -1),
@@ -289,7 +322,7 @@ def _signature(title: str, messages: Sequence[PortableMessage]) -> bytes:
     return signature.bitmap()
 
 
-def _parts(owner: str, mark: str, staged: Staged) -> Iterator[list[Argument]]:
+def _parts(owner: str, mark: str, replaced: str, staged: Staged) -> Iterator[list[Argument]]:
     """The calls that write a conversation: one for most, more for a long one."""
     meta, tree, messages = staged.meta, staged.tree, list(staged.messages)
     signature = staged.signature
@@ -302,7 +335,7 @@ def _parts(owner: str, mark: str, staged: Staged) -> Iterator[list[Argument]]:
             size += len(messages[at + count][1])
             count += 1
         leaves, tree = tree[: 2 * WRITTEN_FIELDS], tree[2 * WRITTEN_FIELDS :]
-        head: list[Argument] = [owner, mark, STAGED_TTL_S, signature]
+        head: list[Argument] = [owner, mark, replaced, STAGED_TTL_S, signature]
         yield [*head, len(meta) // 2, *meta, len(leaves) // 2, *leaves, count, *some]
         if not messages and not tree:
             return
@@ -337,7 +370,8 @@ def _portable(value: bytes, leaving: Leaving) -> PortableMessage:
         timestamp=message.timestamp,
         parent_id=message.parent_id,
         depth=message.depth,
-        branch=int(value[: value.index(b"\n")].rsplit(b" ", 1)[1]),
+        # A branch that has come since the tree was read is none of the file's: who reads that mends the tree.
+        branch=leaving.places.get(int(value[: value.index(b"\n")].rsplit(b" ", 1)[1]), len(leaving.places)),
         sibling=leaving.siblings.get(message.id, 0),
         status=message.status,
         code=message.code,
@@ -349,9 +383,9 @@ def _portable(value: bytes, leaving: Leaving) -> PortableMessage:
     )
 
 
-def _branch(label: bytes) -> Branch:
+def _branch(label: bytes, places: Mapping[int, int]) -> Branch:
     parent, fork, tip = label.decode().split(" ")
-    return Branch(None if parent == "-" else int(parent), int(fork), int(tip))
+    return Branch(None if parent == "-" else places.get(int(parent)), int(fork), int(tip))
 
 
 def _label(branch: Branch) -> str:
