@@ -4,8 +4,10 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -19,6 +21,7 @@ from lianhua.store.database import Database
 from lianhua.store.journal import Accepted, Append, NewTurn, TurnJournal
 from lianhua.store.keys import ConversationKeys, list_keys
 from lianhua.store.nodes import Nodes
+from lianhua.store.scripts import Argument
 from lianhua.store.search import ConversationSearch, FoundConversation
 from lianhua.turn import Turn, TurnRecord, TurnRef
 
@@ -113,6 +116,13 @@ class House:
 @pytest.fixture
 async def house(client: Redis, nodes: Nodes) -> House:
     return House(nodes)
+
+
+def _bytes(answer: object) -> list[bytes]:
+    """Every text in an answer of the store."""
+    if isinstance(answer, list):
+        return [value for part in answer for value in _bytes(part)]
+    return [answer] if isinstance(answer, bytes) else []
 
 
 def sentence(chance: random.Random) -> str:
@@ -254,9 +264,8 @@ async def test_a_text_that_goes_while_it_is_signed_leaves_no_bit_behind(house: H
 async def test_a_message_that_comes_twice_while_it_is_read_is_one_match(house: House) -> None:
     name = await house.create("talk")
     await house.say(name, "莲花", "lotus")
-    (read,) = await reading.read_conversations(house.database, "ann", [name])
-    assert read is not None
-    read._piece[1] *= 2  # as the store may answer while it makes room for more
+    (read,) = [read async for read in reading.read_conversations(house.database, "ann", [name])]
+    read._first[1] *= 2  # as the store may answer while it makes room for more
     matches = await search._matches(read, Needle("lotus"))
     assert [match.excerpt.text for match in matches] == ["lotus"]
 
@@ -379,8 +388,7 @@ async def test_a_conversation_that_changes_while_it_is_signed_anew_stays_as_it_w
     name = await house.create("talk")
     await house.say(name, "莲花", "lotus")
     await house.sign(name)
-    (read,) = await reading.read_conversations(house.database, "ann", [name])
-    assert read is not None
+    (read,) = [read async for read in reading.read_conversations(house.database, "ann", [name])]
     await house.say(name, "淤泥", "mud")
     if signed_meanwhile:
         await house.sign(name)
@@ -455,6 +463,67 @@ async def test_long_conversations_and_long_texts_are_searched_whole(
         assert [match.excerpt.text for match in found.matches] == [f"question number {n} 问" for n in (19, 18, 17)]
         await house.sign(name)
         assert await house.signed(name)
+
+
+async def test_what_is_read_at_once_is_bounded_by_its_bytes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = 20_000
+    monkeypatch.setattr(reading, "READ_BYTES", bound)
+    large = [await house.create("large") for _ in range(2)]
+    for name in large:
+        for number in range(4):
+            await house.say(name, f"针 {number} " + "莲" * 2_500, "x" * 25_000 + " NEEDLE")
+        await house.say(name, "short", "mud")
+    small = [await house.create("small") for _ in range(6)]
+    for name in small:
+        await house.say(name, "needle 针 " + "x" * 4_000, "mud")
+    came = 0
+    ask = house.database.ask
+
+    async def watched(*requests: tuple[Argument, ...]) -> list[Any]:
+        nonlocal came
+        answers = await ask(*requests)
+        values = [value for answer in answers for value in _bytes(answer)]
+        came = max(came, sum(map(len, values)) - max(map(len, values), default=0))
+        return answers
+
+    monkeypatch.setattr(house.database, "ask", watched)
+    for _ in range(2):
+        for wanted in ("needle", "针"):
+            assert await house.names(wanted) == [*reversed(small), *reversed(large)]
+        (*_, found) = await house.find("mud")
+        assert [match.excerpt.text for match in found.matches] == ["mud"]
+        for name in large:
+            await house.search.sign(name, "ann", {})
+            assert await house.signed(name)
+            await house.search._signing.sign_anew(name, "ann")
+    assert 0 < came < bound * 1.2  # beside one message, and all that is no text
+
+
+async def test_what_a_server_does_not_tell_the_size_of_is_read_by_the_sizes_of_its_messages(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await house.create("talk")
+    await house.say(name, "莲花", "lotus")
+
+    async def untold(*_: object) -> list[int]:
+        return [-1]
+
+    monkeypatch.setattr(house.database, "run", untold)
+    (read,) = [read async for read in reading.read_conversations(house.database, "ann", [name])]
+    assert read._first is None
+    assert {text.content async for text in read.texts()} == {"莲花", "lotus"}
+
+
+async def test_others_have_a_turn_before_a_long_message_is_decoded() -> None:
+    turns: list[str] = []
+
+    async def pieces() -> AsyncIterator[list[bytes]]:
+        body = msgspec.json.encode({"id": "u1", "content": "莲花" * 50_000})
+        asyncio.get_running_loop().call_soon(turns.append, "somebody else's")
+        yield [b"- - 0\n" + body]
+
+    met = [(text.id, *turns) async for text in reading._texts(pieces(), "莲".encode())]
+    assert met == [("u1", "somebody else's")]
 
 
 @pytest.mark.parametrize(("step", "read"), [(1, 2_000), (2, 2_000), (3, 1), (250, 1)])

@@ -30,7 +30,6 @@ STEP_CONVERSATIONS: Final = 250  # asked for their bits at a time: 1 ms of ours 
 # Bits that all are asked for; the others only where these are set. Each is another page of memory: of 10,000
 # signatures 1 µs of the store.
 FIRST_BITS: Final = 4
-READ_AT_ONCE: Final = 8
 SEARCHES_AT_ONCE: Final = 2  # in this process, which has one core; others wait their turn
 MATCHES: Final = 3  # of a conversation, its title not counted
 
@@ -116,12 +115,10 @@ class ConversationSearch:
             rows = [_Row(name, place, False) for name, place in await walk.step()]
             for bits in (probes[:FIRST_BITS], probes[FIRST_BITS:]):
                 rows = await self._asked(rows, bits)
-            for start in range(0, len(rows), READ_AT_ONCE):
-                some = rows[start : start + READ_AT_ONCE]
-                readings = await read_conversations(self._database, owner, [row.conversation_id for row in some])
-                for row, reading in zip(some, readings, strict=True):
-                    if reading:
-                        yield row, reading
+            likely = {row.conversation_id: row for row in rows}
+            async with aclosing(read_conversations(self._database, owner, list(likely))) as readings:
+                async for reading in readings:
+                    yield likely[reading.conversation_id], reading
             read += len(rows)
 
     async def _asked(self, rows: Sequence[_Row], bits: Sequence[int]) -> list[_Row]:

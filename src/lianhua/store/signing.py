@@ -12,7 +12,7 @@ from lianhua.errors import Unavailable
 from lianhua.grams import Signature
 from lianhua.store.database import Database
 from lianhua.store.keys import ConversationKeys
-from lianhua.store.reading import read_conversations, stored_text
+from lianhua.store.reading import Reading, read_conversations, read_texts
 from lianhua.store.scripts import Script
 
 logger = logging.getLogger(__name__)
@@ -44,26 +44,27 @@ class Signing:
             await self.sign_anew(conversation_id, owner)
             return
         ids = unsigned.split()
-        known = {name: texts[name] for name in ids if name in texts}
-        if missing := [name for name in ids if name not in known and not name.startswith(TITLES)]:
-            (found,) = await self._database.ask(("HMGET", keys.messages, *missing))
-            known |= {text.id: text.content for text in map(stored_text, filter(None, found))}
         signature = Signature()
-        for text in (title, *known.values()):  # an earlier title can no longer be found, whoever waits for it
-            await _add(signature, text)
+        await _add(signature, title)  # an earlier title can no longer be found, whoever waits for it
+        for name in ids:
+            await _add(signature, texts.get(name, ""))
+        missing = [name for name in ids if name not in texts and not name.startswith(TITLES)]
+        async for text in read_texts(self._database, keys.messages, missing):
+            await _add(signature, text.content)
         names = [keys.meta, keys.grams, f"{keys.grams}:new"]
         await self._database.run(self._sign, names, [owner, signature.bitmap(), title, *ids])
 
     async def sign_anew(self, conversation_id: str, owner: str) -> None:
         """Makes the signature from everything that is there, and from nothing else, unless that changes meanwhile."""
-        (reading,) = await read_conversations(self._database, owner, [conversation_id])
-        if reading is None:
-            return
+        async for reading in read_conversations(self._database, owner, [conversation_id]):
+            await self._sign_read(owner, reading)
+
+    async def _sign_read(self, owner: str, reading: Reading) -> None:
         signature, state = Signature(), reading.state
         await _add(signature, state.title)
         async for text in reading.texts():
             await _add(signature, text.content)
-        keys = ConversationKeys(conversation_id)
+        keys = ConversationKeys(reading.conversation_id)
         await self._database.run(
             self._resign,
             [keys.meta, keys.grams],
