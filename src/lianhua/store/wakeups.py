@@ -222,7 +222,7 @@ async def _end(task: "asyncio.Task[None]", again_s: float) -> None:
     """Cancels a task that calls the driver until it has ended.
 
     Where Python is older than 3.12 the driver's `asyncio.wait_for` loses a cancellation that comes in the same moment
-    as its answer: with twenty viewers who came back, two stops in 83 waited for ever.
+    as its answer: with twenty viewers who came back, 2 stops of 108 waited for ever.
     """
     while not task.done():
         task.cancel()
