@@ -233,14 +233,18 @@ async def test_a_pinned_message_is_shown_and_stays_in_the_window(
 async def test_a_branch_that_one_turns_away_from_gets_its_reply_all_the_same(alice: Client) -> None:
     conversation = await alice.create()
     first = (await alice.say(conversation, "hello")).turn["reply_message_id"]
-    turn = (await act(alice, conversation, message="[steady]", parent_id=first)).json
+    second = (await acted(alice, conversation, retry=first)).turn["reply_message_id"]
+    turn = (await act(alice, conversation, message="[steady]", parent_id=second)).json
     await alice.see(conversation, turn["turn_id"])
-    other = await act(alice, conversation, retry=first)
-    assert other.problem == (409, "turn_in_progress")
-    await alice.ask("PATCH", f"/api/conversations/{conversation}/branch", {"message_id": first})  # it is on it
+    assert (await act(alice, conversation, retry=first)).problem == (409, "turn_in_progress")
+    branch = f"/api/conversations/{conversation}/branch"
+    assert (await alice.ask("PATCH", branch, {"message_id": first})).json["running_turn_id"] == turn["turn_id"]
     whole = shown(await alice.read(events(conversation, turn["turn_id"])))
     assert whole.end["status"] == "done"
-    assert (await alice.messages(conversation))[-1]["id"] == turn["reply_message_id"]
+    assert [message["id"] for message in await alice.messages(conversation)][-1] == first, "the view stays"
+    await alice.ask("PATCH", branch, {"message_id": second})
+    ids = [message["id"] for message in await alice.messages(conversation)]
+    assert ids[1:] == [second, turn["user_message_id"], turn["reply_message_id"]]
 
 
 async def test_twenty_writers_with_stale_views_lose_nothing(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.aftermath import Aftermath
 from lianhua.errors import StoreUnavailable
 from lianhua.ground import Act, Continue, Edit, Retry, Send
 from lianhua.models.demo import DemoModel
@@ -129,6 +130,30 @@ async def test_an_end_whose_answer_was_lost_is_counted_and_shown(
             while not await client.zscore("lianhua:{user:ann}:counted", ref.turn_id):
                 await asyncio.sleep(0.02)
         assert lost == [ref.turn_id]
+
+
+async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
+    client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(*_: object) -> None:
+        """What comes after the end is never reached."""
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Aftermath, "note_job", die)
+        async with open_service(nodes, Rule(pieces=("whole",))) as service:
+            ref = await start(service, "go")
+            await follow(service, ref)
+            assert await client.smembers("lianhua:{running}")
+    monkeypatch.setattr("lianhua.upkeep.SWEEP_S", 0.05)
+    monkeypatch.setattr("lianhua.upkeep.FORGET_S", 0.05)
+    async with open_service(nodes, worker="two"):
+        async with asyncio.timeout(10):
+            while await client.smembers("lianhua:{running}"):
+                await asyncio.sleep(0.02)
+    (day,) = [key async for key in client.scan_iter("lianhua:{user:ann}:usage:*")]
+    figures = await client.hgetall(day)
+    assert figures[b"turns scripted"] == b"1"
+    assert await client.zscore("lianhua:{user:ann}:counted", ref.turn_id) is not None
 
 
 class Titling:

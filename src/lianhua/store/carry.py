@@ -19,13 +19,15 @@ from lianhua.exchange.labels import rows_of
 from lianhua.exchange.portable import Branch, PortableConversation, PortableHead, PortableMessage
 from lianhua.exchange.tree import kept_within
 from lianhua.grams import Signature
-from lianhua.messages import Message, Spent
+from lianhua.messages import Message
 from lianhua.store.branches import stored_message
 from lianhua.store.changes import PAGE_CHANGES, Change, encode
-from lianhua.store.conversations import CHANGES_TTL_S, Retention
+from lianhua.store.conversations import CHANGES_TTL_S, Retention, spent_of
 from lianhua.store.database import Database
 from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.store.reading import by_size
 from lianhua.store.scripts import Argument, Script
+from lianhua.store.signing import SIGNED_CHARS
 
 STAGED_TTL_S: Final = 86_400
 READ_IDS: Final = 512  # messages whose sizes are asked for at once
@@ -35,12 +37,10 @@ WRITTEN_FIELDS: Final = 2_000
 AT_ONCE: Final = 64  # calls on their way at once
 TAKEN_TRIES: Final = 8  # ids are random; nobody meets a taken one eight times
 TOLD_CHANGES: Final = 50  # tabs are told of so many one by one; of more, to read the list again
-SIGNED_CHARS: Final = 5_000  # at a time: 2 ms
 
 _FIELDS = (
     "owner", "title", "titled", "role", "model", "created_at", "updated_at", "pinned", "head", "pins", "usage",
 )  # fmt: skip
-_usage = msgspec.json.Decoder(dict[str, Spent])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -119,7 +119,7 @@ class Carrier:
                 updated_at=float(updated),
                 pinned=pinned == "1",
                 current=head or None,
-                usage=_usage.decode(usage) if usage else {},
+                usage=spent_of(usage),
                 branches=tuple(_branch(labels[number], places) for number in places),
             ),
             int(depth or -1),
@@ -167,7 +167,7 @@ class Carrier:
         for start in range(0, len(wanted), READ_IDS):
             names = wanted[start : start + READ_IDS]
             sizes = await self._database.ask(*(("HSTRLEN", keys.messages, name) for name in names))
-            for some in _by_size(names, sizes):
+            for some, _ in by_size(names, sizes, READ_BYTES):
                 (values,) = await self._database.ask(("HMGET", keys.messages, *some))
                 yield [_portable(value, leaving) for value in values if value is not None]
 
@@ -390,20 +390,6 @@ def _branch(label: bytes, places: Mapping[int, int]) -> Branch:
 
 def _label(branch: Branch) -> str:
     return f"{'-' if branch.parent is None else branch.parent} {branch.fork} {branch.tip}"
-
-
-def _by_size(names: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:
-    """The names in groups that can be read at once; what is larger than that comes alone."""
-    some: list[str] = []
-    total = 0
-    for name, size in zip(names, sizes, strict=True):
-        if some and total + size > READ_BYTES:
-            yield some
-            some, total = [], 0
-        some.append(name)
-        total += size
-    if some:
-        yield some
 
 
 def _reach(leaving: Leaving, labels: dict[str, tuple[int, int]]) -> dict[int, int]:

@@ -187,13 +187,15 @@ def _conversation(conversation_id: str, values: Sequence[bytes | None]) -> Conve
         pinned=pinned == "1",
         message_count=int(count or 0),
         running_turn_id=running,
-        usage=_spent(usage) if usage else {},
+        usage=spent_of(usage or ""),
     )
 
 
-def _spent(usage: str) -> dict[str, Spent]:
-    """What the turns have cost; nothing where that cannot be read: a list is worth more than its figures."""
+def spent_of(usage: str) -> dict[str, Spent]:
+    """What the turns have cost, as it is stored; nothing where that cannot be read: a list is worth more than its
+    figures.
+    """
     try:
-        return _usage.decode(usage)
+        return _usage.decode(usage) if usage else {}
     except msgspec.MsgspecError:
         return {}

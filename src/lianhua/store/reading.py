@@ -25,7 +25,7 @@ HOLD_S: Final = 0.002  # of work on one conversation; then everybody else has a 
 LONG_BYTES: Final = 256 * 1024  # of a message: of 1.6 MB to look at the bytes takes 3 ms, and to decode them another 3
 
 _SIZES: Final = Script("sizes")
-_Name = TypeVar("_Name", str, str | bytes)
+Name = TypeVar("Name", str, str | bytes)
 
 
 class Text(Struct, frozen=True, gc=False):
@@ -101,7 +101,7 @@ async def read_conversations(database: Database, owner: str, ids: Sequence[str])
     for start in range(0, len(ids), SIZED_CONVERSATIONS):
         names = ids[start : start + SIZED_CONVERSATIONS]
         sizes = await _sizes(database, names)
-        for some, size in _by_size(names, sizes):
+        for some, size in by_size(names, sizes, READ_BYTES):
             for reading in await _begun(database, owner, some, by_size=size > READ_BYTES):
                 if reading:
                     yield reading
@@ -148,19 +148,17 @@ async def _values_of(
     for start in range(0, len(ids), SIZED_MESSAGES):
         names = ids[start : start + SIZED_MESSAGES]
         sizes = await database.ask(*(("HSTRLEN", messages, name) for name in names))
-        for some, _ in _by_size(names, sizes):
+        for some, _ in by_size(names, sizes, READ_BYTES):
             (values,) = await database.ask(("HMGET", messages, *some))
             yield filter(None, values)
 
 
-def _by_size(names: Sequence[_Name], sizes: Sequence[int]) -> Iterator[tuple[list[_Name], int]]:
-    """The names in groups that can be read at once, and the bytes of each group; what is larger than that comes
-    alone.
-    """
-    some: list[_Name] = []
+def by_size(names: Sequence[Name], sizes: Sequence[int], limit: int) -> Iterator[tuple[list[Name], int]]:
+    """The names in groups of at most `limit` bytes, and the bytes of each group; what is larger comes alone."""
+    some: list[Name] = []
     total = 0
     for name, size in zip(names, sizes, strict=True):
-        if some and total + size > READ_BYTES:
+        if some and total + size > limit:
             yield some, total
             some, total = [], 0
         some.append(name)
