@@ -34,7 +34,7 @@ test: $(VENV)/tested web/node_modules/.installed
 	sh tests/need_browser.sh
 	sh tests/need_servers.sh
 	cd web && $(NPM) test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(VENV)/tested web/node_modules/.installed
 	$(BIN)/ruff format --check .

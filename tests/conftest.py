@@ -20,6 +20,13 @@ from tests.servers.sentinel import SentinelSet
 StartServer = Callable[..., ServerProcess]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those of a file share their servers, and all of the browser share theirs."""
+    for item in items:
+        group = "browser" if item.path.parent.name == "browser" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest_asyncio.fixture(
     scope="session", loop_scope="session", params=["embedded", "redis 7", "sentinel of redis 7", "cluster of valkey 9"]
 )

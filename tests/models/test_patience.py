@@ -135,7 +135,13 @@ async def test_retry_after_is_a_floor(model_at: Callable[..., OpenAIModel]) -> N
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
-    "header", ["61", "99999999999999999999", "1e400", format_datetime(datetime.now(UTC) + timedelta(hours=1))]
+    "header",
+    [
+        "61",
+        "99999999999999999999",
+        "1e400",
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(hours=1)), id="in an hour"),
+    ],
 )
 async def test_a_wait_of_more_than_a_minute_is_not_begun(
     model_at: Callable[..., OpenAIModel], status: int, header: str
@@ -147,7 +153,15 @@ async def test_a_wait_of_more_than_a_minute_is_not_begun(
 
 
 @pytest.mark.parametrize(
-    "header", ["", "soon", "-5", "nan", "Wed, 99 Nov", format_datetime(datetime.now(UTC) - timedelta(hours=1))]
+    "header",
+    [
+        "",
+        "soon",
+        "-5",
+        "nan",
+        "Wed, 99 Nov",
+        pytest.param(format_datetime(datetime.now(UTC) - timedelta(hours=1)), id="an hour ago"),
+    ],
 )
 async def test_a_retry_after_that_says_nothing_is_passed_over(ask: Ask, header: str) -> None:
     deltas = await ask(answer(429, Retry_After=header), HELLO)

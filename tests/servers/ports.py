@@ -1,5 +1,6 @@
 """Free TCP ports of 127.0.0.1 that stay free while their server is away."""
 
+import os
 import random
 import socket
 from typing import Final
@@ -12,10 +13,15 @@ BUS_OFFSET: Final = 10_000  # a cluster node listens there as well (redis.conf, 
 TRIES: Final = 200
 
 
+# Of tests that run side by side each takes its own: what is free for one of them stays free until it is used.
+SHARE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+SHARES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
 def free_port() -> int:
     """A port on which, and on whose cluster bus port, nobody listens right now."""
     for _ in range(TRIES):
-        port = random.randint(LOWEST, HIGHEST)
+        port = random.randrange(LOWEST + SHARE, HIGHEST + 1, SHARES)
         if _is_free(port) and _is_free(port + BUS_OFFSET):
             return port
     raise RuntimeError(f"no free port between {LOWEST} and {HIGHEST}")
