@@ -19,7 +19,7 @@ class ServerProcess:
     """
 
     def __init__(self, data_dir: Path, **environment: str) -> None:
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         self._read = ""
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(

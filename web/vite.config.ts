@@ -1,9 +1,11 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 import { precompress } from "./precompress.ts";
 
 export default defineConfig({
   plugins: [precompress()],
+  resolve: { alias: { "preact/jsx-runtime": fileURLToPath(new URL("src/jsx.ts", import.meta.url)) } },
   build: {
     outDir: "../src/lianhua/page",
     emptyOutDir: true,

@@ -1,10 +1,19 @@
-"""The line between the page and a server: it can be cut and mended, and lead to another server, under one address."""
+"""The line between the page and a server: it can be cut and mended, stand in for a proxy whose server is away, and lead
+to another server, under one address.
+"""
 
 import contextlib
 import socket
 import threading
 from typing import Self
 from urllib.parse import urlsplit
+
+REQUEST_WITHIN_S = 1.0  # a browser also opens connections that it may never use
+# What a proxy says while the server behind it is started anew: a page for people, and not one of ours.
+BAD_GATEWAY = (
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 24\r\nConnection: close\r\n\r\n"
+    b"<h1>502 Bad Gateway</h1>"
+)
 
 
 class Line:
@@ -15,6 +24,7 @@ class Line:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
         self._is_cut = False
+        self._is_away = False
         self._thread = threading.Thread(target=self._accept, name="line")
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -35,8 +45,13 @@ class Line:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def answer_502(self) -> None:
+        """Ends every connection, and answers every new one as a proxy whose server is away."""
+        self.cut()
+        self._is_away = True
+
     def mend(self) -> None:
-        self._is_cut = False
+        self._is_cut = self._is_away = False
 
     def _accept(self) -> None:
         pumps: list[threading.Thread] = []
@@ -45,6 +60,9 @@ class Line:
                 near, _ = self._listener.accept()
             except OSError:
                 break
+            if self._is_away:
+                _refuse(near)
+                continue
             address = urlsplit(self.target)
             try:
                 if self._is_cut:
@@ -62,6 +80,13 @@ class Line:
             pump.join()
         for end in self._ends:
             end.close()
+
+
+def _refuse(near: socket.socket) -> None:
+    with near, contextlib.suppress(OSError):
+        near.settimeout(REQUEST_WITHIN_S)
+        near.recv(65_536)
+        near.sendall(BAD_GATEWAY)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -9,7 +9,7 @@ from tests.browser.talk import Talk
 def test_code_is_named_and_coloured(talk: Talk) -> None:
     talk.say("[code]")
     blocks = talk.page.locator(".code")
-    expect(blocks.locator(".code-head > span")).to_have_text(["py", "latin"])
+    expect(blocks.locator(".block-head > span")).to_have_text(["py", "latin"])
     expect(blocks.first.locator(".hljs-keyword")).to_have_text(["def", "return"])
     expect(blocks.first.locator("code")).to_have_text("def f():\n    return '<b>'\n")
     expect(blocks.last.locator("code > *")).to_have_count(0)

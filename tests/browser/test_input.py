@@ -1,6 +1,6 @@
 """The input: what sends and what does not, and what is kept."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewTalk
 from tests.browser.talk import Talk
@@ -8,25 +8,71 @@ from tests.browser.talk import Talk
 ENTER = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
 
 
-def test_enter_while_composing_never_sends(talk: Talk) -> None:
-    keyboard = talk.context.new_cdp_session(talk.page)
-    talk.input.focus()
-    # An input method at work: the text is not settled, and Enter only settles it.
-    keyboard.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
-    expect(talk.input).to_have_value("ni hao")
-    keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **ENTER})
-    keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **ENTER})
-    keyboard.send("Input.insertText", {"text": "你好"})
-    expect(talk.input).to_have_value("你好")
-    # Safari's order: the composition is over, and its Enter comes afterwards as a key without a name.
-    unnamed = {**ENTER, "windowsVirtualKeyCode": 229}
-    keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **unnamed})
-    keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **unnamed})
-    expect(talk.input).to_have_value("你好")
+def test_enter_while_composing_never_sends_from_any_field(talk: Talk) -> None:
+    """The input, the search, a conversation's title, the editor: what Enter does there waits for the composition."""
+    posts: list[str] = []
+    talk.page.on("request", lambda request: request.method == "GET" or posts.append(f"{request.method} {request.url}"))
+    compose(talk, talk.input)
     expect(talk.own).to_have_count(0)
-
+    assert posts == []
     talk.input.press("Enter")
     expect(talk.own).to_have_text("你好")
+    talk.wait_for_end()
+    expect(talk.items).to_have_count(1)
+    posts.clear()
+
+    searchbox = talk.page.get_by_role("searchbox")
+    compose(talk, searchbox)
+    expect(talk.page.locator(".found-match").first).to_be_visible()
+    expect(talk.own).to_have_text("你好")
+    searchbox.press("Escape")
+
+    talk.page.get_by_role("button", name="Options for").click()
+    title = talk.page.get_by_label("Title")
+    title.fill("")
+    compose(talk, title)
+    expect(talk.page.get_by_role("dialog")).to_be_visible()
+    assert posts == []
+    title.fill("问候")
+    title.press("Enter")
+    expect(talk.items).to_contain_text("问候")
+    posts.clear()
+
+    talk.own.get_by_role("button", name="Edit").focus()
+    talk.page.keyboard.press("Enter")
+    editor = talk.page.get_by_label("Edit message")
+    editor.fill("")
+    compose(talk, editor)
+    expect(editor).to_be_focused()
+    assert posts == []
+    editor.press("End")
+    editor.press_sequentially("吗")
+    editor.press("Enter")
+    expect(talk.own.locator(".own-text")).to_have_text("你好吗")
+    talk.wait_for_end()
+    expect(talk.replies).to_have_count(1)
+
+
+def compose(talk: Talk, field: Locator) -> None:
+    """Types 你好 into the empty `field` by an input method, with the Enter keys that belong to it."""
+    field.focus()
+    keyboard = talk.context.new_cdp_session(talk.page)
+    # At work: the text is not settled, and Enter only settles it.
+    keyboard.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
+    expect(field).to_have_value("ni hao")
+    unnamed = {**ENTER, "windowsVirtualKeyCode": 229}
+    for key in (ENTER, unnamed):
+        keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
+        keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **key})
+    expect(field).to_be_focused()
+    keyboard.send("Input.insertText", {"text": "你好"})
+    expect(field).to_have_value("你好")
+    # Safari's order: the composition is over, and its Enter comes afterwards as a key without a name.
+    keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **unnamed})
+    keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **unnamed})
+    expect(field).to_have_value("你好")
+    expect(field).to_be_focused()
+    keyboard.detach()
 
 
 def test_shift_enter_begins_a_line(talk: Talk) -> None:

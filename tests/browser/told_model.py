@@ -12,10 +12,11 @@ ASKED_WITHIN_S = 15.0
 
 
 class Reply:
-    """One request for a reply. `messages` is the prompt that came with it."""
+    """One request for a reply. `messages` is the prompt that came with it, `body` all of it."""
 
-    def __init__(self, messages: list[dict[str, str]]) -> None:
-        self.messages = messages
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.body = body
+        self.messages: list[dict[str, str]] = body["messages"]
         self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def say(self, piece: str) -> None:
@@ -58,7 +59,7 @@ class ToldModel:
         self._asked = queue.SimpleQueue()
 
     def _asks(self, body: dict[str, Any]) -> Reply:
-        reply = Reply(body["messages"])
+        reply = Reply(body)
         self.replies.append(reply)
         self._asked.put(reply)
         return reply

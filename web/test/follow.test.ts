@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { Api } from "../src/core/api.ts";
-import { follow } from "../src/core/follow.ts";
+import { follow, type FollowOptions } from "../src/core/follow.ts";
 import { Problem } from "../src/core/problem.ts";
 import { EMPTY_REPLY, foldTurn } from "../src/core/turn.ts";
 
@@ -39,7 +39,7 @@ const refuse = (status: number, code: string): Answer => (_, response) => {
   response.writeHead(status, { "Content-Type": "application/problem+json" }).end(JSON.stringify({ status, code }));
 };
 
-async function read(api: Api, options: { silenceMs?: number; signal?: AbortSignal } = {}) {
+async function read(api: Api, options: Partial<FollowOptions> = {}) {
   const connection: boolean[] = [];
   let reply = EMPTY_REPLY;
   const events = follow(api, "/events", {
@@ -82,6 +82,23 @@ describe("following a turn", () => {
     );
     expect((await read(api, { silenceMs: 100 })).reply.content).toBe("ab");
     expect(cursors).toEqual([undefined, "t:1-1", "t:1-1"]);
+  });
+
+  test("looks in now and then where all places are taken, and says nothing of a lost connection", async () => {
+    const { api, cursors } = await serve(
+      (_, response) => response.writeHead(200).write(piece(1, "a")),
+      (_, response) => response.writeHead(200).write(piece(2, "b")),
+      stream(piece(3, "c"), end(4)),
+    );
+    let asked = 0;
+    let given = 0;
+    const takePlace = async () => ((asked += 1) === 1 ? null : () => void (given += 1));
+    const { reply, connection } = await read(api, { takePlace, silenceMs: 400 });
+    expect(reply.content).toBe("abc");
+    expect(cursors).toEqual([undefined, "t:1-1", "t:1-2"]);
+    // The first was a glance; the second one had a place, and was lost.
+    expect(connection).toEqual([false, true]);
+    expect(given).toBe(2);
   });
 
   test("throws what waiting would not change", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
-import { CATALOGUES, isKey, preferredLanguage, translate, type Key } from "../src/core/i18n/index.ts";
+import { CATALOGUES, fill, type Key, preferredLanguage } from "../src/core/i18n/index.ts";
 import { isLaterKey, LATER, type LaterKey } from "../src/core/i18n/later.ts";
+import { isPersonasKey, PERSONAS, type PersonasKey } from "../src/core/i18n/personas.ts";
 import { ahead, moment } from "../src/core/when.ts";
 
 const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
@@ -10,10 +11,12 @@ describe("the catalogues", () => {
   test("have the same keys in the same order", () => {
     expect(Object.keys(CATALOGUES.en)).toEqual(Object.keys(CATALOGUES.zh));
     expect(Object.keys(LATER.en)).toEqual(Object.keys(LATER.zh));
+    expect(Object.keys(PERSONAS.en)).toEqual(Object.keys(PERSONAS.zh));
   });
 
   test("share no key", () => {
     expect(Object.keys(CATALOGUES.zh).filter(isLaterKey)).toEqual([]);
+    expect(Object.keys(CATALOGUES.zh).filter(isPersonasKey)).toEqual([]);
   });
 
   test.each(Object.keys(CATALOGUES.zh) as Key[])("%s says something in both, with the same holes", (key) => {
@@ -25,16 +28,21 @@ describe("the catalogues", () => {
     expect(LATER.zh[key].trim()).not.toBe("");
     expect(holes(LATER.en[key])).toEqual(holes(LATER.zh[key]));
   });
+
+  test.each(Object.keys(PERSONAS.zh) as PersonasKey[])("%s says something in both, too", (key) => {
+    expect(PERSONAS.zh[key].trim()).not.toBe("");
+    expect(holes(PERSONAS.en[key])).toEqual(holes(PERSONAS.zh[key]));
+  });
 });
 
 test("a value fills its hole, and a hole without a value is seen", () => {
-  expect(translate("en", "expiry.in", { when: "tomorrow" })).toBe("Expires tomorrow");
-  expect(translate("en", "expiry.in")).toBe("Expires {when}");
+  expect(fill(CATALOGUES.en["expiry.in"], { when: "tomorrow" })).toBe("Expires tomorrow");
+  expect(fill(CATALOGUES.en["expiry.in"], {})).toBe("Expires {when}");
 });
 
 test("a code of a later server is no key", () => {
-  expect(isKey("failure.model_timeout")).toBe(true);
-  expect(isKey("failure.toString")).toBe(false);
+  expect(isLaterKey("failure.model_timeout")).toBe(true);
+  expect(isLaterKey("failure.toString")).toBe(false);
 });
 
 test.each([

@@ -1,10 +1,13 @@
 // @vitest-environment jsdom
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import { GrowingMarkdown } from "../src/core/markdown/growing.ts";
 import { lex, toHtml } from "../src/core/markdown/language.ts";
 import { sanitise } from "../src/core/markdown/sanitise.ts";
-import { CASES } from "./markdown.cases.ts";
+import { CASES, FRAGMENTS } from "./markdown.cases.ts";
+
+// The purifier is slow without a browser, and more so on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** One full parse of everything, by the same language but by none of the growing. */
 function parseAtOnce(text: string): HTMLElement {
@@ -27,15 +30,40 @@ function grow(text: string, size: number): HTMLElement {
   return host;
 }
 
+/** Numbers below `limit` that are the same for each `seed` (mulberry32). */
+function createChance(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
+  };
+}
+
 describe("a text fed in pieces ends in the nodes of one full parse", () => {
   test.each(Object.entries(CASES))("%s", (_, text) => {
     const whole = parseAtOnce(text);
-    for (const size of [1, 3, 17]) expectSameNodes(grow(text, size), whole);
+    // By single characters where that is quick.
+    for (const size of text.length < 90 ? [1, 3, 17] : [3, 17]) expectSameNodes(grow(text, size), whole);
+  });
+
+  test("300 texts of chance, in pieces of chance", () => {
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const chance = createChance(seed);
+      const text = Array.from({ length: 2 + chance(4) }, () => FRAGMENTS[chance(FRAGMENTS.length)]).join("");
+      const host = document.createElement("div");
+      const growing = new GrowingMarkdown(host);
+      for (let end = chance(20); end < text.length; end += 1 + chance(200)) growing.show(text.slice(0, end));
+      growing.finish(text);
+      const whole = parseAtOnce(text);
+      if (!host.isEqualNode(whole)) expect({ seed, text, html: host.innerHTML }).toEqual({ seed, text, html: whole.innerHTML });
+    }
   });
 
   test("everything in one reply", () => {
     const everything = Object.values(CASES).join("\n\n");
-    expectSameNodes(grow(everything, 7), parseAtOnce(everything));
+    expectSameNodes(grow(everything, 41), parseAtOnce(everything));
   });
 });
 

@@ -36,13 +36,16 @@ function reply(count: number): string {
 /** The page's state, freshly loaded, as a reader who comes to conversation `id` finds it. */
 async function visit(id: string | null) {
   vi.resetModules();
-  const [{ visit }, { send }, { messages }, { draft }, { trouble }] = await Promise.all([
+  const [{ visit }, { send }, { messages }, { draft }, { trouble }, { LATER }, { addTexts }] = await Promise.all([
     import("../src/state/visit.ts"),
     import("../src/state/sending.ts"),
     import("../src/state/talk.ts"),
     import("../src/state/drafts.ts"),
     import("../src/state/status.ts"),
+    import("../src/core/i18n/later.ts"),
+    import("../src/state/language.ts"),
   ]);
+  addTexts(LATER);
   await visit(id);
   return { send, messages, draft, trouble, visit };
 }

@@ -203,6 +203,7 @@ class RoleOut(Out):
     prompt: str
     welcome: str
     suggestions: list[str]
+    model: str | None = None
     own: bool
 
 

@@ -141,6 +141,7 @@ async def list_roles(roles: UserRoles, user: KnownUser, language: ViewerLanguage
             prompt=text.prompt.strip(),
             welcome=text.welcome,
             suggestions=list(text.suggestions),
+            model=persona.model,
             own=is_own_id(persona.id),
         )
     return RolesOut(roles=shown, default_role=DEFAULT_ROLE)

@@ -2,12 +2,10 @@ import type {
   Conversation,
   ConversationChange,
   ConversationPage,
-  Message,
   MessagePage,
   Models,
   Roles,
   StartedTurn,
-  TurnAccount,
   TurnBody,
 } from "./contract.ts";
 import { readProblem, Unreachable } from "./problem.ts";
@@ -24,8 +22,6 @@ export class Api {
 
   roles = () => this.json<Roles>("GET", "/api/roles");
   models = () => this.json<Models>("GET", "/api/models");
-  startDownload = () => this.json<Models>("POST", "/api/models/download");
-  stopDownload = () => this.json<Models>("DELETE", "/api/models/download");
 
   conversations = (before: string | null = null, limit = 50) =>
     this.json<ConversationPage>("GET", `/api/conversations?${query({ before, limit })}`);
@@ -33,22 +29,17 @@ export class Api {
   createConversation = (fields: ConversationChange) => this.json<Conversation>("POST", "/api/conversations", fields);
   changeConversation = (id: string, change: ConversationChange) =>
     this.json<Conversation>("PATCH", conversationUrl(id), change);
-  deleteConversation = (id: string) => this.send("DELETE", conversationUrl(id));
-  clearHistory = (id: string) => this.send("DELETE", `/api/chat/history/${encodeURIComponent(id)}`);
   messages = (id: string, before: string | null = null, limit = 100) =>
     this.json<MessagePage>("GET", `${conversationUrl(id)}/messages?${query({ before, limit })}`);
 
   /** Makes the branch of a message the current one. */
   switchBranch = (id: string, messageId: string) =>
     this.json<Conversation>("PATCH", `${conversationUrl(id)}/branch`, { message_id: messageId });
-  pinMessage = (id: string, messageId: string, pinned: boolean) =>
-    this.json<Message>("PATCH", `${conversationUrl(id)}/messages/${encodeURIComponent(messageId)}`, { pinned });
 
   /** Starts a turn. The same `key` may be sent again after a broken connection: it never starts a second turn. */
   startTurn = (id: string, key: string, body: TurnBody) =>
     this.json<StartedTurn>("POST", `${conversationUrl(id)}/turns`, body, { "Idempotency-Key": key });
   stopTurn = (id: string, turnId: string) => this.send("POST", `${turnUrl(id, turnId)}/stop`);
-  turnAccount = (id: string, turnId: string) => this.json<TurnAccount>("GET", turnUrl(id, turnId));
 
   /** Opens the event stream of a turn after `cursor`; null where it is over and nothing is missing (204). */
   async openEvents(url: string, cursor: string, signal: AbortSignal): Promise<Response | null> {
@@ -107,7 +98,7 @@ export function conversationUrl(id: string): string {
   return `/api/conversations/${encodeURIComponent(id)}`;
 }
 
-function turnUrl(id: string, turnId: string): string {
+export function turnUrl(id: string, turnId: string): string {
   return `${conversationUrl(id)}/turns/${encodeURIComponent(turnId)}`;
 }
 

@@ -7,6 +7,10 @@ export interface Role {
   readonly prompt: string;
   readonly welcome: string;
   readonly suggestions: readonly string[];
+  /** Whether the reader made it. */
+  readonly own: boolean;
+  /** The model that answers where the conversation has none of its own. */
+  readonly model?: string | null;
 }
 
 export interface Roles {
@@ -47,6 +51,7 @@ export interface Conversation {
   readonly pinned: boolean;
   readonly message_count: number;
   readonly running_turn_id: string | null;
+  readonly usage: Spent;
 }
 
 export interface Message {
@@ -150,4 +155,63 @@ export interface ConversationChange {
   readonly role?: string;
   readonly model?: string;
   readonly pinned?: boolean;
+}
+
+/** What turns have used. */
+export interface Spent {
+  readonly turns: number;
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  /** Those of the tokens that the server counted itself, because the model did not say. */
+  readonly estimated_tokens: number;
+  /** By the operator's prices; null where there is none for the model. */
+  readonly cost: number | null;
+}
+
+/** What the reader's turns have used, by day in UTC and by model; days without anything are left out. */
+export interface UsageReport {
+  readonly from: string;
+  readonly to: string;
+  readonly currency: string;
+  readonly days: readonly { readonly date: string; readonly models: readonly (Spent & { readonly model: string })[] }[];
+  readonly total: Spent;
+}
+
+/** So many things of a kind that an import left out or changed, and one of them to recognise them by. */
+export interface Skipped {
+  readonly what: string;
+  readonly reason: string;
+  readonly count: number;
+  readonly example?: string;
+}
+
+export interface ImportReport {
+  readonly format: string;
+  readonly imported: { readonly conversations: number; readonly messages: number; readonly personas: number };
+  readonly skipped: readonly Skipped[];
+}
+
+/** What the reader says of a persona of their own; null leaves it to the server or to the model. */
+export interface PersonaFields {
+  readonly name: string;
+  readonly icon: string;
+  readonly description: string;
+  readonly prompt: string;
+  readonly welcome: string;
+  readonly suggestions: readonly string[];
+  readonly model: string | null;
+  readonly temperature: number | null;
+  readonly top_p: number | null;
+  readonly max_tokens: number | null;
+}
+
+export interface OwnPersona extends PersonaFields {
+  readonly id: string;
+}
+
+/** What the reader has chosen for good; null where nothing is. */
+export interface Settings {
+  readonly default_role: string | null;
+  readonly default_model: string | null;
+  readonly language: "zh" | "en" | null;
 }

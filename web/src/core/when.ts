@@ -11,10 +11,19 @@ export function ahead(timeS: number, nowS: number, language: string): string {
   return new Intl.RelativeTimeFormat(language).format(Math.round(seconds / length), unit);
 }
 
+/** Making one takes longer than using it a hundred times. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
 /** The time of day, with the date where it is not today's. */
 export function moment(timeS: number, now: Date, language: string): string {
   const date = new Date(timeS * 1000);
   const isToday = date.toDateString() === now.toDateString();
-  const time: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit" };
-  return date.toLocaleString(language, isToday ? time : { ...time, month: "short", day: "numeric" });
+  const name = `${language} ${isToday}`;
+  let format = formats.get(name);
+  if (format === undefined) {
+    const time: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit" };
+    format = new Intl.DateTimeFormat(language, isToday ? time : { ...time, month: "short", day: "numeric" });
+    formats.set(name, format);
+  }
+  return format.format(date);
 }

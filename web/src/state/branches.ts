@@ -1,4 +1,4 @@
-import { t } from "./laterLanguage.ts";
+import { t } from "./language.ts";
 import type { ShownMessage } from "./messages.ts";
 import { announce } from "./status.ts";
 import { switchTo } from "./switching.ts";

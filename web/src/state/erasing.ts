@@ -1,5 +1,6 @@
+import { clearHistory, deleteConversation } from "../core/laterApi.ts";
 import { unlist } from "./conversations.ts";
-import { t } from "./laterLanguage.ts";
+import { t } from "./language.ts";
 import { goTo, place } from "./place.ts";
 import { api } from "./server.ts";
 import { announce, report } from "./status.ts";
@@ -10,7 +11,7 @@ export async function clear(): Promise<void> {
   const id = conversation.peek()?.id;
   if (id === undefined) return;
   try {
-    await api.clearHistory(id);
+    await clearHistory(api, id);
     await open(id);
     announce(t("conversation.cleared"));
   } catch (error) {
@@ -21,7 +22,7 @@ export async function clear(): Promise<void> {
 /** Deletes a conversation, and leaves it where it is the one on the page. */
 export async function remove(id: string): Promise<void> {
   try {
-    await api.deleteConversation(id);
+    await deleteConversation(api, id);
     unlist(id);
     if (place.peek() === id) goTo(null);
   } catch (error) {

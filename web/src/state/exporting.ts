@@ -1,5 +1,5 @@
-import type { ExportFormat } from "../core/contract.ts";
-import { exported } from "../core/laterApi.ts";
+import type { ExportedFile, ExportFormat } from "../core/contract.ts";
+import { exported, exportedAll } from "../core/laterApi.ts";
 import { api } from "./server.ts";
 
 /** The browser reads the file when the download begins, which it does not tell. */
@@ -10,7 +10,15 @@ const KEPT_MS = 60_000;
  * `Unreachable`.
  */
 export async function exportConversation(id: string, format: ExportFormat): Promise<void> {
-  const { name, content } = await exported(api, id, format);
+  give(await exported(api, id, format));
+}
+
+/** Gives the reader everything they have as one file; otherwise as above. */
+export async function exportEverything(): Promise<void> {
+  give(await exportedAll(api));
+}
+
+function give({ name, content }: ExportedFile): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = name;

@@ -1,6 +1,7 @@
 import { effect } from "@preact/signals";
 
 import { missingMessage } from "../core/problem.ts";
+import { drawFrom } from "./drawing.ts";
 import { goTo, place } from "./place.ts";
 import { api } from "./server.ts";
 import { report, trouble } from "./status.ts";
@@ -8,6 +9,8 @@ import { conversation, hasEarlier, messages, showEarlier, talkState } from "./ta
 import { look } from "./visit.ts";
 
 const MARKED_MS = 2_000;
+/** So many messages above the one that is sought are drawn at once. */
+const ABOVE = 4;
 
 /** Opens conversation `id` at one of its messages, on whichever branch that is; null: at its end. */
 export async function openAt(id: string, messageId: string | null): Promise<void> {
@@ -27,7 +30,9 @@ export async function openAt(id: string, messageId: string | null): Promise<void
   while (!isShown() && hasEarlier.peek() && conversation.peek()?.id === id) {
     if (!(await showEarlier())) return;
   }
-  if (isShown()) await mark(messageId);
+  if (!isShown()) return;
+  drawFrom(id, Math.max(messages.peek().findIndex((message) => message.id === messageId) - ABOVE, 0));
+  await mark(messageId);
 }
 
 /** Makes the branch of the message the current one; what went wrong, null where nothing did. */

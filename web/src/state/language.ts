@@ -1,6 +1,7 @@
 import { effect, signal } from "@preact/signals";
 
-import { type Key, type Language, preferredLanguage, TAGS, translate } from "../core/i18n/index.ts";
+import { CATALOGUES, fill, type Key, type Language, preferredLanguage, TAGS } from "../core/i18n/index.ts";
+import type { LaterKey } from "../core/i18n/later.ts";
 import { keep, recall } from "./memory.ts";
 
 const kept = recall("language");
@@ -16,9 +17,37 @@ export function switchLanguage(): void {
   keep("language", language.value);
 }
 
-/** The text of `key` in the reader's language; a component that calls it is drawn anew when that changes. */
-export function t(key: Key, values?: Record<string, string | number>): string {
-  return translate(language.value, key, values);
+type Texts = Readonly<Record<Language, Readonly<Record<string, string>>>>;
+
+/** The texts that are fetched after the page stands; null until then. */
+const later = signal<Texts | null>(null);
+let fetchTexts = () => {};
+
+export function addTexts(texts: Texts): void {
+  later.value = texts;
+}
+
+/** @param fetch called for a text that is not here yet; it ends in `addTexts`. */
+export function whenTextIsMissing(fetch: () => void): void {
+  fetchTexts = fetch;
+}
+
+/** What stands under `key`, with its holes; null where there is no such text, or none yet. */
+export function textOf(key: string): string | null {
+  for (const texts of [CATALOGUES, later.value]) {
+    if (texts !== null && Object.hasOwn(texts.zh, key)) return (texts as Texts)[language.value][key] ?? null;
+  }
+  return null;
+}
+
+/**
+ * The text of `key` in the reader's language, with each `{name}` replaced by its value. A component that calls it is
+ * drawn anew when that changes, and when a text that was still missing has come.
+ */
+export function t(key: Key | LaterKey, values: Record<string, string | number> = {}): string {
+  const text = textOf(key);
+  if (text === null) fetchTexts();
+  return fill(text ?? "", values);
 }
 
 /** Two sentences one after the other, the second perhaps empty: Chinese puts no space between. */

@@ -2,13 +2,14 @@ import { computed, signal } from "@preact/signals";
 
 import type { Download, Model, Models } from "../core/contract.ts";
 import { keep, recall } from "./memory.ts";
+import { roleCalled, roleHere } from "./roles.ts";
 import { api } from "./server.ts";
-import { report } from "./status.ts";
+import { settings } from "./settings.ts";
 
 const POLL_MS = 2_000;
 
 const known = signal<Models | null>(null);
-/** The model for a new conversation, where the reader chose one. */
+/** The model for a new conversation, where the reader chose one in this browser. */
 const chosen = signal(recall("model"));
 
 export const models = computed(() => known.value?.models ?? []);
@@ -16,23 +17,35 @@ export const download = computed<Download | null>(() => known.value?.download ??
 /** Whether a download ended while this page watched: only then its end is news. */
 export const sawDownload = signal(false);
 
-/** The model called `id`, else the one chosen here, else the server's own choice. */
-export function modelFor(id: string | null | undefined): Model | null {
-  const find = (wanted: string | null | undefined) => models.value.find((model) => model.id === wanted);
-  return find(id) ?? find(chosen.value) ?? find(known.value?.default_model) ?? models.value[0] ?? null;
+const find = (id: unknown) => models.value.find((model) => model.id === id);
+
+/**
+ * The model that answers, once it is known: the conversation's, else its persona's, else the server's own choice.
+ *
+ * @param id the model of the conversation on the page, where it has one; undefined for a new one, which begins with what
+ *   was chosen in this browser, else with the persona's, else with what is chosen for good.
+ */
+export function modelFor(id: string | null | undefined): Model | undefined {
+  const isNew = id === undefined;
+  return (
+    find(isNew ? chosen.value : id) ??
+    find(roleCalled(roleHere())?.model) ??
+    find(isNew && settings.value.default_model) ??
+    find(known.value?.default_model)
+  );
 }
 
 /** What a model is called; its id where it is not there any more. */
 export function modelName(id: string): string {
-  return models.value.find((model) => model.id === id)?.name ?? id;
+  return find(id)?.name ?? id;
 }
 
-/** What a new conversation asks for: nothing where the server's choice is right, so that it may change later. */
+/** What a new conversation asks for: nothing where the reader chose none here, so that the server's choice may change. */
 export function modelForNew(): string | null {
-  const model = modelFor(null);
-  return model === null || model.id === known.peek()?.default_model ? null : model.id;
+  return find(chosen.value)?.id ?? null;
 }
 
+/** Chooses for new conversations; "" leaves it to what is chosen for good. */
 export function chooseModel(id: string): void {
   chosen.value = id;
   keep("model", id);
@@ -55,14 +68,4 @@ export async function loadModels(): Promise<void> {
 
 export function isUnderWay(now: Download | null): boolean {
   return now?.state === "waiting" || now?.state === "running";
-}
-
-export async function stopDownload(): Promise<void> {
-  await api.stopDownload().catch(report);
-  await loadModels();
-}
-
-export async function startDownload(): Promise<void> {
-  await api.startDownload().catch(report);
-  await loadModels();
 }

@@ -1,3 +1,4 @@
+import { pinMessage } from "../core/laterApi.ts";
 import { t } from "./language.ts";
 import type { ShownMessage } from "./messages.ts";
 import { api } from "./server.ts";
@@ -10,7 +11,7 @@ export async function pin(message: ShownMessage, isPinned: boolean): Promise<voi
   if (id === undefined || message.id === null) return;
   trouble.value = null;
   try {
-    await api.pinMessage(id, message.id, isPinned);
+    await pinMessage(api, id, message.id, isPinned);
     replaceMessage(message.key, (shown) => ({ ...shown, isPinned }));
     announce(t(isPinned ? "message.pinned" : "message.unpinned"));
   } catch (error) {

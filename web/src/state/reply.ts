@@ -3,6 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { eventsUrl } from "../core/api.ts";
 import { follow } from "../core/follow.ts";
 import { Problem } from "../core/problem.ts";
+import { takeStreamPlace } from "../core/streamPlaces.ts";
 import { EMPTY_REPLY, foldTurn, isWhole, type Reply, type TurnEnd } from "../core/turn.ts";
 import { sentences, t } from "./language.ts";
 import { endedReply, runningReply, type ShownMessage } from "./messages.ts";
@@ -23,14 +24,20 @@ import {
 /** The text of the reply that is being made. Apart from the messages, so that a piece draws one reply and not the list. */
 export const live = signal<Reply>(EMPTY_REPLY);
 export const isConnected = signal(true);
+/** Of it what changes seldom: whoever shows only that is not drawn anew at every piece. */
+export const hasText = computed(() => live.value.content !== "");
+export const reasoning = computed(() => live.value.reasoning);
+export const notice = computed(() => live.value.notice);
 
 export const running = computed<ShownMessage | null>(
   () => messages.value.find(({ status }) => status === "running") ?? null,
 );
 
 /** Whether the conversation makes a reply, on the page or not: it makes one at a time. */
+export const busy = computed(() => running.value !== null || elsewhere.value !== null);
+
 export function isBusy(): boolean {
-  return running.value !== null || elsewhere.value !== null;
+  return busy.value;
 }
 
 /** The place of the reply that is made next: empty so far, or with the text that it goes on from. */
@@ -54,6 +61,7 @@ export async function followTurn(id: string, turnId: string, key: string): Promi
   announce(t("reply.started"));
   const events = follow(api, eventsUrl(id, turnId), {
     signal: here,
+    takePlace: takeStreamPlace,
     onConnection: (connected) => {
       if (!here.aborted) isConnected.value = connected;
     },

@@ -3,23 +3,34 @@ import { computed, signal } from "@preact/signals";
 import type { Role, Roles } from "../core/contract.ts";
 import { keep, recall } from "./memory.ts";
 import { api } from "./server.ts";
+import { settings } from "./settings.ts";
+import { conversation } from "./talk.ts";
 
 const known = signal<Roles | null>(null);
-/** The persona for a new conversation, where the reader chose one. */
+/** The persona for a new conversation, where the reader chose one in this browser. */
 const chosen = signal(recall("role"));
 
 export const roles = computed<[string, Role][]>(() => Object.entries(known.value?.roles ?? {}));
 
+/** The first of `ids` that is there; the server's default where none is, as the server itself has it. */
+export function presentRole(...ids: readonly (string | null | undefined)[]): string {
+  return ids.find((id) => id && roleCalled(id)) ?? known.value?.default_role ?? "assistant";
+}
+
 export function roleForNew(): string {
-  const id = chosen.value;
-  const isKnown = id !== null && known.value?.roles[id] !== undefined;
-  return isKnown ? id : (known.value?.default_role ?? "assistant");
+  return presentRole(chosen.value, settings.value.default_role);
+}
+
+/** Who answers in the conversation on the page. */
+export function roleHere(): string {
+  return conversation.value === null ? roleForNew() : presentRole(conversation.value.role);
 }
 
 export function roleCalled(id: string): Role | null {
   return known.value?.roles[id] ?? null;
 }
 
+/** Chooses for new conversations; "" leaves it to what is chosen for good. */
 export function chooseRole(id: string): void {
   chosen.value = id;
   keep("role", id);

@@ -2,7 +2,7 @@ import { effect, signal } from "@preact/signals";
 
 import type { FoundConversation } from "../core/contract.ts";
 import { search as ask } from "../core/laterApi.ts";
-import { t } from "./laterLanguage.ts";
+import { t } from "./language.ts";
 import { query } from "./query.ts";
 import { api } from "./server.ts";
 import { announce } from "./status.ts";

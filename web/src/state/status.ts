@@ -1,8 +1,7 @@
 import { signal } from "@preact/signals";
 
-import { isKey } from "../core/i18n/index.ts";
 import { missingMessage, Problem, Unreachable } from "../core/problem.ts";
-import { t } from "./language.ts";
+import { t, textOf } from "./language.ts";
 
 /** The one line that a screen reader is told: start, end and failure of a reply, never its text. */
 export const announcement = signal("");
@@ -21,17 +20,19 @@ export function report(error: unknown): void {
 function describe(error: unknown): string {
   if (error instanceof Unreachable) return t("trouble.unreachable");
   if (!(error instanceof Problem)) throw error;
+  // Where our own texts are not here yet, the server's sentence is in the same language.
+  return describeProblem(error) || error.detail;
+}
+
+function describeProblem(error: Problem): string {
   const missing = missingMessage(error);
   if (missing === "parent_id") return t("trouble.moved");
   if (missing !== null) return t(missing === "edit" ? "trouble.edit_gone" : "trouble.gone");
   if (error.fields.includes("pinned")) return t("trouble.pins");
-  const key = `trouble.${error.code}`;
-  if (isKey(key)) return t(key);
-  return error.detail || t("trouble.other", { code: error.code });
+  return textOf(`trouble.${error.code}`) ?? (error.detail || t("trouble.other", { code: error.code }));
 }
 
 /** Why a reply failed, by the code that is kept with it. */
 export function describeFailure(code: string | null | undefined): string {
-  const key = `failure.${code}`;
-  return isKey(key) ? t(key) : "";
+  return textOf(`failure.${code}`) ?? "";
 }

@@ -135,8 +135,13 @@ export function dropMessages(...keys: string[]): void {
   messages.value = messages.peek().filter(({ key }) => !keys.includes(key));
 }
 
-/** A message that is on the page already keeps its nodes. */
+/** A message that is on the page already keeps its nodes; one that has not changed is the same, and not drawn anew. */
 function withKnownKeys(found: readonly ShownMessage[]): ShownMessage[] {
-  const keys = new Map(messages.peek().map(({ id, key }) => [id, key]));
-  return found.map((message) => ({ ...message, key: keys.get(message.id) ?? message.key }));
+  const known = new Map(messages.peek().map((message) => [message.id, message]));
+  return found.map((message) => {
+    const before = known.get(message.id);
+    if (before === undefined) return message;
+    const now = { ...message, key: before.key };
+    return JSON.stringify(now) === JSON.stringify(before) ? before : now;
+  });
 }

@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { showSibling } from "../state/branches.ts";
-import { t } from "../state/laterLanguage.ts";
+import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { LeftIcon, RightIcon } from "./icons.tsx";
 

@@ -1,5 +1,5 @@
 import { clear } from "../state/erasing.ts";
-import { t } from "../state/laterLanguage.ts";
+import { t } from "../state/language.ts";
 import { Dialog } from "./Dialog.tsx";
 
 /** Asks before the messages are gone for good. The way back comes first, so that Enter takes it. */

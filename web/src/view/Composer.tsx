@@ -5,7 +5,7 @@ import { t } from "../state/language.ts";
 import { isBusy, running, stop } from "../state/reply.ts";
 import { sendDraft } from "../state/sending.ts";
 import { trouble } from "../state/status.ts";
-import { conversation, talkState } from "../state/talk.ts";
+import { conversation, messages, talkState } from "../state/talk.ts";
 import { isSending, touch } from "./composing.ts";
 import { CloseIcon, SendIcon, StopIcon } from "./icons.tsx";
 
@@ -16,10 +16,10 @@ export function Composer() {
     if (!touch.matches) input.current?.focus();
   }, [conversation.value?.id]);
 
-  // A button that began this reply may be gone with it; the focus must not be.
+  // A button that began this reply, or cleared the messages, may be gone with it; the focus must not be.
   useEffect(() => {
     if (!touch.matches && document.activeElement === document.body) input.current?.focus();
-  }, [running.value?.key]);
+  }, [running.value?.key, messages.value.length]);
 
   // As tall as its text; the stylesheet says how tall at most.
   useLayoutEffect(() => {
@@ -85,7 +85,7 @@ function SendButton() {
 function TroubleLine() {
   if (trouble.value === null) return null;
   return (
-    <div class="trouble">
+    <div class="trouble" role="alert">
       <p>{trouble.value}</p>
       <button type="button" class="icon-button" aria-label={t("trouble.dismiss")} onClick={() => (trouble.value = null)}>
         <CloseIcon />

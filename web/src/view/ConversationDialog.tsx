@@ -1,9 +1,13 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import type { Conversation, ConversationChange, ExportFormat } from "../core/contract.ts";
+import { estimated, money } from "../core/usage.ts";
 import { change } from "../state/conversations.ts";
 import { exportConversation } from "../state/exporting.ts";
-import { t } from "../state/laterLanguage.ts";
+import { languageTag } from "../state/language.ts";
+import { t } from "../state/language.ts";
+import { api } from "../state/server.ts";
+import { currency, loadCurrency } from "../state/usage.ts";
 import { isComposing } from "./composing.ts";
 import { Dialog } from "./Dialog.tsx";
 import { expiry } from "./expiry.ts";
@@ -42,7 +46,10 @@ export function ConversationDialog({ conversation, onChanged, onDelete, onClose 
           maxLength={200}
           onInput={(event) => setTitle(event.currentTarget.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter" && !isComposing(event)) void save();
+            if (event.key !== "Enter" || isComposing(event)) return;
+            // The focus is back on the opener before this key comes up: it would press it.
+            event.preventDefault();
+            void save();
           }}
         />
       </label>
@@ -51,6 +58,7 @@ export function ConversationDialog({ conversation, onChanged, onDelete, onClose 
         <span>{t("conversation.pin")}</span>
       </label>
       <p class="muted">{expiry(conversation)}</p>
+      <UsageLine conversation={conversation} />
       <ExportButtons id={conversation.id} />
       <div class="dialog-actions">
         <button type="button" class="button danger quiet" onClick={onDelete}>
@@ -65,6 +73,29 @@ export function ConversationDialog({ conversation, onChanged, onDelete, onClose 
         </button>
       </div>
     </Dialog>
+  );
+}
+
+/** What all turns of the conversation have used. Read anew: a turn counts a moment after its end. */
+function UsageLine({ conversation }: { conversation: Conversation }) {
+  const [usage, setUsage] = useState(conversation.usage);
+  useEffect(() => {
+    void api.conversation(conversation.id).then(({ usage }) => setUsage(usage), () => {});
+  }, [conversation.id]);
+  const { turns, prompt_tokens, completion_tokens, cost } = usage;
+  useEffect(() => {
+    if (cost !== null) void loadCurrency();
+  }, [cost]);
+  const figure = (n: number) => n.toLocaleString(languageTag());
+  const guess = estimated(usage);
+  return (
+    <p class="muted">
+      {t("conversation.usage", { turns: figure(turns), in: figure(prompt_tokens), out: figure(completion_tokens) })}
+      {guess !== "none" && t(`conversation.usage.${guess}`)}
+      {cost !== null &&
+        currency.value !== null &&
+        t("conversation.usage.cost", { cost: money(cost, languageTag()), currency: currency.value })}
+    </p>
   );
 }
 

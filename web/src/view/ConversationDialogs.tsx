@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 
 import { remove } from "../state/erasing.ts";
 import { exportConversation } from "../state/exporting.ts";
-import { t } from "../state/laterLanguage.ts";
+import { t } from "../state/language.ts";
 import { conversation as shown } from "../state/talk.ts";
 import { ConversationDialog } from "./ConversationDialog.tsx";
 import { Dialog } from "./Dialog.tsx";

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 interface DialogProps {
   readonly title: string;
@@ -13,13 +13,18 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   const isDrawn = useRef(true);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
+    const opener = document.activeElement;
     element?.showModal();
     return () => {
-      // Not just removed: only close() gives the focus back. Its event comes later, when nobody asks any more.
+      // Its event comes later, when nobody asks any more.
       isDrawn.current = false;
       element?.close();
+      // A dialog that is out of the page by now gives nothing back.
+      queueMicrotask(() => {
+        if (document.activeElement === document.body && opener instanceof HTMLElement) opener.focus();
+      });
     };
   }, []);
   const closeOnBackdrop = (event: MouseEvent) => {

@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals";
 
-import { t } from "../state/laterLanguage.ts";
-import { download, isUnderWay, modelFor, sawDownload, startDownload, stopDownload } from "../state/models.ts";
+import { startDownload, stopDownload } from "../state/downloading.ts";
+import { t } from "../state/language.ts";
+import { download, isUnderWay, modelFor, sawDownload } from "../state/models.ts";
 import { conversation } from "../state/talk.ts";
 import { CloseIcon } from "./icons.tsx";
 

@@ -5,7 +5,7 @@ import type { ShownMessage } from "../state/messages.ts";
 import { isBusy } from "../state/reply.ts";
 import { sendEdit } from "../state/sendEdit.ts";
 import { isSending } from "./composing.ts";
-import { t } from "../state/laterLanguage.ts";
+import { t } from "../state/language.ts";
 
 /** Another text for a message of the reader's own. Leaving it keeps what was written. */
 export function Editor({ message }: { message: ShownMessage }) {

@@ -1,12 +1,11 @@
 import { t } from "../state/language.ts";
-import { roleCalled, roleForNew } from "../state/roles.ts";
+import { roleCalled, roleHere } from "../state/roles.ts";
 import { send } from "../state/sending.ts";
-import { conversation } from "../state/talk.ts";
 import { Lotus } from "./icons.tsx";
 
 /** What stands where nothing has been said yet: what this is, who answers, and three ways to begin. */
 export function EmptyTalk() {
-  const role = roleCalled(conversation.value?.role ?? roleForNew());
+  const role = roleCalled(roleHere());
   return (
     <div class="empty">
       <div class="empty-icon" aria-hidden="true">

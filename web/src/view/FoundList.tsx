@@ -1,6 +1,6 @@
 import type { FoundConversation, Match } from "../core/contract.ts";
 import { marked } from "../core/marks.ts";
-import { t } from "../state/laterLanguage.ts";
+import { t } from "../state/language.ts";
 import { openAt } from "../state/jump.ts";
 import { roleCalled } from "../state/roles.ts";
 import { found, searchOn } from "../state/search.ts";

@@ -4,7 +4,7 @@ import { change } from "../state/conversations.ts";
 import { t } from "../state/language.ts";
 import { chooseModel, modelFor, models } from "../state/models.ts";
 import { goTo } from "../state/place.ts";
-import { chooseRole, roleForNew, roles } from "../state/roles.ts";
+import { chooseRole, roleHere, roles } from "../state/roles.ts";
 import { conversation, messages } from "../state/talk.ts";
 import { Choice } from "./Choice.tsx";
 import { isDrawerOpen, isNarrow } from "./drawer.ts";
@@ -65,23 +65,30 @@ function Tools() {
 
 function RoleChoice() {
   if (roles.value.length === 0) return null;
-  const choose = async (role: string) => {
+  const choose = (role: string) => {
     chooseRole(role);
-    await changeShown({ role });
+    void changeShown({ role });
   };
+  const options = (isOwn: boolean) =>
+    roles.value
+      .filter(([, { own }]) => own === isOwn)
+      .map(([id, { icon, name }]) => (
+        <option key={id} value={id}>
+          {icon} {name}
+        </option>
+      ));
+  const own = options(true);
   return (
-    <Choice
-      label={t("role.label")}
-      value={conversation.value?.role ?? roleForNew()}
-      options={roles.value.map(([value, role]) => ({ value, text: `${role.icon} ${role.name}` }))}
-      onChoose={choose}
-    />
+    <Choice label={t("role.label")} value={roleHere()} onChoose={choose}>
+      {options(false)}
+      {own.length > 0 && <optgroup label={t("role.own")}>{own}</optgroup>}
+    </Choice>
   );
 }
 
 function ModelChoice() {
   const model = modelFor(conversation.value?.model);
-  if (model === null) return null;
+  if (model === undefined) return null;
   if (models.value.length === 1) {
     return (
       <span class="model-label" title={model.note ?? t("model.label")}>
@@ -89,17 +96,18 @@ function ModelChoice() {
       </span>
     );
   }
-  const choose = async (id: string) => {
-    chooseModel(id);
-    await changeShown({ model: id });
+  const choose = (model: string) => {
+    chooseModel(model);
+    void changeShown({ model });
   };
   return (
-    <Choice
-      label={t("model.label")}
-      value={model.id}
-      options={models.value.map(({ id, name }) => ({ value: id, text: name }))}
-      onChoose={choose}
-    />
+    <Choice label={t("model.label")} value={model.id} onChoose={choose}>
+      {models.value.map(({ id, name }) => (
+        <option key={id} value={id}>
+          {name}
+        </option>
+      ))}
+    </Choice>
   );
 }
 

@@ -1,17 +1,17 @@
-import { Fragment } from "preact";
-import { useLayoutEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
+import { drawMore, waiting } from "../state/drawing.ts";
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { running } from "../state/reply.ts";
-import { answerAgain } from "../state/sending.ts";
 import { conversation, elsewhere, hasEarlier, messages, showEarlier, talkState, total } from "../state/talk.ts";
-import { showElsewhere } from "../state/switching.ts";
 import { look } from "../state/visit.ts";
 import { goTo, place } from "../state/place.ts";
 import { EmptyTalk } from "./EmptyTalk.tsx";
 import { useFollowScroll } from "./followScroll.ts";
 import { NewestIcon } from "./icons.tsx";
+import { whenIdle } from "./idle.ts";
+import { Later } from "./Later.tsx";
 import { OwnMessage } from "./OwnMessage.tsx";
 import { ReplyMessage } from "./ReplyMessage.tsx";
 
@@ -67,27 +67,61 @@ function TalkNote({ text, action, onAct }: { text: string; action: string; onAct
   );
 }
 
+/** A conversation this long is fetched by itself, so that the browser's own search finds all of it. */
+const FETCHED_MESSAGES = 1_000;
+
+/** Draws, and then fetches, what is further up while the browser is idle. */
+function useWaiting(): number {
+  const id = conversation.value?.id;
+  const count = waiting(id);
+  const startedAt = useRef(0);
+  const tookMs = useRef(0);
+  useLayoutEffect(() => {
+    if (startedAt.current > 0) tookMs.current = performance.now() - startedAt.current;
+    startedAt.current = 0;
+  });
+  const isMore = count > 0 || (hasEarlier.value && messages.value.length < FETCHED_MESSAGES);
+  useEffect(() => {
+    if (!isMore) return;
+    return whenIdle(() => {
+      if (count === 0) return void showEarlier();
+      startedAt.current = performance.now();
+      drawMore(id, tookMs.current);
+    });
+  }, [id, count, messages.value.length]);
+  return count;
+}
+
 function Messages() {
-  const shown = messages.value;
+  const above = useWaiting();
+  const shown = above > 0 ? messages.value.slice(above) : messages.value;
   return (
     <section class="messages" aria-label={t("messages.label")}>
-      {hasEarlier.value && (
+      {above === 0 && hasEarlier.value && (
         <button type="button" class="button quiet earlier" onClick={showEarlier}>
           {t("messages.earlier")}
         </button>
       )}
       {shown.map((message, index) => (
-        <Fragment key={message.key}>
-          <DroppedLine message={message} />
-          {message.role === "user" ? (
-            <OwnMessage message={message} />
-          ) : (
-            <ReplyMessage message={message} isLast={index === shown.length - 1} />
-          )}
-        </Fragment>
+        <Row key={message.key} message={message} isLast={index === shown.length - 1} />
       ))}
-      <LastLine newest={shown.at(-1)} />
+      {(elsewhere.value !== null || shown.at(-1)?.role === "user") && (
+        <Later>{({ LastLine }) => <LastLine newest={shown.at(-1)} />}</Later>
+      )}
     </section>
+  );
+}
+
+/** One message; what has not changed is not looked at again. */
+function Row({ message, isLast }: { message: ShownMessage; isLast: boolean }) {
+  return useMemo(
+    () => (
+      <>
+        <DroppedLine message={message} />
+        {message.role === "user" ? <OwnMessage message={message} /> : <ReplyMessage message={message} isLast={isLast} />}
+      </>
+    ),
+    [message, isLast],
   );
 }
 
@@ -95,33 +129,4 @@ function Messages() {
 function DroppedLine({ message: { droppedBefore } }: { message: ShownMessage }) {
   if (droppedBefore === 0) return null;
   return <p class="list-note">{t("messages.dropped", { n: droppedBefore, total: total.value })}</p>;
-}
-
-/** What a branch ends with where it does not end with a reply of its own. */
-function LastLine({ newest }: { newest: ShownMessage | undefined }) {
-  const under = elsewhere.value;
-  if (under !== null) {
-    const action = under.questionId === null ? null : { text: t("elsewhere.show"), onAct: () => void showElsewhere() };
-    return <ListNote text={t("elsewhere.running")} action={action} />;
-  }
-  if (newest?.role !== "user" || newest.id === null) return null;
-  return <ListNote text={t("reply.none")} action={{ text: t("reply.again"), onAct: () => void answerAgain(newest) }} />;
-}
-
-interface ListNoteProps {
-  readonly text: string;
-  readonly action: { readonly text: string; readonly onAct: () => void } | null;
-}
-
-function ListNote({ text, action }: ListNoteProps) {
-  return (
-    <p class="list-note">
-      {text}
-      {action !== null && (
-        <button type="button" class="button small" onClick={action.onAct}>
-          {action.text}
-        </button>
-      )}
-    </p>
-  );
 }

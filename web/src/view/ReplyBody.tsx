@@ -5,7 +5,15 @@ import { GrowingMarkdown } from "../core/markdown/growing.ts";
 import { createPace } from "../core/pace.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { live } from "../state/reply.ts";
-import { dressCode, undressCode } from "./codeBlocks.tsx";
+import { fetchLater } from "./Later.tsx";
+
+/** What has more to it than its text: buttons, colours, formulas. */
+const DRESSED = ".code, .table, .math";
+
+function dressed(node: ChildNode): void {
+  if (!(node instanceof Element) || !(node.matches(DRESSED) || node.querySelector(DRESSED))) return;
+  void fetchLater().then(({ dress }) => dress(node), () => {});
+}
 
 /**
  * The text of a reply. Its nodes belong to `GrowingMarkdown` and not to the framework: they grow while the reply is being
@@ -18,7 +26,7 @@ export function ReplyBody({ message }: { message: ShownMessage }) {
 
   useLayoutEffect(() => {
     if (host.current === null) return;
-    const markdown = (growing.current ??= new GrowingMarkdown(host.current, dressCode));
+    const markdown = (growing.current ??= new GrowingMarkdown(host.current, dressed));
     if (!isRunning) {
       markdown.finish(message.content);
       return;
@@ -37,7 +45,7 @@ export function ReplyBody({ message }: { message: ShownMessage }) {
   useLayoutEffect(() => {
     const element = host.current;
     return () => {
-      if (element !== null) undressCode(element);
+      if (element?.querySelector(DRESSED)) void fetchLater().then(({ undress }) => undress(element), () => {});
     };
   }, []);
 

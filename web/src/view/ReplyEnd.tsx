@@ -1,6 +1,6 @@
 import { sentences, t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
-import { isBusy } from "../state/reply.ts";
+import { busy } from "../state/reply.ts";
 import { answerAgain, goOn } from "../state/sending.ts";
 import { describeFailure } from "../state/status.ts";
 import { ContinueIcon, RetryIcon } from "./icons.tsx";
@@ -15,13 +15,13 @@ export function ReplyEnd({ message, isLast }: { message: ShownMessage; isLast: b
       <p>{text}</p>
       <div class="end-actions">
         {isCut && (
-          <button type="button" class="button" aria-disabled={isBusy()} onClick={() => void goOn(message)}>
+          <button type="button" class="button" aria-disabled={busy} onClick={() => void goOn(message)}>
             <ContinueIcon />
             {t("reply.continue")}
           </button>
         )}
         {isLast && (
-          <button type="button" class="button" aria-disabled={isBusy()} onClick={() => void answerAgain(message)}>
+          <button type="button" class="button" aria-disabled={busy} onClick={() => void answerAgain(message)}>
             <RetryIcon />
             {t("reply.retry")}
           </button>

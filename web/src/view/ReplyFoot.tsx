@@ -4,7 +4,7 @@ import { moment } from "../core/when.ts";
 import { languageTag, t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { modelName } from "../state/models.ts";
-import { isBusy } from "../state/reply.ts";
+import { busy } from "../state/reply.ts";
 import { answerAgain } from "../state/sending.ts";
 import { CopyButton } from "./CopyButton.tsx";
 import { DownIcon, RetryIcon } from "./icons.tsx";
@@ -27,7 +27,7 @@ export function ReplyFoot({ message }: { message: ShownMessage }) {
               class="icon-button"
               aria-label={t("reply.again")}
               title={t("reply.again")}
-              aria-disabled={isBusy()}
+              aria-disabled={busy}
               onClick={() => void answerAgain(message)}
             >
               <RetryIcon />

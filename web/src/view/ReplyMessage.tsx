@@ -1,10 +1,10 @@
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
-import { isConnected, live } from "../state/reply.ts";
+import { hasText, isConnected, notice, reasoning } from "../state/reply.ts";
 import { roleCalled } from "../state/roles.ts";
 import { conversation } from "../state/talk.ts";
+import { Later } from "./Later.tsx";
 import { ReplyBody } from "./ReplyBody.tsx";
-import { ReplyEnd } from "./ReplyEnd.tsx";
 import { ReplyFoot } from "./ReplyFoot.tsx";
 
 interface ReplyMessageProps {
@@ -15,23 +15,31 @@ interface ReplyMessageProps {
 export function ReplyMessage({ message, isLast }: ReplyMessageProps) {
   const isRunning = message.status === "running";
   const role = roleCalled(message.persona ?? conversation.value?.role ?? "");
+  const name = role?.name ?? message.model ?? "";
   return (
-    <article class="reply" aria-label={role?.name ?? message.model ?? ""} aria-busy={isRunning} data-message={message.id} tabIndex={-1}>
+    <article class="reply" aria-label={name} aria-busy={isRunning} data-message={message.id} tabIndex={-1}>
       <div class="avatar" aria-hidden="true">
         {role?.icon}
       </div>
       <div class="reply-box">
+        {/* From reply to reply by heading; and those in a reply stand below it. */}
+        {name !== "" && <h2 class="visually-hidden">{name}</h2>}
         {isRunning ? <LiveReasoning /> : <Reasoning text={message.reasoning} />}
         <ReplyBody message={message} />
-        {isRunning ? <LiveState /> : <ReplyEnd message={message} isLast={isLast} />}
+        {isRunning ? <LiveState /> : isBad(message) && <Later>{({ ReplyEnd }) => <ReplyEnd message={message} isLast={isLast} />}</Later>}
         {!isRunning && <ReplyFoot message={message} />}
       </div>
     </article>
   );
 }
 
+/** Whether how a reply ended needs words. */
+function isBad({ status, content }: ShownMessage): boolean {
+  return status !== "done" || content.trim() === "";
+}
+
 function LiveReasoning() {
-  return <Reasoning text={live.value.reasoning} />;
+  return <Reasoning text={reasoning.value} />;
 }
 
 function Reasoning({ text }: { text: string }) {
@@ -46,10 +54,10 @@ function Reasoning({ text }: { text: string }) {
 
 /** That something is under way while there is no text, and what it waits for. */
 function LiveState() {
-  const { content, notice } = live.value;
+  const waits = notice.value;
   return (
     <>
-      {content === "" && (
+      {!hasText.value && (
         <div class="typing" title={t("reply.making")}>
           <span />
           <span />
@@ -57,7 +65,7 @@ function LiveState() {
         </div>
       )}
       {!isConnected.value && <p class="note">{t("reply.reconnecting")}</p>}
-      {isConnected.value && notice !== null && <p class="note">{notice.message || t("reply.waiting")}</p>}
+      {isConnected.value && waits !== null && <p class="note">{waits.message || t("reply.waiting")}</p>}
     </>
   );
 }

@@ -2,7 +2,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { ContextRow, TurnAccount } from "../core/contract.ts";
 import { isLaterKey } from "../core/i18n/later.ts";
-import { t } from "../state/laterLanguage.ts";
+import { turnAccount } from "../core/laterApi.ts";
+import { t } from "../state/language.ts";
 import { api } from "../state/server.ts";
 import { conversation, messages } from "../state/talk.ts";
 
@@ -16,7 +17,7 @@ export function SentAccount({ turnId }: { turnId: string }) {
   useEffect(() => {
     const id = conversation.peek()?.id;
     if (id === undefined) return;
-    api.turnAccount(id, turnId).then(setAccount, () => setHasFailed(true));
+    turnAccount(api, id, turnId).then(setAccount, () => setHasFailed(true));
   }, [turnId]);
 
   // All of it into sight where it fits, else its beginning.

@@ -2,10 +2,11 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { conversations, hasMore, listState, loadConversations, loadMore } from "../state/conversations.ts";
 import { switchLanguage, t } from "../state/language.ts";
+import { more } from "../state/more.ts";
 import { goTo } from "../state/place.ts";
 import { query } from "../state/query.ts";
 import { isDrawerOpen, isNarrow } from "./drawer.ts";
-import { CloseIcon, LanguageIcon, Lotus, PlusIcon, SearchIcon } from "./icons.tsx";
+import { CloseIcon, DotsIcon, LanguageIcon, Lotus, PlusIcon, SearchIcon } from "./icons.tsx";
 import { Later } from "./Later.tsx";
 import { SideItem } from "./SideItem.tsx";
 
@@ -57,11 +58,18 @@ export function SideList() {
         <nav class="side-scroll" aria-label={t(isSearching ? "search.results" : "side.label")}>
           {isSearching ? <Later>{({ FoundList }) => <FoundList onGo={close} />}</Later> : <SideContent onGo={go} />}
         </nav>
-        <button type="button" class="button quiet language" aria-label={t("language.switch.label")} onClick={switchLanguage}>
-          <LanguageIcon />
-          {t("language.switch")}
-        </button>
+        <div class="side-foot">
+          <button type="button" class="button quiet" aria-haspopup="dialog" onClick={() => (more.value = "menu")}>
+            <DotsIcon />
+            {t("more")}
+          </button>
+          <button type="button" class="button quiet" aria-label={t("language.switch.label")} onClick={switchLanguage}>
+            <LanguageIcon />
+            {t("language.switch")}
+          </button>
+        </div>
       </aside>
+      {more.value !== null && <Later>{({ More }) => <More />}</Later>}
     </>
   );
 }

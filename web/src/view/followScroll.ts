@@ -24,6 +24,8 @@ export function useFollowScroll(hasText: () => boolean, isGrowing: () => boolean
   const content = useRef<HTMLDivElement>(null);
   /** Whether the next growth is new text: while a reply is made, and once more for what its end adds. */
   const isFollowing = useRef(true);
+  /** Where the page was last left. Above it only the reader can be. */
+  const top = useRef(0);
   const isAtEnd = useSignal(true);
   const hasNews = useSignal(false);
 
@@ -32,7 +34,9 @@ export function useFollowScroll(hasText: () => boolean, isGrowing: () => boolean
     isAtEnd.value = true;
     hasNews.value = false;
     const element = scroller.current;
-    if (element !== null) element.scrollTop = hasText() ? element.scrollHeight : 0;
+    if (element === null) return;
+    element.scrollTop = hasText() ? element.scrollHeight : 0;
+    top.current = element.scrollTop;
   }, []);
 
   useLayoutEffect(() => {
@@ -40,16 +44,18 @@ export function useFollowScroll(hasText: () => boolean, isGrowing: () => boolean
     const inner = content.current;
     if (element === null || inner === null) return;
     let height = inner.offsetHeight;
-    let top = element.scrollTop;
+    top.current = element.scrollTop;
     const distance = () => element.scrollHeight - element.scrollTop - element.clientHeight;
     const look = () => {
       // Only the reader goes up; text that grows merely leaves the end further down.
       if (distance() <= END_PX) isAtEnd.value = true;
-      else if (element.scrollTop < top - 1) isAtEnd.value = false;
-      top = element.scrollTop;
+      else if (element.scrollTop < top.current - 1) isAtEnd.value = false;
+      top.current = element.scrollTop;
       if (isAtEnd.value) hasNews.value = false;
     };
     const resized = new ResizeObserver((entries) => {
+      // The reader may have gone up since, and their own event is still to come.
+      if (element.scrollTop < top.current - 1) look();
       const isNewText = isFollowing.current || isGrowing();
       const isOpened = !isNewText && entries.every(({ target }) => target === inner);
       if (isOpened) isAtEnd.value = distance() <= END_PX;

@@ -10,18 +10,9 @@ export const CATALOGUES: Readonly<Record<Language, Catalogue>> = { zh, en };
 /** What goes into `<html lang>`. */
 export const TAGS: Readonly<Record<Language, string>> = { zh: "zh-CN", en: "en" };
 
-/** The text of `key`, with each `{name}` replaced by its value. */
-export function translate(language: Language, key: Key, values: Record<string, string | number> = {}): string {
-  return fill(CATALOGUES[language][key], values);
-}
-
 /** `text` with each `{name}` replaced by its value. */
 export function fill(text: string, values: Record<string, string | number>): string {
   return text.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
-}
-
-export function isKey(text: string): text is Key {
-  return Object.hasOwn(zh, text);
 }
 
 /** Chinese for readers of any Chinese, English for everybody else. */

@@ -1,6 +1,48 @@
 import type { LaterKey } from "./later.ts";
 
 export const laterEn: Readonly<Record<LaterKey, string>> = {
+  "search.leave": "Leave the search",
+  "search.results": "Search results",
+
+  "conversation.gone": "This conversation is not there any more: it has expired or was deleted.",
+
+  "message.copy.csv": "Copy as CSV",
+  "message.copied": "Copied",
+  "message.pinned": "Pinned: it is kept for good.",
+  "message.unpinned": "Not pinned any more.",
+
+  "messages.dropped": "Dropped here: {n} of {total} messages. Only the newest and the pinned ones are kept.",
+
+  "elsewhere.running": "A reply is being made in another version.",
+  "elsewhere.show": "Show it",
+
+  "reply.waiting": "The model does not respond at the moment; trying again.",
+  "reply.stopped": "You stopped this reply.",
+  "reply.stopped.empty": "You stopped this reply before it began.",
+  "reply.interrupted": "The reply was cut off. What had been written is kept here.",
+  "reply.failed": "There was no reply.",
+  "reply.continue": "Continue",
+  "reply.none": "This message has no reply yet.",
+  "reply.empty": "The model gave an empty reply.",
+
+  "failure.model_auth_failed": "The model's server refused the key; check OPENAI_API_KEY.",
+  "failure.model_rate_limited": "The model's server says there are too many requests; try again later.",
+  "failure.model_unavailable": "The model's server cannot be reached.",
+  "failure.model_timeout": "The model took too long to respond.",
+  "failure.model_refused": "The model's server refused this request.",
+  "failure.model_bad_response": "The answer of the model's server makes no sense.",
+  "failure.context_too_long": "This conversation is longer than the model accepts.",
+  "failure.worker_lost": "The process that was answering was lost.",
+  "failure.server_stopping": "The server is restarting.",
+  "failure.internal": "Something went wrong inside the server.",
+
+  "trouble.turn_in_progress": "Another reply is being made in this conversation; try again when it is over. What you wrote is still here.",
+  "trouble.moved": "This conversation was changed elsewhere; what you see now is the newest. What you wrote is still here; look, and send it again.",
+  "trouble.gone": "That message, or the one it answers, is not on the server any more. What you see now is the newest.",
+  "trouble.edit_gone": "The message you edited is not on the server any more. What you wrote is in the input.",
+  "trouble.pins": "Too many messages are pinned; let one go first.",
+  "trouble.other": "That did not work ({code}). What you wrote is still here.",
+
   "conversation.clear.title": "Clear this conversation?",
   "conversation.clear.text": "All its messages are deleted from the server and cannot be brought back. The conversation itself stays.",
   "conversation.clear.confirm": "Clear",
@@ -8,6 +50,10 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "conversation.options": "Conversation",
   "conversation.title": "Title",
   "conversation.pin": "Pin: never expires",
+  "conversation.usage": "Turns: {turns}, tokens in: {in}, tokens out: {out}",
+  "conversation.usage.all": " (estimated)",
+  "conversation.usage.partly": " (partly estimated)",
+  "conversation.usage.cost": ", cost: {cost} {currency}",
   "conversation.save": "Save",
   "conversation.delete": "Delete conversation",
   "conversation.delete.title": "Delete “{title}”?",

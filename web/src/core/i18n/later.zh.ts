@@ -1,4 +1,46 @@
 export const laterZh = {
+  "search.leave": "结束搜索",
+  "search.results": "搜索结果",
+
+  "conversation.gone": "这段对话不存在了：可能已经过期，或已被删除。",
+
+  "message.copy.csv": "复制为 CSV",
+  "message.copied": "已复制",
+  "message.pinned": "已固定，会一直保留。",
+  "message.unpinned": "已取消固定。",
+
+  "messages.dropped": "这里有 {n} 条消息已被清理，共有过 {total} 条：只保留最新的和固定的。",
+
+  "elsewhere.running": "另一个版本里正在生成回答。",
+  "elsewhere.show": "去看看",
+
+  "reply.waiting": "模型暂时没有回应，正在重试。",
+  "reply.stopped": "你停止了这个回答。",
+  "reply.stopped.empty": "你在它开口之前停止了回答。",
+  "reply.interrupted": "回答中断了，已经写出的部分保留在这里。",
+  "reply.failed": "没有得到回答。",
+  "reply.continue": "接着写",
+  "reply.none": "这条消息还没有回答。",
+  "reply.empty": "模型给出了空的回答。",
+
+  "failure.model_auth_failed": "模型服务拒绝了密钥，请检查 OPENAI_API_KEY。",
+  "failure.model_rate_limited": "模型服务说请求太多，请稍后再试。",
+  "failure.model_unavailable": "连接不上模型服务。",
+  "failure.model_timeout": "模型太久没有回应。",
+  "failure.model_refused": "模型服务拒绝了这个请求。",
+  "failure.model_bad_response": "模型服务的回应无法理解。",
+  "failure.context_too_long": "这段对话超过了模型能接受的长度。",
+  "failure.worker_lost": "正在回答的服务进程中断了。",
+  "failure.server_stopping": "服务器正在重启。",
+  "failure.internal": "服务器内部出错了。",
+
+  "trouble.turn_in_progress": "这段对话里正在生成另一个回答，等它结束后再试。你写的内容还在。",
+  "trouble.moved": "这段对话在别处变了，现在显示的是最新的内容。你写的内容还在，看过之后再发送。",
+  "trouble.gone": "这条消息，或它所回答的那条，已经不在服务器上了。现在显示的是最新的内容。",
+  "trouble.edit_gone": "要修改的消息已经不在服务器上了。你写的内容放在输入框里了。",
+  "trouble.pins": "固定的消息太多了，先取消固定一条再试。",
+  "trouble.other": "没有成功（{code}）。你写的内容还在。",
+
   "conversation.clear.title": "清空这段对话？",
   "conversation.clear.text": "其中的全部消息会从服务器上删除，无法恢复。对话本身会保留。",
   "conversation.clear.confirm": "清空",
@@ -6,6 +48,10 @@ export const laterZh = {
   "conversation.options": "对话选项",
   "conversation.title": "标题",
   "conversation.pin": "置顶：不会过期",
+  "conversation.usage": "用量：{turns} 轮，输入 {in} 词元，输出 {out} 词元",
+  "conversation.usage.all": "（估算）",
+  "conversation.usage.partly": "（部分估算）",
+  "conversation.usage.cost": "，费用 {cost} {currency}",
   "conversation.save": "保存",
   "conversation.delete": "删除对话",
   "conversation.delete.title": "删除“{title}”？",

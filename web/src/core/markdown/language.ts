@@ -1,4 +1,16 @@
-import { Lexer, Marked, Parser, type Links, type RendererObject, type Token, type TokenizerExtension } from "marked";
+import {
+  Lexer,
+  type Links,
+  Marked,
+  Parser,
+  type RendererObject,
+  type Token,
+  Tokenizer,
+  type TokenizerExtension,
+  type TokenizerObject,
+} from "marked";
+
+import { formulas } from "./formula.ts";
 
 /** A reply's headings stand below the page's own h1 and h2. */
 const HEADING_OFFSET = 2;
@@ -6,20 +18,51 @@ const DEEPEST_HEADING = 6;
 
 const CJK = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\u3000-\u303f\uff00-\uffef]/u;
 
+/** Content without the mark around it, code spans skipped over. Bounded, so that no text makes it search for long. */
+const WITHIN = /(?:[^*~\n`\\]|`[^`\n]*`){0,300}[^\s*~]/u.source;
+const WITHIN_STRONG = /(?:[^*\n`\\]|`[^`\n]*`|\*[^\s*`\n]{1,100}\*){0,300}[^\s*]/u.source;
+/** Marks, the longest first, with what may stand within and behind them. */
+const MARKED = [
+  { type: "em strong", pattern: new RegExp(`^\\*{3}(?=[^\\s*])(${WITHIN})\\*{3}(?!\\*)(.?)`, "u") },
+  { type: "strong", pattern: new RegExp(`^\\*\\*(?=[^\\s*])(${WITHIN_STRONG})\\*\\*(?:(?!\\*)|(?=\\*\\*[^\\s*]))(.?)`, "u") },
+  // A product in full-width brackets is none: `3*（4）*5`.
+  { type: "em", pattern: new RegExp(`^\\*(?=[^\\s*])(${WITHIN}(?<=[：。，！？；、…]))\\*(?!\\*)(.?)`, "u") },
+  { type: "del", pattern: new RegExp(`^~~(?=[^\\s~])(${WITHIN})~~(?!~)(.?)`, "u") },
+];
+
 /**
- * Strong text beside Chinese punctuation. CommonMark closes `**粗体：**文字` only where a space follows, and Chinese has
- * none; so a pair of `**` in a Chinese text whose content begins or ends with punctuation is strong, whatever follows.
+ * Marked text beside Chinese punctuation. CommonMark closes `**粗体：**文字` only where a space follows, and Chinese has
+ * none; so a pair of marks in a Chinese text whose content begins or ends with punctuation holds, whatever follows.
  */
-const strongBesidePunctuation: TokenizerExtension = {
+const markedBesidePunctuation: TokenizerExtension = {
   name: "strong",
   level: "inline",
   tokenizer(src) {
-    const match = /^\*\*(?=[^\s*])((?:[^*\n`\\]|`[^`\n]*`){0,300}[^\s*])\*\*(?!\*)(.?)/u.exec(src);
-    const content = match?.[1];
-    if (match === null || content === undefined) return undefined;
-    if (!/^[\p{P}\p{S}]|[\p{P}\p{S}]$/u.test(content) || !CJK.test(content + match[2])) return undefined;
-    return { type: "strong", raw: `**${content}**`, text: content, tokens: this.lexer.inlineTokens(content) };
+    if (src[0] !== "*" && src[0] !== "~") return undefined;
+    for (const { type, pattern } of MARKED) {
+      const match = pattern.exec(src);
+      const text = match?.[1];
+      if (match === null || text === undefined) continue;
+      if (!/^[\p{P}\p{S}]|[\p{P}\p{S}]$/u.test(text) || !CJK.test(text + match[2])) return undefined;
+      const raw = src.slice(0, src.indexOf(text) * 2 + text.length);
+      const tokens = this.lexer.inlineTokens(text);
+      if (type !== "em strong") return { type, raw, text, tokens };
+      return { type: "em", raw, text, tokens: [{ type: "strong", raw: text, text, tokens }] };
+    }
+    return undefined;
   },
+};
+
+/** Where an address in running Chinese ends: at its punctuation, for there is no space. */
+const ADDRESS_END = /[\s<。，；：！？、…（）【】《》「」『』“”‘’]/u;
+
+const tokenizer: TokenizerObject = {
+  url(src) {
+    const end = src.search(ADDRESS_END);
+    return Tokenizer.prototype.url.call(this, end < 0 ? src : src.slice(0, end));
+  },
+  // One tilde is a range in Chinese: 3~5天，7~8天.
+  del: (src) => (src.startsWith("~~") ? false : undefined),
 };
 
 const renderer: RendererObject = {
@@ -35,14 +78,15 @@ const renderer: RendererObject = {
   code({ text, lang }) {
     const name = /^\S+/.exec(lang ?? "")?.[0] ?? "";
     const label = name === "" ? "" : ` class="language-${escape(name)}"`;
-    const head = `<div class="code-head"><span>${escape(name)}</span></div>`;
+    const head = `<div class="block-head"><span>${escape(name)}</span></div>`;
     return `<div class="code">${head}<pre tabindex="0"><code${label}>${escape(text)}\n</code></pre></div>\n`;
   },
   table({ header, rows }) {
     const row = (cells: string[]) => `<tr>\n${cells.join("")}</tr>\n`;
     const head = row(header.map((cell) => this.tablecell(cell)));
     const body = rows.map((cells) => row(cells.map((cell) => this.tablecell(cell)))).join("");
-    return `<div class="table" tabindex="0"><table>\n<thead>\n${head}</thead>\n<tbody>${body}</tbody></table></div>\n`;
+    const table = `<table>\n<thead>\n${head}</thead>\n<tbody>${body}</tbody></table>`;
+    return `<div class="table"><div class="block-head"><span></span></div><div class="wide" tabindex="0">${table}</div></div>\n`;
   },
   checkbox({ checked }) {
     return `<span class="box">${checked ? "☑" : "☐"}</span> `;
@@ -58,7 +102,7 @@ const renderer: RendererObject = {
   },
 };
 
-const language = new Marked({ gfm: true, renderer, extensions: [strongBesidePunctuation] });
+const language = new Marked({ gfm: true, renderer, tokenizer, extensions: [markedBesidePunctuation] }, formulas(escape));
 
 /** The blocks of `text`. `links` are definitions from elsewhere; those found in `text` are added to it. */
 export function lex(text: string, links: Links = {}): Token[] {

@@ -42,8 +42,11 @@ function prepare(): DOMPurify {
   return purify;
 }
 
-/** The nodes of `html` that can do no harm: no script, no style, nothing that is loaded, links to http(s) and mail only. */
-export function sanitise(html: string): DocumentFragment {
+/**
+ * The nodes of `html` that can do no harm: no script, no style, nothing that is loaded, links to http(s) and mail only.
+ * `other` are the tags and attributes of another language than that of replies.
+ */
+export function sanitise(html: string, other: Config = {}): DocumentFragment {
   purifier ??= prepare();
-  return purifier.sanitize(html, { ...config, RETURN_DOM_FRAGMENT: true });
+  return purifier.sanitize(html, { ...config, ...other, RETURN_DOM_FRAGMENT: true });
 }

@@ -1,0 +1,169 @@
+"""What is behind the "More" menu, and the shortcuts of the keyboard."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Route, expect
+
+from tests.browser.conftest import NewTalk
+from tests.browser.talk import Talk
+from tests.browser.told_model import ToldModel
+
+NARROW = {"width": 360, "height": 700}
+
+
+def chatgpt() -> list[dict[str, Any]]:
+    """ChatGPT's conversations.json: a question, what a tool said, and an answer; and a conversation without a text."""
+    said = [("user", "What is oolong?"), ("tool", "a page about tea"), ("assistant", "A kind of tea.")]
+    mapping: dict[str, Any] = {"0": {"parent": None, "children": ["1"], "message": None}}
+    for number, (speaker, text) in enumerate(said, 1):
+        message = {"author": {"role": speaker}, "content": {"content_type": "text", "parts": [text]}}
+        children = [str(number + 1)] if number < len(said) else []
+        mapping[str(number)] = {"parent": str(number - 1), "children": children, "message": message}
+    tea = {"title": "Tea from Wuyi", "create_time": 1_700_000_000, "current_node": "3", "mapping": mapping}
+    return [tea, {"title": "Nothing", "mapping": {}}]
+
+
+def open_entry(talk: Talk, name: str) -> None:
+    talk.click("More")
+    talk.page.get_by_role("dialog").get_by_role("button", name=name).click()
+    expect(talk.page.get_by_role("heading", name=name, level=2)).to_be_visible()
+
+
+def test_what_was_used_is_told_by_day_on_a_phone_as_well(new_talk: NewTalk, told_url: str, model: ToldModel) -> None:
+    told = new_talk(told_url, viewport=NARROW, timezone_id="Asia/Shanghai")
+    told.send("hello")
+    reply = model.next_reply()
+    reply.say("Good day to you.")
+    reply.end()
+    told.wait_for_end()
+    # A turn counts a moment after its end.
+    told.page.wait_for_function("async () => (await (await fetch('/api/usage')).json()).total.turns === 1", polling=100)
+    used = told.get("/api/usage")["total"]
+
+    told.click("Open the list of conversations")
+    told.page.route("**/api/usage?*", lambda route: route.abort())
+    open_entry(told, "Usage")
+    dialog = told.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The usage could not be read.")
+    told.page.unroute_all()
+    dialog.get_by_role("button", name="Today").click()
+    row = [str(used[name]) for name in ("turns", "prompt_tokens", "completion_tokens")]
+    expect(dialog.locator("tbody td")).to_have_text(row)
+    expect(dialog.locator("tfoot td")).to_have_text(row)
+    # This model does not tell what it used.
+    expect(dialog.locator("tbody th")).to_contain_text("estimated")
+    expect(dialog).to_contain_text(f"Tokens that are estimated: {used['estimated_tokens']}.")
+    expect(dialog).to_contain_text("from 08:00 AM to 08:00 AM where you are")
+    dialog.get_by_role("button", name="Back").click()
+    expect(dialog.get_by_role("button", name="My personas")).to_be_focused()
+    dialog.get_by_role("button", name="Close").click()
+    expect(told.page.get_by_role("button", name="More", exact=True)).to_be_focused()
+
+    told.page.get_by_role("button", name="Options for").click()
+    expect(dialog).to_contain_text(f"Turns: 1, tokens in: {row[1]}, tokens out: {row[2]} (estimated)")
+
+
+def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> None:
+    file = tmp_path / "conversations.json"
+    file.write_text(json.dumps(chatgpt()), "utf-8")
+    broken = tmp_path / "notes.json"
+    broken.write_text("no JSON at all", "utf-8")
+    open_entry(talk, "Import and export")
+    dialog = talk.page.get_by_role("dialog")
+    picker = dialog.locator("input[type=file]")
+
+    held: list[Route] = []
+    talk.page.route("**/api/import", lambda route, _: held.append(route))  # it does not get there
+    picker.set_input_files(file)
+    expect(dialog).to_contain_text("Uploading “conversations.json”")
+    dialog.get_by_role("button", name="Cancel the upload").click()
+    expect(talk.status.first).to_have_text("Cancelled; nothing was imported.")
+    expect(dialog.get_by_role("button", name="Choose a file")).to_be_focused()
+    held[0].abort()
+    talk.page.unroute_all()
+
+    # A file that is dropped anywhere in the dialog.
+    data = talk.page.evaluate_handle(
+        "text => { const data = new DataTransfer(); data.items.add(new File([text], 'notes.json')); return data }",
+        broken.read_text(),
+    )
+    dialog.get_by_role("heading", level=2).dispatch_event("drop", {"dataTransfer": data})
+    expect(dialog).to_contain_text("This file is not valid JSON.")
+    expect(dialog).to_contain_text("Code: invalid_request")
+
+    dialog.get_by_role("button", name="Import another file").click()
+    picker.set_input_files(file)
+    expect(dialog.get_by_role("heading", name="The import is complete.")).to_be_visible()
+    expect(dialog).to_contain_text("From ChatGPT: conversations.json")
+    expect(dialog.locator(".import-counts dd")).to_have_text(["1", "2", "0"])
+    dialog.get_by_text("Left out or changed").click()
+    expect(dialog.locator(".import-skipped li")).to_contain_text(
+        ["Conversations: without text", "Messages: output of toolsa page about tea"]
+    )
+    expect(talk.items).to_contain_text(["Tea from Wuyi"])
+
+    with talk.page.expect_download() as download:
+        dialog.get_by_role("button", name="Export everything").click()
+    assert download.value.suggested_filename == "lianhua.json"
+    exported = json.loads(Path(download.value.path()).read_text("utf-8"))
+    assert exported["format"] == "lianhua"
+    said = [message["content"] for message in exported["conversations"][0]["messages"]]
+    assert said == ["What is oolong?", "A kind of tea."]
+    expect(dialog).to_contain_text("Exported.")
+
+    dialog.get_by_role("button", name="Close").click()
+    talk.items.click()
+    expect(talk.texts).to_have_text("A kind of tea.")
+
+
+def test_the_shortcuts_of_the_keyboard(told: Talk, model: ToldModel) -> None:
+    told.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    keyboard = told.page.keyboard
+    dialog = told.page.get_by_role("dialog")
+    searchbox = told.page.get_by_role("searchbox")
+    # The very first keys on the page count too.
+    keyboard.press("Control+/")
+    expect(dialog.locator("dt")).to_contain_text(["Send the message", "New line", "Search conversations"])
+    keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    told.input.press("?")
+    expect(told.input).to_have_value("?")
+    told.send("count to a million")
+    reply = model.next_reply()
+    reply.say("one ")
+    expect(told.texts).to_have_text("one")
+    keyboard.press("Control+k")
+    expect(searchbox).to_be_focused()
+    # Neither outside the input nor while it is composed does Escape stop a reply.
+    keyboard.press("Escape")
+    told.input.dispatch_event("keydown", {"key": "Escape", "isComposing": True})
+    told.input.dispatch_event("keydown", {"key": "Escape", "keyCode": 229})
+    reply.say("two")
+    expect(told.texts).to_have_text("one two")
+    keyboard.press("Shift+Escape")
+    expect(told.input).to_be_focused()
+    keyboard.press("Escape")
+    expect(told.replies).to_contain_text("You stopped this reply.")
+
+    keyboard.press("Control+Shift+C")
+    expect(told.status).to_have_text("Copied")
+    assert told.page.evaluate("navigator.clipboard.readText()") == "one two"
+    keyboard.press("ArrowUp")
+    editor = told.page.get_by_label("Edit message")
+    expect(editor).to_be_focused()
+    expect(editor).to_have_value("count to a million")
+    editor.press("Escape")
+
+    keyboard.press("Control+Shift+O")
+    expect(told.own).to_have_count(0)
+    expect(told.input).to_be_focused()
+    told.page.set_viewport_size({"width": 360, "height": 700})
+    expect(searchbox).to_be_hidden()
+    keyboard.press("Control+k")
+    expect(searchbox).to_be_focused()
+    keyboard.press("Control+Shift+O")
+    expect(searchbox).to_be_hidden()
+    expect(told.input).to_be_focused()

@@ -1,0 +1,102 @@
+"""What a screen reader is told, and what it finds."""
+
+from playwright.sync_api import expect
+
+from tests.browser.talk import Talk
+from tests.browser.told_model import ToldModel
+
+# Everything that the page says by itself: its one status line, and any alert or other live region that there may be.
+LISTEN = """() => {
+  window.said = [];
+  const speaking = "[role=status], [role=alert], [role=log], [aria-live]:not([aria-live=off])";
+  new MutationObserver(changes => {
+    const regions = new Set(changes.map(({ target }) =>
+      (target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement)?.closest(speaking)));
+    for (const region of regions) if (region?.textContent) window.said.push(region.textContent);
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+
+
+def said(talk: Talk) -> list[str]:
+    """What was said since the last time."""
+    words: list[str] = talk.page.evaluate("window.said.splice(0)")
+    return words
+
+
+def test_a_replys_start_end_and_failure_are_each_said_once(told: Talk, model: ToldModel) -> None:
+    told.page.evaluate(LISTEN)
+    for number in (1, 2):
+        told.send(f"question {number}")
+        reply = model.next_reply()
+        for piece in ("One ", "**two** ", "three.\n\n", "- four\n", "- five\n\n", "```py\nsix\n", "```\n"):
+            reply.say(piece)
+            expect(told.texts.last).to_contain_text(piece.strip("*`-py \n"))
+        assert said(told) == ["The reply begins."]
+        reply.end()
+        told.wait_for_end()
+        expect(told.status).to_have_text("The reply is complete.")
+        assert said(told) == ["The reply is complete."]
+
+    told.send("and stop")
+    model.next_reply().say("Half")
+    expect(told.texts.last).to_have_text("Half")
+    told.click("Stop the reply")
+    told.wait_for_end()
+    expect(told.status).to_have_text("You stopped this reply.")
+    assert said(told) == ["The reply begins.", "You stopped this reply."]
+
+
+def test_a_failure_is_said_once(talk: Talk) -> None:
+    talk.page.evaluate(LISTEN)
+    talk.say("[refused]")
+    expect(talk.status).to_contain_text("There was no reply.")
+    assert said(talk) == ["The reply begins.", "There was no reply. The model's server refused this request."]
+    # That nothing could be sent is said as well.
+    talk.page.route("**/turns", lambda route: route.abort())
+    talk.send("into the void")
+    expect(talk.page.locator(".trouble")).to_be_visible()
+    assert len([text for text in said(talk) if "The server cannot be reached." in text]) == 1
+
+
+def test_the_page_makes_sense_to_who_cannot_see_it(talk: Talk) -> None:
+    talk.say("hello")
+    expect(talk.page.locator("body")).to_match_aria_snapshot("""
+        - complementary "Conversations":
+          - button "New conversation"
+          - search:
+            - searchbox "Search conversations"
+          - navigation "Conversations":
+            - list:
+              - listitem:
+                - link /hello/
+                - button "Options for “hello”"
+        - main:
+          - heading "hello" [level=1]
+          - combobox "Persona"
+          - button "Clear conversation"
+          - region "Messages":
+            - article "You":
+              - text: hello
+              - button "Edit"
+              - button "Pin"
+            - article "Assistant":
+              - paragraph: "echo: hello (turn 1: 2 messages)"
+              - button "Answer again"
+              - button "Pin"
+              - button "What was sent"
+          - textbox "Message"
+          - button "Send" [disabled]
+        - status: The reply is complete.
+    """)
+    # Nothing that can be pressed or filled in is without a name.
+    nameless = talk.page.get_by_role("button", name="", exact=True).or_(
+        talk.page.get_by_role("link", name="", exact=True)
+    )
+    expect(nameless).to_have_count(0)
+    assert (
+        talk.page.locator("button, a, input, select, textarea").evaluate_all(
+            """controls => controls.filter(control => !(control.innerText || control.getAttribute("aria-label")
+          || control.labels?.length)).map(control => control.outerHTML)"""
+        )
+        == []
+    )

@@ -1,0 +1,75 @@
+import { chordOf } from "../../core/chord.ts";
+import { draft } from "../../state/drafts.ts";
+import { editing, startEdit } from "../../state/editing.ts";
+import { t } from "../../state/language.ts";
+import { more } from "../../state/more.ts";
+import { goTo } from "../../state/place.ts";
+import { isBusy, stop } from "../../state/reply.ts";
+import { type Action, actionOf } from "../../state/shortcuts.ts";
+import { announce } from "../../state/status.ts";
+import { messages } from "../../state/talk.ts";
+import { isComposing } from "../composing.ts";
+import { isDrawerOpen, isNarrow } from "../drawer.ts";
+
+const INPUT = ".composer textarea";
+const MARKED_MS = 1_000;
+
+/** Does what a key asks for, wherever on the page it was pressed; nothing where a dialog has the page. */
+export function press(event: KeyboardEvent): void {
+  if (isComposing(event) || document.querySelector("dialog[open]") !== null) return;
+  const at = event.target instanceof Element ? event.target : document.body;
+  const action = actionOf(chordOf(event), {
+    isInput: at.matches(INPUT),
+    isInputEmpty: draft.peek() === "",
+    isField: at.matches("input, select, textarea"),
+  });
+  if (action !== null) ACTIONS[action]();
+}
+
+const ACTIONS: Readonly<Record<Action, () => void>> = {
+  search: () => {
+    isDrawerOpen.value = isNarrow.peek();
+    focusOn(".search input");
+  },
+  new: () => {
+    isDrawerOpen.value = false;
+    goTo(null);
+    focusOn(INPUT);
+  },
+  input: () => {
+    isDrawerOpen.value = false;
+    focusOn(INPUT);
+  },
+  help: () => {
+    more.value = "shortcuts";
+  },
+  stop: () => {
+    if (isBusy()) void stop();
+  },
+  edit: editLast,
+  copy: () => void copyLast(),
+};
+
+/** Once what was just opened has been drawn. */
+function focusOn(selector: string): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
+}
+
+function editLast(): void {
+  // What is being edited already is not thrown away for another message.
+  if (editing.peek() !== null) return focusOn(".editor textarea");
+  const last = messages.peek().findLast(({ role, id }) => role === "user" && id !== null);
+  if (last !== undefined) startEdit(last);
+}
+
+/** Copies the newest reply, and marks it for a moment: that is all there is to see of it. */
+async function copyLast(): Promise<void> {
+  const last = messages.peek().findLast(({ role, status, content }) => role === "assistant" && status !== "running" && content !== "");
+  // The clipboard is missing on plain http outside this machine.
+  if (last === undefined || navigator.clipboard === undefined) return;
+  await navigator.clipboard.writeText(last.content);
+  announce(t("message.copied"));
+  const element = document.querySelector(`[data-message="${CSS.escape(last.id ?? "")}"]`);
+  element?.classList.add("sought");
+  setTimeout(() => element?.classList.remove("sought"), MARKED_MS);
+}
