@@ -73,3 +73,14 @@ chaos: $(VENV)/tested
 bench: $(VENV)/tested
 	@command -v nginx >/dev/null && command -v $${CC:-cc} >/dev/null || { echo "make bench needs nginx and a C compiler" >&2; exit 1; }
 	$(BIN)/python -m benchmarks $(NAMES)
+
+# What the page costs a reader, in the system's Chromium, beside what it is to cost: a quarter of an hour.
+# `make bench-page NAMES="first_load stream"` runs some of it. Needs Chromium.
+.PHONY: bench-page
+bench-page: $(VENV)/tested web/node_modules/.installed benchmarks/page/node_modules/.installed
+	sh tests/need_browser.sh
+	$(BIN)/python -m benchmarks.page $(NAMES)
+
+benchmarks/page/node_modules/.installed: $(VENV)/tested benchmarks/page/package-lock.json
+	cd benchmarks/page && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	touch $@
