@@ -41,6 +41,7 @@ def test_enter_while_composing_never_sends_from_any_field(talk: Talk) -> None:
     talk.own.get_by_role("button", name="Edit").focus()
     talk.page.keyboard.press("Enter")
     editor = talk.page.get_by_label("Edit message")
+    expect(editor).to_be_focused()
     editor.fill("")
     compose(talk, editor)
     expect(editor).to_be_focused()

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { editing, leaveEdit, writeEdit } from "../state/editing.ts";
 import type { ShownMessage } from "../state/messages.ts";
@@ -11,7 +11,8 @@ import { t } from "../state/language.ts";
 export function Editor({ message }: { message: ShownMessage }) {
   const input = useRef<HTMLTextAreaElement>(null);
   const text = editing.value?.text ?? "";
-  useEffect(() => {
+  // Before anyone can type: the cursor must not move under the first key.
+  useLayoutEffect(() => {
     const element = input.current;
     element?.focus();
     element?.setSelectionRange(element.value.length, element.value.length);
