@@ -9,6 +9,10 @@ import { place } from "./state/place.ts";
 import { loadRoles } from "./state/roles.ts";
 import { catchUp, visit } from "./state/visit.ts";
 import { App } from "./view/App.tsx";
+import { fetchMarkdown } from "./view/markdown.ts";
+
+// A conversation needs it as soon as its messages are there.
+if (place.peek() !== null) fetchMarkdown();
 
 const root = document.getElementById("app");
 if (root !== null) render(<App />, root);

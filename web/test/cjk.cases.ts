@@ -60,7 +60,7 @@ export const CJK_CASES: readonly (readonly [name: string, text: string, html: st
     '<p>官网（<a href="https://a.example/x" target="_blank" rel="noopener noreferrer nofollow">https://a.example/x</a>）有说明</p>',
   ],
   // Blocks.
-  ["a heading", "## 第一章：开始", "<h4>第一章：开始</h4>"],
+  ["a heading", "## 第一章：开始", "<h3>第一章：开始</h3>"],
   ["a full-width hash", "＃ 不是标题", "<p>＃ 不是标题</p>"],
   ["a hash without a space", "#话题", "<p>#话题</p>"],
   [

@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from "vitest";
 
 import { GrowingMarkdown } from "../src/core/markdown/growing.ts";
-import { lex, toHtml } from "../src/core/markdown/language.ts";
+import { firstHeading, lex, toHtml } from "../src/core/markdown/language.ts";
 import { sanitise } from "../src/core/markdown/sanitise.ts";
 import { CASES, FRAGMENTS } from "./markdown.cases.ts";
 
@@ -12,7 +12,8 @@ vi.setConfig({ testTimeout: 60_000 });
 /** One full parse of everything, by the same language but by none of the growing. */
 function parseAtOnce(text: string): HTMLElement {
   const host = document.createElement("div");
-  host.append(sanitise(toHtml(lex(text))));
+  const blocks = lex(text);
+  host.append(sanitise(toHtml(blocks, firstHeading(blocks))));
   return host;
 }
 
@@ -121,6 +122,13 @@ describe("while a text grows", () => {
     growing.finish(text);
     expect([...host.querySelectorAll("*")].every((node, i) => node === nodes[i])).toBe(true);
   });
+});
+
+test("the first heading is the topmost, whatever its depth, and none stands above it", () => {
+  const levels = (text: string) => [...grow(text, 3).querySelectorAll("h1, h2, h3, h4, h5, h6")].map(({ localName }) => localName);
+  expect(levels("## a\n\n### b\n\n# c\n\n###### d\n")).toEqual(["h3", "h4", "h3", "h6"]);
+  expect(levels("- one\n- two\n- ### in an item\n- four\n- five\n\n#### below\n")).toEqual(["h3", "h4"]);
+  expect(levels("text\n\nUnder\n---\n\n### b\n")).toEqual(["h3", "h4"]);
 });
 
 test("what a block needs is kept by the purifier", () => {

@@ -10,11 +10,17 @@ export const listState = signal<"loading" | "ready" | "failed">("loading");
 const next = signal<string | null>(null);
 export const hasMore = computed(() => next.value !== null);
 
+/** Whether more than the newest page was asked for. */
+let isFurtherDown = false;
+
 export async function loadConversations(): Promise<void> {
   try {
     const page = await api.conversations();
-    conversations.value = page.conversations;
-    next.value = page.next;
+    // What was asked for from further down stays.
+    const oldest = page.conversations.at(-1)?.updated_at ?? 0;
+    const further = isFurtherDown ? conversations.peek().filter(({ updated_at }) => updated_at < oldest) : [];
+    conversations.value = [...page.conversations, ...further];
+    if (!isFurtherDown) next.value = page.next;
     listState.value = "ready";
   } catch {
     // What was listed before is still worth showing.
@@ -28,6 +34,7 @@ export async function loadMore(): Promise<void> {
     const known = new Set(conversations.peek().map(({ id }) => id));
     conversations.value = [...conversations.peek(), ...page.conversations.filter(({ id }) => !known.has(id))];
     next.value = page.next;
+    isFurtherDown = true;
   } catch (error) {
     report(error);
   }

@@ -20,6 +20,12 @@ export function write(text: string): void {
   keep(nameOf(owner), text);
 }
 
+/** Empties the input, whose text is on its way. What another tab writes in the same conversation stays kept. */
+export function takeDraft(): void {
+  if (recall(nameOf(owner)) === draft.peek()) keep(nameOf(owner), "");
+  draft.value = "";
+}
+
 /** A new conversation has got its id: what is being written belongs to it from now on. */
 export function moveDraft(id: string): void {
   const text = draft.peek();

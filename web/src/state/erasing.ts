@@ -1,10 +1,12 @@
 import { clearHistory, deleteConversation } from "../core/laterApi.ts";
 import { unlist } from "./conversations.ts";
+import { forgetWritten } from "./memory.ts";
 import { t } from "./language.ts";
 import { goTo, place } from "./place.ts";
 import { api } from "./server.ts";
 import { announce, report } from "./status.ts";
-import { conversation, open } from "./talk.ts";
+import { conversation } from "./talk.ts";
+import { look } from "./visit.ts";
 
 /** Clears the conversation on the page; the conversation itself stays. */
 export async function clear(): Promise<void> {
@@ -12,7 +14,8 @@ export async function clear(): Promise<void> {
   if (id === undefined) return;
   try {
     await clearHistory(api, id);
-    await open(id);
+    // The reader may have gone elsewhere meanwhile.
+    if (conversation.peek()?.id === id) await look(id);
     announce(t("conversation.cleared"));
   } catch (error) {
     report(error);
@@ -24,6 +27,7 @@ export async function remove(id: string): Promise<void> {
   try {
     await deleteConversation(api, id);
     unlist(id);
+    forgetWritten(id);
     if (place.peek() === id) goTo(null);
   } catch (error) {
     report(error);

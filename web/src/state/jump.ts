@@ -15,7 +15,10 @@ const ABOVE = 4;
 /** Opens conversation `id` at one of its messages, on whichever branch that is; null: at its end. */
 export async function openAt(id: string, messageId: string | null): Promise<void> {
   trouble.value = null;
+  const from = place.peek();
   const error: unknown = await choose(id, messageId);
+  // Who has gone elsewhere meanwhile is not called back.
+  if (place.peek() !== from) return;
   const isThere = conversation.peek()?.id === id;
   goTo(id);
   if (isThere) await look(id);

@@ -18,3 +18,8 @@ export function keep(name: string, text: string): void {
     // Full or forbidden: the page works without, only a reload forgets.
   }
 }
+
+/** Forgets what was written in a conversation that is no more. */
+export function forgetWritten(conversationId: string): void {
+  for (const kind of ["draft", "edit", "unsent"]) keep(`${kind}.${conversationId}`, "");
+}

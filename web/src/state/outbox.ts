@@ -47,13 +47,13 @@ export function settleSent(id: string, key: string): void {
   if (unsent?.key === key) forget(id, unsent);
 }
 
-/** What was to be sent with `key` goes back into the input, from where it is sent with the same key. */
-export function settleUnsent(id: string | null, key: string): void {
+/** `text`, which was to be sent with `key`, goes back into the input; the last one is sent with the same key from there. */
+export function settleUnsent(id: string | null, key: string, text: string): void {
   underWay.delete(key);
   const unsent = read(id);
-  if (unsent?.key !== key) return;
-  write(id, { ...unsent, isBack: true });
-  giveBack(id, unsent.text);
+  // Where another text was sent since, or nothing can be kept, there is no key to find again. The text is no less wanted.
+  if (unsent?.key === key) write(id, { ...unsent, isBack: true });
+  giveBack(id, text);
 }
 
 /** Settles what an earlier load of the page left on its way in conversation `id`, whose messages are `shown`. */
@@ -61,7 +61,7 @@ export function settleLeft(id: string | null, shown: readonly ShownMessage[]): v
   const unsent = read(id);
   if (unsent === null || underWay.has(unsent.key)) return;
   if (wasTaken(unsent, shown)) forget(id, unsent);
-  else if (!unsent.isBack) settleUnsent(id, unsent.key);
+  else if (!unsent.isBack) settleUnsent(id, unsent.key, unsent.text);
 }
 
 function wasTaken({ after, text }: Unsent, shown: readonly ShownMessage[]): boolean {

@@ -118,20 +118,21 @@ function describeEnd(end: TurnEnd): string {
   return sentences(t(`reply.${end.status}`), describeFailure(end.code));
 }
 
-let stopWanted = false;
+/** The key of a reply that was to be stopped before it had a turn. */
+let stopWanted: string | undefined;
 
 /** Stops the running reply; one that the server has not begun yet is stopped as soon as it has. */
 export async function stop(): Promise<void> {
   const turnId = running.peek()?.turnId ?? elsewhere.peek()?.turnId ?? null;
   const id = conversation.peek()?.id;
-  stopWanted = turnId === null || id === undefined;
-  if (id === undefined || turnId === null) return;
+  if (id === undefined || turnId === null) {
+    stopWanted = running.peek()?.key;
+    return;
+  }
   await api.stopTurn(id, turnId).catch(report);
 }
 
-/** Whether a stop was asked for before there was a turn to stop; asked once. */
-export function takeStopWanted(): boolean {
-  const wanted = stopWanted;
-  stopWanted = false;
-  return wanted;
+/** Whether `reply` was to be stopped before there was a turn to stop. */
+export function isStopWanted(reply: ShownMessage): boolean {
+  return stopWanted === reply.key;
 }

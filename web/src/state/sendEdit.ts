@@ -1,7 +1,7 @@
 import { randomKey } from "../core/key.ts";
 import { missingMessage } from "../core/problem.ts";
 import { giveBack } from "./drafts.ts";
-import { forgetEdit, leaveEdit, writeEdit } from "./editing.ts";
+import { editing, forgetEdit, leaveEdit, writeEdit } from "./editing.ts";
 import { ownMessage, type ShownMessage } from "./messages.ts";
 import { isBusy } from "./reply.ts";
 import { act, upTo } from "./sending.ts";
@@ -19,13 +19,14 @@ export async function sendEdit(message: ShownMessage, text: string): Promise<voi
     body: { edit: edited, message: text },
     shown: [...upTo(message, 0), own],
     own: own.key,
-    onTaken: () => forgetEdit(id),
+    onTaken: () => forgetEdit(id, edited),
     onRefused: (_, error) => {
       if (missingMessage(error) !== null) {
         // There is nothing left to edit, but the text may be wanted.
-        forgetEdit(id);
+        forgetEdit(id, edited);
         giveBack(id, text);
-      } else if (conversation.peek()?.id === id) writeEdit({ id: edited, text });
+        // Where another message is being edited since, this text waits for its own editor.
+      } else if (conversation.peek()?.id === id && editing.peek() === null) writeEdit({ id: edited, text });
     },
   });
 }

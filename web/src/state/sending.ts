@@ -3,13 +3,13 @@ import type { ConversationChange, StartedTurn, TurnBody } from "../core/contract
 import { randomKey } from "../core/key.ts";
 import { missingMessage, Problem, Unreachable } from "../core/problem.ts";
 import { list } from "./conversations.ts";
-import { draft, moveDraft, write } from "./drafts.ts";
+import { draft, moveDraft, takeDraft } from "./drafts.ts";
 import { openEdit } from "./editing.ts";
 import { ownMessage, type ShownMessage } from "./messages.ts";
 import { modelForNew } from "./models.ts";
 import { moveOut, settleSent, settleUnsent, takeOut } from "./outbox.ts";
 import { goTo } from "./place.ts";
-import { expectReply, followTurn, isBusy, stop, takeStopWanted } from "./reply.ts";
+import { expectReply, followTurn, isBusy, isStopWanted } from "./reply.ts";
 import { roleForNew } from "./roles.ts";
 import { api } from "./server.ts";
 import { announce, report, trouble } from "./status.ts";
@@ -23,7 +23,7 @@ const FIRST_WAIT_MS = 500;
 export function sendDraft(): void {
   const text = draft.peek().trim();
   if (text === "" || isBusy() || talkState.peek() !== "ready") return;
-  write("");
+  takeDraft();
   void send(text);
 }
 
@@ -45,7 +45,7 @@ export async function send(text: string): Promise<void> {
     shown: [...shown, own],
     own: own.key,
     onTaken: (id) => settleSent(id, key),
-    onRefused: (id) => settleUnsent(id, key),
+    onRefused: (id) => settleUnsent(id, key, text),
   });
 }
 
@@ -86,7 +86,6 @@ export async function act({ key, body, shown, own, kept, onTaken, onRefused }: A
   const here = currentVisit();
   const before = messages.peek();
   trouble.value = null;
-  takeStopWanted();
   const reply = expectReply(null, kept);
   messages.value = [...shown, reply];
   let id = conversation.peek()?.id ?? null;
@@ -97,21 +96,27 @@ export async function act({ key, body, shown, own, kept, onTaken, onRefused }: A
   } catch (error) {
     onRefused?.(id, error);
     if (here.aborted) return;
-    messages.value = before;
+    messages.value = [...fetchedBefore([...shown, reply]), ...before];
     report(error);
     announce(trouble.peek() ?? "");
     if (id !== null && isOutOfDate(error)) await look(id);
     return;
   }
   onTaken?.(id);
-  if (here.aborted) return catchUpWith(id);
   const { turn_id, user_message_id } = started;
+  if (isStopWanted(reply)) void api.stopTurn(id, turn_id).catch(report);
+  if (here.aborted) return catchUpWith(id);
   if (own !== undefined) replaceMessage(own, (message) => named(message, user_message_id));
   replaceMessage(reply.key, (message) => ({ ...message, turnId: turn_id }));
-  if (takeStopWanted()) void stop();
   // The first message gives a conversation its title.
   void refreshTitle();
   await followTurn(id, turn_id, reply.key);
+}
+
+/** What was fetched from further up since `shown` stood on the page. */
+function fetchedBefore([first]: readonly ShownMessage[]): readonly ShownMessage[] {
+  const now = messages.peek();
+  return now.slice(0, Math.max(now.findIndex(({ key }) => key === first?.key), 0));
 }
 
 function named(message: ShownMessage, id: string): ShownMessage {

@@ -66,7 +66,9 @@ export async function open(id: string): Promise<string | null> {
     if (here.aborted) return null;
     const isGone = error instanceof Problem && error.status === 404;
     if (isGone) unlist(id);
-    if (isGone || conversation.peek() === null) talkState.value = isGone ? "gone" : "failed";
+    // A reply that runs is followed no longer: to look again is the way back to it.
+    const isCut = messages.peek().some(({ status }) => status === "running");
+    if (isGone || isCut || conversation.peek() === null) talkState.value = isGone ? "gone" : "failed";
     return null;
   }
 }

@@ -13,7 +13,8 @@ export function Composer() {
   const input = useRef<HTMLTextAreaElement>(null);
 
   useEffect(() => {
-    if (!touch.matches) input.current?.focus();
+    // Who is typing elsewhere by now goes on there.
+    if (!touch.matches && !document.activeElement?.matches("input, textarea")) input.current?.focus();
   }, [conversation.value?.id]);
 
   // A button that began this reply, or cleared the messages, may be gone with it; the focus must not be.

@@ -3,10 +3,13 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { chordOf, TAKEN } from "../core/chord.ts";
-import { Unreachable } from "../core/problem.ts";
-import { whenTextIsMissing } from "../state/language.ts";
-import { report } from "../state/status.ts";
+import { t, whenTextIsMissing } from "../state/language.ts";
+import { trouble } from "../state/status.ts";
 import { isComposing } from "./composing.ts";
+import { fetchMarkdown } from "./markdown.ts";
+
+/** A key that was pressed longer ago is not what the reader wants now. */
+const LATE_MS = 1_000;
 
 type Parts = typeof import("./later.ts");
 
@@ -18,6 +21,11 @@ export async function fetchLater(): Promise<Parts> {
   return parts.value;
 }
 
+/** Says that a part of the page could not be fetched: no connection, or the server has another page by now. */
+export function tellMissing(): void {
+  trouble.value = t("trouble.part");
+}
+
 interface LaterProps {
   readonly children: (parts: Parts) => ComponentChildren;
   /** What stands in its place until it is there. */
@@ -27,7 +35,7 @@ interface LaterProps {
 /** Draws what is fetched when it is first needed. */
 export function Later({ children, meanwhile = null }: LaterProps) {
   useEffect(() => {
-    fetchLater().catch((error: unknown) => report(new Unreachable(error)));
+    fetchLater().catch(tellMissing);
   }, []);
   return <>{parts.value === null ? meanwhile : children(parts.value)}</>;
 }
@@ -36,11 +44,20 @@ whenTextIsMissing(() => void fetchLater().catch(() => {}));
 
 // Whoever touches the page is about to use it: then nothing has to be waited for.
 for (const sign of ["pointerdown", "pointermove"]) {
-  addEventListener(sign, () => void fetchLater().catch(() => {}), { once: true, passive: true });
+  addEventListener(sign, fetchAll, { once: true, passive: true });
+}
+
+addEventListener("keydown", fetchAll, { once: true });
+
+function fetchAll(): void {
+  fetchMarkdown();
+  void fetchLater().catch(() => {});
 }
 
 addEventListener("keydown", (event) => {
   // What the browser would do with a shortcut cannot wait for the rest; the first press is not lost.
   if (!isComposing(event) && TAKEN.test(chordOf(event))) event.preventDefault();
-  fetchLater().then(({ press }) => press(event), () => {});
+  fetchLater().then(({ press }) => {
+    if (performance.now() - event.timeStamp < LATE_MS) press(event);
+  }, () => {});
 });

@@ -12,6 +12,7 @@ import { useFollowScroll } from "./followScroll.ts";
 import { NewestIcon } from "./icons.tsx";
 import { whenIdle } from "./idle.ts";
 import { Later } from "./Later.tsx";
+import { markdownParts } from "./markdown.ts";
 import { OwnMessage } from "./OwnMessage.tsx";
 import { ReplyMessage } from "./ReplyMessage.tsx";
 
@@ -22,6 +23,11 @@ export function MessageList() {
   );
   // What the reader has just opened, or has just said, is where they want to be.
   useLayoutEffect(toEnd, [conversation.value?.id]);
+  // What was plain text until now takes another height.
+  const parts = markdownParts.value;
+  useLayoutEffect(() => {
+    if (isAtEnd.peek()) toEnd();
+  }, [parts]);
   const answering = running.value?.key;
   useLayoutEffect(() => {
     if (answering !== undefined) toEnd();
@@ -35,7 +41,7 @@ export function MessageList() {
         </div>
       </div>
       {!isAtEnd.value && (
-        <button type="button" class={hasNews.value ? "newest fresh" : "newest"} aria-label={label} title={label} onClick={toEnd}>
+        <button type="button" class={hasNews.value ? "newest fresh" : "newest"} aria-label={label} title={label} onClick={() => (toEnd(), scroller.current?.focus())}>
           <NewestIcon />
         </button>
       )}

@@ -1,8 +1,7 @@
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
-import { report } from "../state/status.ts";
 import { PinIcon } from "./icons.tsx";
-import { fetchLater } from "./Later.tsx";
+import { fetchLater, tellMissing } from "./Later.tsx";
 
 /** Pins a message, and shows that it is pinned. */
 export function PinButton({ message }: { message: ShownMessage }) {
@@ -14,7 +13,7 @@ export function PinButton({ message }: { message: ShownMessage }) {
       aria-label={t("message.pin")}
       aria-pressed={isPinned}
       title={t(isPinned ? "message.unpin.title" : "message.pin.title")}
-      onClick={() => void fetchLater().then(({ pin }) => pin(message, !isPinned), report)}
+      onClick={() => void fetchLater().then(({ pin }) => pin(message, !isPinned), tellMissing)}
     >
       <PinIcon />
     </button>

@@ -1,11 +1,12 @@
 import { effect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 
-import { GrowingMarkdown } from "../core/markdown/growing.ts";
+import type { GrowingMarkdown } from "../core/markdown/growing.ts";
 import { createPace } from "../core/pace.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { live } from "../state/reply.ts";
 import { fetchLater } from "./Later.tsx";
+import { fetchMarkdown, markdownParts } from "./markdown.ts";
 
 /** What has more to it than its text: buttons, colours, formulas. */
 const DRESSED = ".code, .table, .math";
@@ -13,6 +14,14 @@ const DRESSED = ".code, .table, .math";
 function dressed(node: ChildNode): void {
   if (!(node instanceof Element) || !(node.matches(DRESSED) || node.querySelector(DRESSED))) return;
   void fetchLater().then(({ dress }) => dress(node), () => {});
+}
+
+/** The text as it is written: until what renders it has come, and where that cannot be had. */
+function plain(host: HTMLElement): Pick<GrowingMarkdown, "show" | "finish"> {
+  const show = (text: string) => {
+    host.textContent = text;
+  };
+  return { show, finish: show };
 }
 
 /**
@@ -23,10 +32,13 @@ export function ReplyBody({ message }: { message: ShownMessage }) {
   const host = useRef<HTMLDivElement>(null);
   const growing = useRef<GrowingMarkdown | null>(null);
   const isRunning = message.status === "running";
+  const parts = markdownParts.value;
 
   useLayoutEffect(() => {
     if (host.current === null) return;
-    const markdown = (growing.current ??= new GrowingMarkdown(host.current, dressed));
+    if (parts === null) fetchMarkdown();
+    else growing.current ??= new parts.GrowingMarkdown(host.current, dressed);
+    const markdown = growing.current ?? plain(host.current);
     if (!isRunning) {
       markdown.finish(message.content);
       return;
@@ -40,7 +52,7 @@ export function ReplyBody({ message }: { message: ShownMessage }) {
       unwatch();
       pace.cancel();
     };
-  }, [isRunning, message.content]);
+  }, [isRunning, message.content, parts]);
 
   useLayoutEffect(() => {
     const element = host.current;
@@ -49,5 +61,5 @@ export function ReplyBody({ message }: { message: ShownMessage }) {
     };
   }, []);
 
-  return <div class="markdown" ref={host} />;
+  return <div class={parts === null ? "markdown plain" : "markdown"} ref={host} />;
 }

@@ -5,6 +5,7 @@ import { switchLanguage, t } from "../state/language.ts";
 import { more } from "../state/more.ts";
 import { goTo } from "../state/place.ts";
 import { query } from "../state/query.ts";
+import { isComposing } from "./composing.ts";
 import { isDrawerOpen, isNarrow } from "./drawer.ts";
 import { CloseIcon, DotsIcon, LanguageIcon, Lotus, PlusIcon, SearchIcon } from "./icons.tsx";
 import { Later } from "./Later.tsx";
@@ -38,7 +39,8 @@ export function SideList() {
         class={`side ${isOpen ? "open" : ""}`}
         aria-label={t("side.label")}
         onKeyDown={(event) => {
-          if (event.key === "Escape" && isOpen) close();
+          const isInDialog = event.target instanceof Element && event.target.closest("dialog") !== null;
+          if (event.key === "Escape" && isOpen && !isInDialog && !isComposing(event)) close();
         }}
       >
         <div class="side-head">
@@ -85,7 +87,7 @@ function SearchBox() {
     <search
       class="search"
       onKeyDown={(event) => {
-        if (event.key !== "Escape" || query.peek() === "" || event.isComposing) return;
+        if (event.key !== "Escape" || query.peek() === "" || isComposing(event)) return;
         // The drawer around it stays open.
         event.stopPropagation();
         leave();

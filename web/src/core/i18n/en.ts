@@ -63,6 +63,7 @@ export const en: Catalogue = {
   "reply.again": "Answer again",
 
   "trouble.unreachable": "The server cannot be reached. What you wrote is still here; send it again later.",
+  "trouble.part": "A part of the page could not be fetched. Load the page again.",
   "trouble.dismiss": "Close this message",
 
   "sent.title": "What was sent",

@@ -1,7 +1,7 @@
 import type { Links, Token } from "marked";
 
 import { certainlyCode, openFence } from "./fence.ts";
-import { lex, toHtml } from "./language.ts";
+import { firstHeading, lex, toHtml } from "./language.ts";
 import { morph } from "./morph.ts";
 import { type Container, headOf, isContainer, isList, partNodes, partsElement, partsStart, rawParts, withoutHead } from "./parts.ts";
 import { sanitise } from "./sanitise.ts";
@@ -52,6 +52,8 @@ export class GrowingMarkdown {
   private settled = 0;
   private lastSettledNode: ChildNode | null = null;
   private links: Links = {};
+  /** The depth of the first heading, once it is settled. */
+  private topHeading: number | undefined;
   private fence: LiveFence | null = null;
   private container: LiveContainer | null = null;
   private finished = false;
@@ -87,6 +89,7 @@ export class GrowingMarkdown {
 
   private restart(links: Links): void {
     this.links = links;
+    this.topHeading = undefined;
     this.settled = 0;
     this.lastSettledNode = null;
     this.fence = null;
@@ -111,19 +114,22 @@ export class GrowingMarkdown {
     const mayDefine = [...closed.filter(({ type }) => type !== "code").map(({ raw }) => raw), ...parts];
     if (mayDefine.some((raw) => DEFINITION.test(raw)) && this.reachBack(partsEnd)) return;
 
-    if (container === null) this.renderBlocks([], tokens, final.blocks);
-    else this.renderParts(container, tokens, final);
+    const top = this.topHeading ?? firstHeading(tokens);
+    const items = open?.type === "list" ? open["items"].slice(0, parts.length + (container === null ? 0 : 1)) : [];
+    this.topHeading ??= firstHeading(closed) ?? firstHeading(items);
+    if (container === null) this.renderBlocks([], tokens, final.blocks, top);
+    else this.renderParts(container, tokens, final, top);
     this.settled = partsEnd;
     if (isContainer(entered)) this.enter(entered, parts.length, blocksEnd);
     else if (!this.finished && this.container === null && tokens.length === final.blocks + 1) this.enterFence(open);
   }
 
   /** Renders `tokens` behind what is settled, and `between` before them. The first `final` of them are settled then. */
-  private renderBlocks(between: readonly ChildNode[], tokens: Token[], final: number): void {
-    const closed = [...between, ...renderNodes(tokens.slice(0, final))];
+  private renderBlocks(between: readonly ChildNode[], tokens: Token[], final: number, top: number | undefined): void {
+    const closed = [...between, ...renderNodes(tokens.slice(0, final), top)];
     const before = this.lastSettledNode;
     const first = before === null ? this.host.firstChild : before.nextSibling;
-    morph(this.host, first, [...closed, ...renderNodes(tokens.slice(final))]);
+    morph(this.host, first, [...closed, ...renderNodes(tokens.slice(final), top)]);
     for (const _ of closed) this.settle(this.lastSettledNode === null ? this.host.firstChild : this.lastSettledNode.nextSibling);
   }
 
@@ -161,8 +167,8 @@ export class GrowingMarkdown {
   }
 
   /** Renders the open parts of the live container, which `tokens` begin with, and what follows it. */
-  private renderParts(container: LiveContainer, [token, ...rest]: Token[], final: Final): void {
-    const parts = isContainer(token) ? partsElement(renderNodes([withoutHead(token)])[0]) : null;
+  private renderParts(container: LiveContainer, [token, ...rest]: Token[], final: Final, top: number | undefined): void {
+    const parts = isContainer(token) ? partsElement(renderNodes([withoutHead(token)], top)[0]) : null;
     const element = container.last.parentNode;
     if (parts === null || element === null) throw new Error("a list or table without its nodes");
     morph(element, container.last.nextSibling, partNodes(parts));
@@ -172,12 +178,12 @@ export class GrowingMarkdown {
         container.last = container.last.nextSibling ?? container.last;
         this.onSettled(container.last);
       }
-      morph(this.host, container.block.nextSibling, [lineEnd, ...renderNodes(rest)]);
+      morph(this.host, container.block.nextSibling, [lineEnd, ...renderNodes(rest, top)]);
       return;
     }
     this.container = null;
     this.settle(container.block);
-    this.renderBlocks([lineEnd], rest, final.blocks - 1);
+    this.renderBlocks([lineEnd], rest, final.blocks - 1, top);
   }
 
   /** The container is not what it was when its first parts were settled: a blank line has made all of its items loose. */
@@ -258,6 +264,6 @@ function lengthOf(tokens: readonly Token[]): number {
   return tokens.reduce((length, token) => length + token.raw.length, 0);
 }
 
-function renderNodes(tokens: Token[]): ChildNode[] {
-  return tokens.length === 0 ? [] : [...sanitise(toHtml(tokens)).childNodes];
+function renderNodes(tokens: Token[], top: number | undefined): ChildNode[] {
+  return tokens.length === 0 ? [] : [...sanitise(toHtml(tokens, top)).childNodes];
 }

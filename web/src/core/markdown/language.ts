@@ -12,8 +12,8 @@ import {
 
 import { formulas } from "./formula.ts";
 
-/** A reply's headings stand below the page's own h1 and h2. */
-const HEADING_OFFSET = 2;
+/** The first heading of a reply, whatever its depth, stands right below the page's own h1 and h2: no level is skipped. */
+const TOP_HEADING = 3;
 const DEEPEST_HEADING = 6;
 
 const CJK = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\u3000-\u303f\uff00-\uffef]/u;
@@ -72,7 +72,7 @@ const renderer: RendererObject = {
     return block ? `<p>${escape(text.trimEnd())}</p>\n` : escape(text);
   },
   heading({ tokens, depth }) {
-    const level = Math.min(DEEPEST_HEADING, depth + HEADING_OFFSET);
+    const level = Math.min(DEEPEST_HEADING, Math.max(TOP_HEADING, TOP_HEADING + depth - topDepth));
     return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
   },
   code({ text, lang }) {
@@ -111,8 +111,21 @@ export function lex(text: string, links: Links = {}): Token[] {
   return lexer.lex(text);
 }
 
-/** The HTML of blocks: not yet sanitised. */
-export function toHtml(tokens: Token[]): string {
+/** The depth of the first heading in blocks and what they hold; undefined where there is none. */
+export function firstHeading(tokens: Token[]): number | undefined {
+  let depth: number | undefined;
+  language.walkTokens(tokens, (token) => {
+    if (token.type === "heading") depth ??= token.depth;
+  });
+  return depth;
+}
+
+/** What the renderer below is told by `toHtml`: it has no other way to know of the rest of the text. */
+let topDepth = 1;
+
+/** The HTML of blocks, not yet sanitised, in a text whose first heading is of depth `top`. */
+export function toHtml(tokens: Token[], top = 1): string {
+  topDepth = top;
   return Parser.parse(tokens, language.defaults);
 }
 

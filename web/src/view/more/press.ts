@@ -12,6 +12,7 @@ import { isComposing } from "../composing.ts";
 import { isDrawerOpen, isNarrow } from "../drawer.ts";
 
 const INPUT = ".composer textarea";
+const EDITOR = ".editor textarea";
 const MARKED_MS = 1_000;
 
 /** Does what a key asks for, wherever on the page it was pressed; nothing where a dialog has the page. */
@@ -57,7 +58,7 @@ function focusOn(selector: string): void {
 
 function editLast(): void {
   // What is being edited already is not thrown away for another message.
-  if (editing.peek() !== null) return focusOn(".editor textarea");
+  if (editing.peek() !== null && document.querySelector(EDITOR) !== null) return focusOn(EDITOR);
   const last = messages.peek().findLast(({ role, id }) => role === "user" && id !== null);
   if (last !== undefined) startEdit(last);
 }

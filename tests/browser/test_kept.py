@@ -1,0 +1,149 @@
+"""What is written is kept and goes where it belongs, however slow the server and wherever the reader goes meanwhile."""
+
+import re
+
+from playwright.sync_api import Route, expect
+
+from tests.browser.conftest import NewTalk
+from tests.browser.talk import Talk
+
+STORAGE_IS_FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
+
+
+def hold(talk: Talk, path: str) -> list[Route]:
+    """Requests to `path` as they come, none of them answered."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    talk.page.route(path, keep)
+    return held
+
+
+def begin_another(talk: Talk, text: str) -> None:
+    talk.page.get_by_role("button", name="New conversation").first.click()
+    expect(talk.own).to_have_count(0)
+    talk.say(text)
+
+
+def go_to(talk: Talk, text: str) -> None:
+    """To the conversation whose one message is `text`."""
+    talk.items.filter(has_text=text).click()
+    expect(talk.own).to_have_text([text])
+
+
+def test_whoever_leaves_while_a_conversation_is_cleared_stays_where_they_went(talk: Talk) -> None:
+    talk.say("first")
+    cleared = talk.conversation_id
+    begin_another(talk, "second")
+    here = talk.conversation_id
+    go_to(talk, "first")
+    held = hold(talk, "**/api/chat/history/*")
+    talk.click("Clear conversation")
+    with talk.page.expect_request("**/api/chat/history/*"):
+        talk.page.get_by_role("dialog").get_by_role("button", name="Clear").click()
+    go_to(talk, "second")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(talk.status).to_have_text("The conversation was cleared.")
+    expect(talk.own).to_have_text(["second"])
+    talk.say("third")
+    assert talk.conversation_id == here
+    assert [message["content"] for message in talk.stored() if message["role"] == "user"] == ["second", "third"]
+    assert talk.get(f"/api/conversations/{cleared}/messages")["messages"] == []
+
+
+def test_two_texts_that_could_not_be_sent_both_come_back(talk: Talk) -> None:
+    talk.say("first")
+    begin_another(talk, "other")
+    go_to(talk, "first")
+    held = hold(talk, "**/turns")
+    talk.send("one text")
+    expect(talk.own).to_have_text(["first", "one text"])
+    go_to(talk, "other")
+    go_to(talk, "first")
+    with talk.page.expect_request("**/turns"):
+        talk.send("another text")
+    for route in held:
+        route.fulfill(status=503, json={"code": "store_unavailable"})
+    expect(talk.input).to_have_value(re.compile("one text"))
+    expect(talk.input).to_have_value(re.compile("another text"))
+
+
+def test_a_text_that_could_not_be_sent_comes_back_where_nothing_can_be_kept(
+    new_talk: NewTalk, scripted_url: str
+) -> None:
+    talk = new_talk(scripted_url)
+    talk.page.add_init_script(STORAGE_IS_FULL)
+    talk.reload()
+    talk.say("first")
+    talk.page.route("**/turns", lambda route: route.fulfill(status=503, json={"code": "store_unavailable"}))
+    talk.send("a long thought")
+    expect(talk.input).to_have_value("a long thought")
+    expect(talk.own).to_have_text(["first"])
+
+
+def test_each_edited_message_keeps_its_own_text(talk: Talk) -> None:
+    talk.say("one")
+    talk.say("two")
+    editor = talk.page.get_by_label("Edit message")
+    talk.own.first.get_by_role("button", name="Edit").click()
+    editor.fill("three paragraphs of mine")
+    talk.own.last.get_by_role("button", name="Edit").click()
+    expect(editor).to_have_value("two")
+    editor.fill("two more")
+    talk.reload()
+    expect(editor).to_have_value("two more")
+    editor.press("Escape")
+    talk.own.first.get_by_role("button", name="Edit").click()
+    expect(editor).to_have_value("three paragraphs of mine")
+    editor.press("Enter")
+    expect(talk.own.locator(".own-text")).to_have_text("three paragraphs of mine")
+    talk.wait_for_end()
+
+
+def test_a_slow_conversation_takes_nobody_from_what_they_type(talk: Talk) -> None:
+    talk.say("first")
+    slow = talk.conversation_id
+    begin_another(talk, "second")
+    held = hold(talk, f"**/{slow}/messages?*")
+    with talk.page.expect_request(f"**/{slow}/messages?*"):
+        talk.items.filter(has_text="first").click()
+    searchbox = talk.page.get_by_role("searchbox")
+    searchbox.focus()
+    searchbox.press_sequentially("zz")
+    held[0].continue_()
+    expect(talk.own).to_have_text(["first"])
+    expect(searchbox).to_be_focused()
+
+
+def test_what_was_listed_further_down_stays_listed(talk: Talk) -> None:
+    talk.say("the oldest")
+    for number in range(55):
+        talk.context.request.post(f"{talk.url}/api/conversations", data={"title": f"number {number}"})
+    talk.page.get_by_role("button", name="New conversation").first.click()
+    talk.reload()
+    expect(talk.items).to_have_count(50)
+    talk.click("Earlier conversations")
+    expect(talk.items).to_have_count(56)
+    talk.context.request.post(f"{talk.url}/api/conversations", data={"title": "news"})
+    expect(talk.items.first).to_contain_text("news")
+    # The newest page has moved on by one; nothing between it and the rest is missing.
+    expect(talk.items).to_have_count(57)
+
+
+def test_escape_closes_one_thing_at_a_time(new_talk: NewTalk, scripted_url: str) -> None:
+    phone = new_talk(scripted_url, viewport={"width": 390, "height": 800})
+    phone.say("first")
+    opener = phone.page.get_by_role("button", name="Open the list of conversations")
+    opener.click()
+    options = phone.page.get_by_role("button", name="Options for")
+    options.click()
+    dialog = phone.page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    phone.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(options).to_be_focused()
+    phone.page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
