@@ -147,3 +147,54 @@ def test_escape_closes_one_thing_at_a_time(new_talk: NewTalk, scripted_url: str)
     expect(options).to_be_focused()
     phone.page.keyboard.press("Escape")
     expect(opener).to_be_focused()
+
+
+def test_leaving_the_question_before_an_export_is_done_deletes_nothing(talk: Talk) -> None:
+    talk.say("worth keeping")
+    held = hold(talk, "**/export?*")
+    talk.page.get_by_role("button", name="Options for").click()
+    dialog = talk.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Delete").click()
+    with talk.page.expect_request("**/export?*"):
+        dialog.get_by_role("button", name="Export").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    with talk.page.expect_download():
+        held[0].continue_()
+    assert talk.say("still here") == "echo: still here (turn 2: 4 messages)"
+
+
+def test_what_changed_elsewhere_is_not_taken_back_by_an_open_dialog(talk: Talk) -> None:
+    talk.say("first")
+    path = f"{talk.url}/api/conversations/{talk.conversation_id}"
+    talk.page.get_by_role("button", name="Options for").click()
+    dialog = talk.page.get_by_role("dialog")
+    expect(dialog.get_by_label("Title")).to_have_value("first")
+    talk.context.request.patch(path, data={"title": "named elsewhere", "pinned": True})
+    expect(talk.items).to_contain_text("named elsewhere")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    found = talk.get(f"/api/conversations/{talk.conversation_id}")
+    assert (found["title"], found["pinned"]) == ("named elsewhere", True)
+
+
+def test_a_title_that_could_not_be_saved_stays_in_its_dialog(talk: Talk) -> None:
+    talk.say("first")
+    talk.page.route("**/api/conversations/*", lambda route: route.abort())
+    talk.page.get_by_role("button", name="Options for").click()
+    dialog = talk.page.get_by_role("dialog")
+    title = dialog.get_by_label("Title")
+    title.fill("a better title")
+    # Selected with the mouse, which is let go outside.
+    box = title.bounding_box()
+    assert box is not None
+    talk.page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2)
+    talk.page.mouse.down()
+    talk.page.mouse.move(2, 2)
+    talk.page.mouse.up()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(title).to_have_value("a better title")
+    talk.page.unroute("**/api/conversations/*")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    expect(talk.items).to_contain_text("a better title")

@@ -60,7 +60,7 @@ export async function save(): Promise<OwnPersona | null> {
   const { start, form } = sent;
   const saved = await send(start, form).catch((error: unknown) => {
     // Deleted elsewhere: what was typed can be saved as a new one.
-    if (isGone(error) && edit.peek() !== null) hold({ start: EMPTY, form: { ...form, ...edit.peek()?.form, id: null } });
+    if (isGone(error) && edit.peek()?.start === start) hold({ start: EMPTY, form: { ...form, ...edit.peek()?.form, id: null } });
     throw error;
   });
   const known = personas.peek() ?? [];
@@ -68,7 +68,9 @@ export async function save(): Promise<OwnPersona | null> {
   personas.value = isKnown ? known.map((persona) => (persona.id === saved.id ? saved : persona)) : [...known, saved];
   await loadRoles();
   const now = edit.peek();
-  if (now !== null && now.form !== form) hold({ start: formOf(saved), form: { ...now.form, id: saved.id } });
+  // Where another persona is being written by now, that one stays as it is.
+  if (now?.start !== start) return saved;
+  if (now.form !== form) hold({ start: formOf(saved), form: { ...now.form, id: saved.id } });
   else leaveForm();
   return saved;
 }

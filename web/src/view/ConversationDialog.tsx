@@ -7,6 +7,7 @@ import { exportConversation } from "../state/exporting.ts";
 import { languageTag } from "../state/language.ts";
 import { t } from "../state/language.ts";
 import { api } from "../state/server.ts";
+import { trouble } from "../state/status.ts";
 import { currency, loadCurrency } from "../state/usage.ts";
 import { isComposing } from "./composing.ts";
 import { Dialog } from "./Dialog.tsx";
@@ -21,19 +22,25 @@ interface ConversationDialogProps {
 
 /** Everything that can be done with one conversation: its title, its pin, its end. */
 export function ConversationDialog({ conversation, onChanged, onDelete, onClose }: ConversationDialogProps) {
-  const [title, setTitle] = useState(conversation.title);
-  const [pinned, setPinned] = useState(conversation.pinned);
+  // As it was when the reader saw it: what changes elsewhere meanwhile is not taken back.
+  const [before] = useState(conversation);
+  const [title, setTitle] = useState(before.title);
+  const [pinned, setPinned] = useState(before.pinned);
+  const [state, setState] = useState<"open" | "saving" | "failed">("open");
 
   const save = async () => {
-    onClose();
+    if (state === "saving") return;
     const wanted = title.trim();
     const fields: ConversationChange = {
-      ...(wanted !== "" && wanted !== conversation.title ? { title: wanted } : {}),
-      ...(pinned !== conversation.pinned ? { pinned } : {}),
+      ...(wanted !== "" && wanted !== before.title ? { title: wanted } : {}),
+      ...(pinned !== before.pinned ? { pinned } : {}),
     };
-    if (Object.keys(fields).length === 0) return;
+    if (Object.keys(fields).length === 0) return onClose();
+    setState("saving");
     const changed = await change(conversation.id, fields);
-    if (changed !== null) onChanged(changed);
+    if (changed === null) return setState("failed");
+    onChanged(changed);
+    onClose();
   };
 
   return (
@@ -57,6 +64,11 @@ export function ConversationDialog({ conversation, onChanged, onDelete, onClose 
         <input type="checkbox" checked={pinned} onChange={(event) => setPinned(event.currentTarget.checked)} />
         <span>{t("conversation.pin")}</span>
       </label>
+      {state === "failed" && (
+        <p class="dialog-trouble" role="alert">
+          {trouble.value}
+        </p>
+      )}
       <p class="muted">{expiry(conversation)}</p>
       <UsageLine conversation={conversation} />
       <ExportButtons id={conversation.id} />
@@ -102,6 +114,7 @@ function UsageLine({ conversation }: { conversation: Conversation }) {
 function ExportButtons({ id }: { id: string }) {
   const [state, setState] = useState<"idle" | "running" | "failed">("idle");
   const take = (format: ExportFormat) => async () => {
+    if (state === "running") return;
     setState("running");
     await exportConversation(id, format).then(
       () => setState("idle"),
@@ -112,10 +125,10 @@ function ExportButtons({ id }: { id: string }) {
     <div class="field">
       <span id="export">{t("export.title")}</span>
       <div class="export" role="group" aria-labelledby="export">
-        <button type="button" class="button small" disabled={state === "running"} onClick={take("markdown")}>
+        <button type="button" class="button small" aria-disabled={state === "running"} onClick={take("markdown")}>
           {t("export.markdown")}
         </button>
-        <button type="button" class="button small" disabled={state === "running"} onClick={take("json")}>
+        <button type="button" class="button small" aria-disabled={state === "running"} onClick={take("json")}>
           {t("export.json")}
         </button>
       </div>

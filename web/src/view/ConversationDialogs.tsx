@@ -1,5 +1,5 @@
 import type { Conversation } from "../core/contract.ts";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { remove } from "../state/erasing.ts";
 import { exportConversation } from "../state/exporting.ts";
@@ -32,6 +32,10 @@ export function ConversationDialogs({ conversation, onClose }: ConversationDialo
 
 function DeleteDialog({ conversation, onClose }: ConversationDialogsProps) {
   const [state, setState] = useState<"asking" | "exporting" | "failed">("asking");
+  const isLeft = useRef(false);
+  useEffect(() => () => {
+    isLeft.current = true;
+  }, []);
   const title = conversation.title || t("conversation.untitled");
   const removeIt = async () => {
     onClose();
@@ -44,7 +48,8 @@ function DeleteDialog({ conversation, onClose }: ConversationDialogsProps) {
     } catch {
       return setState("failed");
     }
-    await removeIt();
+    // Whoever left meanwhile has thought better of it.
+    if (!isLeft.current) await removeIt();
   };
   const isExporting = state === "exporting";
   return (
@@ -59,10 +64,10 @@ function DeleteDialog({ conversation, onClose }: ConversationDialogsProps) {
         <button type="button" class="button" onClick={onClose}>
           {t("dialog.cancel")}
         </button>
-        <button type="button" class="button" disabled={isExporting} onClick={exportFirst}>
+        <button type="button" class="button" aria-disabled={isExporting} onClick={() => isExporting || void exportFirst()}>
           {t("export.then_delete")}
         </button>
-        <button type="button" class="button danger" disabled={isExporting} onClick={removeIt}>
+        <button type="button" class="button danger" aria-disabled={isExporting} onClick={() => isExporting || void removeIt()}>
           {t("conversation.delete.confirm")}
         </button>
       </div>

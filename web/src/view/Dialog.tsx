@@ -27,11 +27,22 @@ export function Dialog({ title, onClose, children }: DialogProps) {
       });
     };
   }, []);
+  // A text selected with the mouse may be let go out there: that is no wish to leave.
+  const isPressed = useRef(false);
+  const notePress = (event: PointerEvent) => {
+    isPressed.current = event.target === dialog.current;
+  };
   const closeOnBackdrop = (event: MouseEvent) => {
-    if (event.target === dialog.current) onClose();
+    if (event.target === dialog.current && isPressed.current) onClose();
   };
   return (
-    <dialog ref={dialog} aria-labelledby={titleId} onClose={() => isDrawn.current && onClose()} onClick={closeOnBackdrop}>
+    <dialog
+      ref={dialog}
+      aria-labelledby={titleId}
+      onClose={() => isDrawn.current && onClose()}
+      onPointerDown={notePress}
+      onClick={closeOnBackdrop}
+    >
       <div class="dialog-content">
         <h2 id={titleId}>{title}</h2>
         {children}

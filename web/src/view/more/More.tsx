@@ -1,9 +1,8 @@
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect } from "preact/hooks";
 
-import { Unreachable } from "../../core/problem.ts";
 import { more } from "../../state/more.ts";
-import { report } from "../../state/status.ts";
+import { tellMissing } from "../Later.tsx";
 
 const parts = signal<typeof import("./more.ts") | null>(null);
 
@@ -19,9 +18,9 @@ export function More() {
     const fetchParts = async () => {
       parts.value ??= await import("./more.ts");
     };
-    fetchParts().catch((error: unknown) => {
+    fetchParts().catch(() => {
       more.value = null;
-      report(new Unreachable(error));
+      tellMissing();
     });
   }, []);
   return parts.value === null ? null : <parts.value.MoreDialogs />;
