@@ -170,7 +170,7 @@ def prompt_of(talk: Talk, role: str) -> str:
 
 def keeps_asking(talk: Talk, leave: Callable[[], Any]) -> bool:
     """Whether leaving the form asks first; says no then."""
-    question = talk.page.get_by_role("dialog", name="Discard what is not saved?")
+    question = talk.page.get_by_role("dialog", name="Discard unsaved changes?")
     leave()
     question.get_by_role("button", name="Keep writing").click()
     expect(question).to_have_count(0)

@@ -15,8 +15,9 @@ export function OwnMessage({ message }: { message: ShownMessage }) {
       ) : (
         <OwnText message={message} />
       )}
-      {id !== null && !isEdited && (
-        <div class="own-foot">
+      {!isEdited && (
+        // Its place is kept while the message is on its way.
+        <div class="own-foot" inert={id === null}>
           <button type="button" class="icon-button" aria-label={t("message.edit")} title={t("message.edit")} onClick={() => startEdit(message)}>
             <EditIcon />
           </button>

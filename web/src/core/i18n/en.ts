@@ -42,6 +42,7 @@ export const en: Catalogue = {
   "messages.newest.fresh": "To the newest message, there is new text",
   "message.you": "You",
   "message.copy": "Copy",
+  "message.copied": "Copied",
   "message.reasoning": "Reasoning",
   "message.edit": "Edit",
   "message.pin": "Pin",

@@ -7,7 +7,6 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "conversation.gone": "This conversation is not there any more: it has expired or was deleted.",
 
   "message.copy.csv": "Copy as CSV",
-  "message.copied": "Copied",
   "message.pinned": "Pinned: it is kept for good.",
   "message.unpinned": "Not pinned any more.",
 
@@ -16,7 +15,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "elsewhere.running": "A reply is being made in another version.",
   "elsewhere.show": "Show it",
 
-  "reply.waiting": "The model does not respond at the moment; trying again.",
+  "reply.waiting": "The model is not responding; trying again.",
   "reply.stopped": "You stopped this reply.",
   "reply.stopped.empty": "You stopped this reply before it began.",
   "reply.interrupted": "The reply was cut off. What had been written is kept here.",
@@ -30,7 +29,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "failure.model_unavailable": "The model's server cannot be reached.",
   "failure.model_timeout": "The model took too long to respond.",
   "failure.model_refused": "The model's server refused this request.",
-  "failure.model_bad_response": "The answer of the model's server makes no sense.",
+  "failure.model_bad_response": "The model's server sent an answer that cannot be understood.",
   "failure.context_too_long": "This conversation is longer than the model accepts.",
   "failure.worker_lost": "The process that was answering was lost.",
   "failure.server_stopping": "The server is restarting.",
@@ -40,7 +39,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "trouble.moved": "This conversation was changed elsewhere; what you see now is the newest. What you wrote is still here; look, and send it again.",
   "trouble.gone": "That message, or the one it answers, is not on the server any more. What you see now is the newest.",
   "trouble.edit_gone": "The message you edited is not on the server any more. What you wrote is in the input.",
-  "trouble.pins": "Too many messages are pinned; let one go first.",
+  "trouble.pins": "Too many messages are pinned; unpin one first.",
   "trouble.other": "That did not work ({code}). What you wrote is still here.",
 
   "conversation.clear.title": "Clear this conversation?",
@@ -89,7 +88,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "branch.shown": "Version {n} of {of}.",
 
   "edit.label": "Edit message",
-  "edit.note": "The message as it was stays, with all that followed it: the arrows lead back to it.",
+  "edit.note": "The original message and everything after it are kept; the arrows lead back to them.",
 
   "search.searching": "Searching…",
   "search.nothing": "Nothing was found.",
@@ -101,7 +100,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "sent.failed": "Could not be read. This account is kept for a while only.",
   "sent.tokens": "Tokens: {used} of {budget}",
   "sent.counts": "Sent: {included}, left out: {left}",
-  "sent.older": "Earlier messages that were not sent either: {n}.",
+  "sent.older": "Even earlier messages, not sent either: {n}.",
   "sent.row.tokens": "{n} tokens",
   "sent.persona": "The persona's prompt",
   "sent.removed": "(its text is not here any more)",

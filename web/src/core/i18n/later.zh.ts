@@ -5,18 +5,17 @@ export const laterZh = {
   "conversation.gone": "这段对话不存在了：可能已经过期，或已被删除。",
 
   "message.copy.csv": "复制为 CSV",
-  "message.copied": "已复制",
   "message.pinned": "已固定，会一直保留。",
   "message.unpinned": "已取消固定。",
 
-  "messages.dropped": "这里有 {n} 条消息已被清理，共有过 {total} 条：只保留最新的和固定的。",
+  "messages.dropped": "{total} 条消息中，这里的 {n} 条已被清理，只保留最新的和固定的。",
 
   "elsewhere.running": "另一个版本里正在生成回答。",
   "elsewhere.show": "去看看",
 
   "reply.waiting": "模型暂时没有回应，正在重试。",
   "reply.stopped": "你停止了这个回答。",
-  "reply.stopped.empty": "你在它开口之前停止了回答。",
+  "reply.stopped.empty": "回答还没有开始，你就停止了它。",
   "reply.interrupted": "回答中断了，已经写出的部分保留在这里。",
   "reply.failed": "没有得到回答。",
   "reply.continue": "接着写",

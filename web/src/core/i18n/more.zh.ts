@@ -6,7 +6,7 @@ export const moreZh = {
   "more.usage": "用量",
   "more.usage.about": "每天的词元和费用",
   "more.transfer": "导入和导出",
-  "more.transfer.about": "带走全部内容，或从别处带来",
+  "more.transfer.about": "导出全部，或从别处导入",
   "more.shortcuts": "键盘快捷键",
   "more.shortcuts.about": "不用鼠标也能做的事",
 
@@ -29,14 +29,14 @@ export const moreZh = {
   "usage.partly": "部分估算",
   "usage.estimated": "其中 {n} 个词元是估算的：模型没有说明用量，由服务器自己计数。",
   "usage.unpriced": "没有设置价格的模型不计费用。",
-  "usage.hours": "服务器按世界时分日：这里的一天从你当地的 {from} 到次日 {from}。",
+  "usage.hours": "服务器按世界时（UTC）划分日期：这里的一天是你当地的 {from} 到次日 {from}。",
 
   "export.all": "导出全部",
   "export.all.about": "全部对话（包括每个分支）、自己的角色和设置，存成一个文件，可以再导入。",
   "export.all.done": "已导出。",
 
   "import.title": "导入",
-  "import.about": "能读懂的文件：连话的导出、ChatGPT（conversations.json 或整个 ZIP）、Open WebUI、LibreChat。",
+  "import.about": "支持的文件：连话的导出、ChatGPT（conversations.json 或整个 ZIP）、Open WebUI、LibreChat。",
   "import.choose": "选择文件…",
   "import.drop": "或把 .json、.zip 文件拖到这里",
   "import.sending": "正在上传“{name}”…",

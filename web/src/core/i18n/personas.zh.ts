@@ -22,12 +22,12 @@ export const personasZh = {
   "personas.delete.title": "删除“{name}”？",
   "personas.delete.text": "用过它的对话都会保留，之后由“{name}”接着回答。删除后无法恢复。",
 
-  "personas.begin": "新对话开始时用",
+  "personas.begin": "新对话默认使用",
   "personas.begin.role": "角色",
   "personas.begin.model": "模型",
   "personas.begin.default": "由服务器决定",
-  "personas.begin.own_model": "角色自带模型的，先用它自己的。",
-  "personas.begin.note": "换一台设备也一样。之后在页面顶部另选的，只在那个浏览器里有效。",
+  "personas.begin.own_model": "角色自带模型的，优先用它自带的。",
+  "personas.begin.note": "在你的所有设备上都有效。之后在页面顶部另选的，只在那个浏览器里有效。",
 
   "personas.form.edit": "修改角色",
   "personas.restored": "上次没保存的内容还在，可以接着写。",
@@ -39,6 +39,7 @@ export const personasZh = {
   "personas.prompt": "设定",
   "personas.prompt.hint": "告诉模型它是谁、怎样回答。每次都会发给模型。",
   "personas.left": "还可以写 {n} 字",
+  "personas.over": "超出 {n} 字",
   "personas.welcome": "欢迎语",
   "personas.questions": "建议的问题",
   "personas.questions.hint": "显示在空白的新对话里，点一下就能问。",

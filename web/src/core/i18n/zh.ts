@@ -40,6 +40,7 @@ export const zh = {
   "messages.newest.fresh": "到最新消息，有新内容",
   "message.you": "你",
   "message.copy": "复制",
+  "message.copied": "已复制",
   "message.reasoning": "思考过程",
   "message.edit": "修改",
   "message.pin": "固定",

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 
 import type { Settings } from "../../core/contract.ts";
+import { sentences } from "../../state/language.ts";
 import { modelForNew, models } from "../../state/models.ts";
 import { beginWith, explain } from "../../state/personas.ts";
 import { t } from "../../state/personasLanguage.ts";
@@ -41,8 +42,7 @@ export function PersonaBeginning() {
         )}
       </div>
       <p class="muted">
-        {models.value.length > 1 && `${t("personas.begin.own_model")} `}
-        {t("personas.begin.note")}
+        {sentences(models.value.length > 1 ? t("personas.begin.own_model") : "", t("personas.begin.note"))}
       </p>
       {trouble !== "" && (
         <p class="dialog-trouble" role="alert">

@@ -175,7 +175,7 @@ function Field({ label, name, hint, isOptional, fault, count, children }: FieldP
         </label>
         {count !== undefined && (
           <small id={`${id}-count`} class={count < 0 ? "bad" : ""}>
-            {t("personas.left", { n: count })}
+            {t(count < 0 ? "personas.over" : "personas.left", { n: Math.abs(count) })}
           </small>
         )}
       </div>
