@@ -100,8 +100,7 @@ def check_harmless(talk: Talk) -> None:
 
 def test_hostile_names_and_texts_are_shown_as_they_were_written(talk: Talk) -> None:
     """A message, a title, an excerpt of the search, a persona, a model, an error, the account of what was sent."""
-    talk.page.route("**/api/roles", lambda route: poison(route, "roles", "name", "icon", "welcome"))
-    talk.page.route("**/api/models", lambda route: poison(route, "models", "name", "note"))
+    talk.page.route("**/api/start", poison)
     talk.reload()
     talk.say(HARM)
     own = talk.own.locator(".own-text")
@@ -131,12 +130,13 @@ def test_hostile_names_and_texts_are_shown_as_they_were_written(talk: Talk) -> N
     assert talk.page.evaluate("typeof window.harmed") == "undefined"
 
 
-def poison(route: Route, part: str, *fields: str) -> None:
-    """Puts harm into `fields` of everything in `part` of the server's answer."""
+def poison(route: Route) -> None:
+    """Puts harm into what the server says of personas and models."""
     answer = route.fetch().json()
-    things = answer[part]
-    for thing in things.values() if isinstance(things, dict) else things:
-        thing.update(dict.fromkeys(fields, HARM))
+    for role in answer["roles"]["roles"].values():
+        role.update(dict.fromkeys(("name", "icon", "welcome"), HARM))
+    for model in answer["models"]["models"]:
+        model.update(dict.fromkeys(("name", "note"), HARM))
     route.fulfill(json=answer)
 
 

@@ -8,6 +8,13 @@ from tests.browser.talk import Talk
 from tests.browser.told_model import ToldModel
 
 PARAGRAPH = "A paragraph that takes its place on the page.\n\n"
+EXCHANGES = 16
+# The text of the message whose edit button has the focus, or nothing; after two frames, as fingers leave a page.
+FOCUSED_EDIT = """async () => {
+  for (const _ of "12") await new Promise(requestAnimationFrame);
+  const focused = document.activeElement;
+  return focused.ariaLabel === "Edit" ? focused.closest("article").querySelector(".own-text").textContent : "";
+}"""
 
 
 def test_the_newest_text_stays_in_sight(told: Talk, model: ToldModel) -> None:
@@ -51,6 +58,26 @@ def test_what_is_opened_comes_into_sight_from_its_beginning(new_talk: NewTalk, s
     opener.click()
     expect(talk.page.locator(".sent-sum")).to_be_in_viewport(ratio=1)
     expect(opener).to_be_in_viewport(ratio=1)
+
+
+def test_far_messages_have_their_buttons_when_the_reader_comes_near(talk: Talk) -> None:
+    """By keyboard as well: on the way up none is passed over."""
+    for number in range(EXCHANGES):
+        talk.say(f"question {number}\n" * 12)
+    talk.reload()
+    expect(talk.own).to_have_count(EXCHANGES)
+    edits = talk.own.get_by_role("button", name="Edit")
+    expect(edits.last).to_be_visible()
+    expect(talk.own.first.get_by_role("button")).to_have_count(0)
+    passed = [""]
+    while "question 0\n" not in passed[-1]:
+        assert len(passed) < EXCHANGES * 10
+        talk.page.keyboard.press("Shift+Tab")
+        passed.append(talk.page.evaluate(FOCUSED_EDIT))
+    edited = [text.partition("\n")[0] for text in passed if text]
+    assert edited == [f"question {number}" for number in reversed(range(EXCHANGES))]
+    expect(talk.own.first).to_be_in_viewport()
+    expect(talk.replies.first.get_by_role("button", name="What was sent")).to_be_visible()
 
 
 def scroll_top(talk: Talk) -> float:

@@ -28,6 +28,7 @@ PROMISED = {
     "/api/personas": {"get", "post"},
     "/api/personas/{persona_id}": {"get", "patch", "delete"},
     "/api/settings": {"get", "patch"},
+    "/api/start": {"get"},
     "/api/usage": {"get"},
     "/healthz": {"get"},
     "/readyz": {"get"},

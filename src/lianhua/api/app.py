@@ -18,6 +18,7 @@ from lianhua.api import (
     personas,
     preferences,
     problems,
+    start,
     transfer,
     turns,
     tutorial,
@@ -55,7 +56,8 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
 
     api = APIRouter(prefix="/api")
     # The framework tries one after another: the first is found 8 % sooner.
-    for room in (turns, tutorial, messages, conversations, events, models, personas, preferences, usage, transfer):
+    rooms = (turns, tutorial, messages, conversations, events, models, personas, preferences, start, usage, transfer)
+    for room in rooms:
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(tutorial.router, include_in_schema=False)

@@ -296,6 +296,13 @@ class PreferencesOut(Out):
     language: Literal["zh", "en"] | None
 
 
+class StartOut(Out):
+    roles: RolesOut
+    models: ModelsOut
+    settings: PreferencesOut
+    conversations: ConversationPageOut
+
+
 class PreferencesPatch(In):
     """At least one field; what is left out stays, null takes a choice back."""
 

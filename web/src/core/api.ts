@@ -5,6 +5,7 @@ import type {
   MessagePage,
   Models,
   Roles,
+  Start,
   StartedTurn,
   TurnBody,
 } from "./contract.ts";
@@ -20,6 +21,7 @@ export class Api {
     private readonly fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis),
   ) {}
 
+  start = () => this.json<Start>("GET", "/api/start");
   roles = () => this.json<Roles>("GET", "/api/roles");
   models = () => this.json<Models>("GET", "/api/models");
 

@@ -191,6 +191,14 @@ export interface ImportReport {
   readonly skipped: readonly Skipped[];
 }
 
+/** What the page needs first, in one answer. */
+export interface Start {
+  readonly roles: Roles;
+  readonly models: Models;
+  readonly settings: Settings;
+  readonly conversations: ConversationPage;
+}
+
 /** What the reader says of a persona of their own; null leaves it to the server or to the model. */
 export interface PersonaFields {
   readonly name: string;

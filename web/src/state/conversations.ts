@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals";
 
-import type { Conversation, ConversationChange } from "../core/contract.ts";
+import type { Conversation, ConversationChange, ConversationPage } from "../core/contract.ts";
 import { report } from "./status.ts";
 import { api } from "./server.ts";
 
@@ -13,19 +13,19 @@ export const hasMore = computed(() => next.value !== null);
 /** Whether more than the newest page was asked for. */
 let isFurtherDown = false;
 
+/** Reads the newest page again; what was listed before is still worth showing where that fails. */
 export async function loadConversations(): Promise<void> {
-  try {
-    const page = await api.conversations();
-    // What was asked for from further down stays.
-    const oldest = page.conversations.at(-1)?.updated_at ?? 0;
-    const further = isFurtherDown ? conversations.peek().filter(({ updated_at }) => updated_at < oldest) : [];
-    conversations.value = [...page.conversations, ...further];
-    if (!isFurtherDown) next.value = page.next;
-    listState.value = "ready";
-  } catch {
-    // What was listed before is still worth showing.
-    if (listState.peek() === "loading") listState.value = "failed";
-  }
+  const page = await api.conversations().catch(() => null);
+  if (page !== null) takeConversations(page);
+}
+
+export function takeConversations(page: ConversationPage): void {
+  // What was asked for from further down stays.
+  const oldest = page.conversations.at(-1)?.updated_at ?? 0;
+  const further = isFurtherDown ? conversations.peek().filter(({ updated_at }) => updated_at < oldest) : [];
+  conversations.value = [...page.conversations, ...further];
+  if (!isFurtherDown) next.value = page.next;
+  listState.value = "ready";
 }
 
 export async function loadMore(): Promise<void> {

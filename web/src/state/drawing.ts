@@ -1,21 +1,43 @@
 import { signal } from "@preact/signals";
 
+import type { ShownMessage } from "./messages.ts";
 import { messages } from "./talk.ts";
 
-/** So many of the newest messages are drawn at once; more than a screen holds. */
-const NEWEST = 10;
 /** A step that takes longer than this is felt by a reader who scrolls. */
 const STEP_MS = 12;
+const FIRST_STEP = 10;
 const MOST_A_STEP = 40;
 
-/** Where drawing has got to, by the key of the first message that is drawn. */
-const first = signal<{ readonly id: string | undefined; readonly key: string | undefined }>({ id: undefined, key: undefined });
-let step = NEWEST;
+/** How high a message is at the very least: what stands around its text, and so many characters to a line. */
+const AROUND_PX = 50;
+const LINE_PX = 25;
+const CHARACTERS_A_LINE = 100;
+
+/** Where drawing has got to in conversation `id`, by the key of the first message that is drawn. */
+let first: { readonly id: string | undefined; readonly key: string | undefined } | null = null;
+/** Rises with every step. */
+export const steps = signal(0);
+let step = FIRST_STEP;
 
 /** How many messages before the newest ones of conversation `id` wait for an idle moment. */
 export function waiting(id: string | undefined): number {
-  const at = first.value.id === id ? messages.value.findIndex(({ key }) => key === first.value.key) : -1;
-  return at >= 0 ? at : Math.max(messages.value.length - NEWEST, 0);
+  void steps.value;
+  const at = first?.id === id ? messages.value.findIndex(({ key }) => key === first?.key) : -1;
+  if (at >= 0) return at;
+  // Once decided it stays: a message that is drawn is not taken away because newer ones come.
+  const count = messages.value.length - countAtOnce(messages.value);
+  first = { id, key: messages.value[count]?.key };
+  return count;
+}
+
+/** How many of the newest messages fill what the reader sees; the others come while it is looked at. */
+function countAtOnce(shown: readonly ShownMessage[]): number {
+  let px = 0;
+  const last = shown.findLastIndex(({ content }) => {
+    px += AROUND_PX + (LINE_PX * content.length) / CHARACTERS_A_LINE;
+    return px >= innerHeight;
+  });
+  return last < 0 ? shown.length : shown.length - last;
 }
 
 /** Draws the next step. `tookMs` is what the last one took. */
@@ -26,5 +48,7 @@ export function drawMore(id: string | undefined, tookMs: number): void {
 
 /** Draws the messages from number `index` on. */
 export function drawFrom(id: string | undefined, index: number): void {
-  if (index < waiting(id)) first.value = { id, key: messages.peek()[index]?.key };
+  if (index >= waiting(id)) return;
+  first = { id, key: messages.peek()[index]?.key };
+  steps.value += 1;
 }

@@ -1,13 +1,10 @@
 import { signal } from "@preact/signals";
 
-import type { ImportReport, Settings } from "../core/contract.ts";
+import type { ImportReport } from "../core/contract.ts";
 import { imported } from "../core/moreApi.ts";
-import { loadConversations } from "./conversations.ts";
 import { language } from "./language.ts";
 import { t } from "./moreLanguage.ts";
-import { loadRoles } from "./roles.ts";
-import { api } from "./server.ts";
-import { takeSettings } from "./settings.ts";
+import { start } from "./start.ts";
 import { announce } from "./status.ts";
 
 type Importing =
@@ -39,7 +36,7 @@ export async function importFile(file: File): Promise<void> {
     announce(t(sending.signal.aborted ? "import.cancelled" : "import.refused"));
   }
   // After a failure as well: an answer may have been lost on its way.
-  await Promise.all([loadConversations(), loadRoles(), api.json<Settings>("GET", "/api/settings").then(takeSettings, () => {})]);
+  await start();
 }
 
 /** Takes a file back that has not arrived. Nothing of it stays. */

@@ -1,4 +1,4 @@
-import { loadConversations } from "./conversations.ts";
+import { start } from "./start.ts";
 import { conversation } from "./talk.ts";
 import { catchUp } from "./visit.ts";
 
@@ -33,7 +33,7 @@ function hear({ id, isTurn }: News): void {
  * browser has six connections to a server and no more. Where pages cannot agree on one, each catches up when it is seen.
  */
 export async function stayLevel(): Promise<void> {
-  await loadConversations(); // the first answer says who is asking, in a cookie
+  await start();
   const tabs = new BroadcastChannel("lianhua");
   tabs.onmessage = ({ data }: MessageEvent<News | null>) => hear(data ?? ANYTHING);
 

@@ -53,14 +53,15 @@ export function chooseModel(id: string): void {
 
 let poll: ReturnType<typeof setTimeout> | undefined;
 
-/** Asks which models there are; again every two seconds while one is being downloaded. */
+/** Asks which models there are. */
 export async function loadModels(): Promise<void> {
   clearTimeout(poll);
-  try {
-    known.value = await api.models();
-  } catch {
-    // The header stands without a model's name; the next reply asks again.
-  }
+  takeModels(await api.models().catch(() => known.peek()));
+}
+
+/** Takes what the server said, if it did; and asks again every two seconds while a model is being downloaded. */
+export function takeModels(found: Models | null): void {
+  known.value = found;
   if (!isUnderWay(download.peek())) return;
   sawDownload.value = true;
   poll = setTimeout(loadModels, POLL_MS);

@@ -36,9 +36,13 @@ export function chooseRole(id: string): void {
   keep("role", id);
 }
 
+export function takeRoles(found: Roles): void {
+  known.value = found;
+}
+
 export async function loadRoles(): Promise<void> {
   try {
-    known.value = await api.roles();
+    takeRoles(await api.roles());
   } catch {
     // The page works without names and icons; the next load asks again.
   }

@@ -1,9 +1,10 @@
-import { loadConversations } from "./conversations.ts";
+import { listState, loadConversations } from "./conversations.ts";
 import { openDraft } from "./drafts.ts";
 import { openEdit } from "./editing.ts";
 import { settleLeft } from "./outbox.ts";
 import { followRunning, isBusy } from "./reply.ts";
 import { api } from "./server.ts";
+import { start } from "./start.ts";
 import { trouble } from "./status.ts";
 import { conversation, messages, open, openNew } from "./talk.ts";
 
@@ -38,7 +39,7 @@ export async function look(id: string, newestId: string | null = null): Promise<
  * @param isChanged whether more than the time of the last message may tell of it: another branch, a pin.
  */
 export async function catchUp(isChanged: boolean): Promise<void> {
-  void loadConversations();
+  void (listState.peek() === "ready" ? loadConversations() : start());
   const shown = conversation.peek();
   if (shown === null || isBusy()) return;
   if (!isChanged) {

@@ -35,10 +35,18 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   const closeOnBackdrop = (event: MouseEvent) => {
     if (event.target === dialog.current && isPressed.current) onClose();
   };
+  // By Escape, before the browser closes it by itself: it says so late, and the next key may have opened it again.
+  const leave = (event: Event) => {
+    // A file input in it may be left as well.
+    if (event.target !== dialog.current) return;
+    event.preventDefault();
+    onClose();
+  };
   return (
     <dialog
       ref={dialog}
       aria-labelledby={titleId}
+      onCancel={leave}
       onClose={() => isDrawn.current && onClose()}
       onPointerDown={notePress}
       onClick={closeOnBackdrop}

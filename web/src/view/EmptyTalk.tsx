@@ -1,3 +1,4 @@
+import { listState } from "../state/conversations.ts";
 import { t } from "../state/language.ts";
 import { roleCalled, roleHere } from "../state/roles.ts";
 import { send } from "../state/sending.ts";
@@ -5,6 +6,8 @@ import { Lotus } from "./icons.tsx";
 
 /** What stands where nothing has been said yet: what this is, who answers, and three ways to begin. */
 export function EmptyTalk() {
+  // Nothing that would be pushed aside when the personas come, which is with the list.
+  if (listState.value === "loading") return null;
   const role = roleCalled(roleHere());
   return (
     <div class="empty">

@@ -1,6 +1,7 @@
+import { useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
-import { drawMore, waiting } from "../state/drawing.ts";
+import { drawMore, steps, waiting } from "../state/drawing.ts";
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { running } from "../state/reply.ts";
@@ -13,6 +14,7 @@ import { NewestIcon } from "./icons.tsx";
 import { whenIdle } from "./idle.ts";
 import { Later } from "./Later.tsx";
 import { markdownParts } from "./markdown.ts";
+import { useNearness } from "./near.ts";
 import { OwnMessage } from "./OwnMessage.tsx";
 import { ReplyMessage } from "./ReplyMessage.tsx";
 
@@ -28,6 +30,10 @@ export function MessageList() {
   useLayoutEffect(() => {
     if (isAtEnd.peek()) toEnd();
   }, [parts]);
+  // Where the newest messages do not fill the page, those above them must not push them out of it.
+  useSignalEffect(() => {
+    if (steps.value > 0 && isAtEnd.peek()) toEnd();
+  });
   const answering = running.value?.key;
   useLayoutEffect(() => {
     if (answering !== undefined) toEnd();
@@ -109,7 +115,7 @@ function Messages() {
         </button>
       )}
       {shown.map((message, index) => (
-        <Row key={message.key} message={message} isLast={index === shown.length - 1} />
+        <Row key={message.key} message={message} place={shown.length - index} />
       ))}
       {(elsewhere.value !== null || shown.at(-1)?.role === "user") && (
         <Later>{({ LastLine }) => <LastLine newest={shown.at(-1)} />}</Later>
@@ -118,21 +124,25 @@ function Messages() {
   );
 }
 
-/** One message; what has not changed is not looked at again. */
-function Row({ message, isLast }: { message: ShownMessage; isLast: boolean }) {
-  return useMemo(
-    () => (
+/** So many of the newest messages the browser always lays out, as messages.css says. */
+const EXACT = 8;
+
+/** One message, the `place`th from the end; what has not changed is not looked at again. */
+function Row({ message, place }: { message: ShownMessage; place: number }) {
+  const nearness = useNearness(place <= EXACT);
+  const isLast = place === 1;
+  return useMemo(() => {
+    const row = { message, ...nearness };
+    return (
       <>
-        <DroppedLine message={message} />
-        {message.role === "user" ? <OwnMessage message={message} /> : <ReplyMessage message={message} isLast={isLast} />}
+        {message.droppedBefore > 0 && <DroppedLine message={message} />}
+        {message.role === "user" ? <OwnMessage {...row} /> : <ReplyMessage {...row} isLast={isLast} />}
       </>
-    ),
-    [message, isLast],
-  );
+    );
+  }, [message, isLast, nearness.isNear]);
 }
 
 /** Says what retention has taken, where it was. */
 function DroppedLine({ message: { droppedBefore } }: { message: ShownMessage }) {
-  if (droppedBefore === 0) return null;
   return <p class="list-note">{t("messages.dropped", { n: droppedBefore, total: total.value })}</p>;
 }

@@ -3,32 +3,39 @@ import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { EditIcon } from "./icons.tsx";
 import { Later } from "./Later.tsx";
+import type { Nearness } from "./near.ts";
 import { PinButton } from "./PinButton.tsx";
 
-export function OwnMessage({ message }: { message: ShownMessage }) {
+// There may be a thousand of them on the page: no component within them that could as well be none.
+export function OwnMessage({ message, isNear, watch }: Nearness & { message: ShownMessage }) {
   const { id } = message;
+  const text = <div class="own-text">{message.content}</div>;
   const isEdited = id !== null && editing.value?.id === id;
   return (
-    <article class={isEdited ? "own edited" : "own"} aria-label={t("message.you")} data-message={id} tabIndex={-1}>
+    <article class={isEdited ? "own edited" : "own"} aria-label={t("message.you")} data-message={id} tabIndex={-1} {...watch}>
       {isEdited ? (
-        <Later meanwhile={<OwnText message={message} />}>{({ Editor }) => <Editor message={message} />}</Later>
+        <Later meanwhile={text}>{({ Editor }) => <Editor message={message} />}</Later>
       ) : (
-        <OwnText message={message} />
+        text
       )}
       {!isEdited && (
-        // Its place is kept while the message is on its way.
+        // Its place is kept while the message is on its way, and while it is far away.
         <div class="own-foot" inert={id === null}>
-          <button type="button" class="icon-button" aria-label={t("message.edit")} title={t("message.edit")} onClick={() => startEdit(message)}>
-            <EditIcon />
-          </button>
-          <PinButton message={message} />
-          {message.siblings.length > 1 && <Later>{({ Branches }) => <Branches message={message} />}</Later>}
+          {isNear && <OwnTools message={message} />}
         </div>
       )}
     </article>
   );
 }
 
-function OwnText({ message }: { message: ShownMessage }) {
-  return <div class="own-text">{message.content}</div>;
+function OwnTools({ message }: { message: ShownMessage }) {
+  return (
+    <>
+      <button type="button" class="icon-button" aria-label={t("message.edit")} title={t("message.edit")} onClick={() => startEdit(message)}>
+        <EditIcon />
+      </button>
+      <PinButton message={message} />
+      {message.siblings.length > 1 && <Later>{({ Branches }) => <Branches message={message} />}</Later>}
+    </>
+  );
 }

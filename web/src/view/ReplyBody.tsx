@@ -8,12 +8,20 @@ import { live } from "../state/reply.ts";
 import { fetchLater } from "./Later.tsx";
 import { fetchMarkdown, markdownParts } from "./markdown.ts";
 
-/** What has more to it than its text: buttons, colours, formulas. */
-const DRESSED = ".code, .table, .math";
+const BLOCKS = ".code, .table";
+const FORMULAS = ".math";
 
-function dressed(node: ChildNode): void {
-  if (!(node instanceof Element) || !(node.matches(DRESSED) || node.querySelector(DRESSED))) return;
-  void fetchLater().then(({ dress }) => dress(node), () => {});
+function has(node: ChildNode, selector: string): node is Element {
+  return node instanceof Element && (node.matches(selector) || node.querySelector(selector) !== null);
+}
+
+/** Gives the blocks in `node` their buttons and colours. */
+function dress(node: ChildNode): void {
+  if (has(node, BLOCKS)) void fetchLater().then((later) => later.dress(node), () => {});
+}
+
+function drawFormulas(node: ChildNode): void {
+  if (has(node, FORMULAS)) void fetchLater().then((later) => later.drawFormulas(node), () => {});
 }
 
 /** The text as it is written: until what renders it has come, and where that cannot be had. */
@@ -28,16 +36,21 @@ function plain(host: HTMLElement): Pick<GrowingMarkdown, "show" | "finish"> {
  * The text of a reply. Its nodes belong to `GrowingMarkdown` and not to the framework: they grow while the reply is being
  * made, and are the finished message afterwards.
  */
-export function ReplyBody({ message }: { message: ShownMessage }) {
+export function ReplyBody({ message, isNear }: { message: ShownMessage; isNear: boolean }) {
   const host = useRef<HTMLDivElement>(null);
   const growing = useRef<GrowingMarkdown | null>(null);
+  /** Blocks have buttons where the reader is near; how formulas look is part of the text. */
+  const isDressed = useRef(isNear);
   const isRunning = message.status === "running";
   const parts = markdownParts.value;
 
   useLayoutEffect(() => {
     if (host.current === null) return;
     if (parts === null) fetchMarkdown();
-    else growing.current ??= new parts.GrowingMarkdown(host.current, dressed);
+    else growing.current ??= new parts.GrowingMarkdown(host.current, (node) => {
+      drawFormulas(node);
+      if (isDressed.current) dress(node);
+    });
     const markdown = growing.current ?? plain(host.current);
     if (!isRunning) {
       markdown.finish(message.content);
@@ -56,10 +69,13 @@ export function ReplyBody({ message }: { message: ShownMessage }) {
 
   useLayoutEffect(() => {
     const element = host.current;
+    if (!isNear || element === null) return;
+    if (!isDressed.current) dress(element);
+    isDressed.current = true;
     return () => {
-      if (element?.querySelector(DRESSED)) void fetchLater().then(({ undress }) => undress(element), () => {});
+      if (has(element, BLOCKS)) void fetchLater().then(({ undress }) => undress(element), () => {});
     };
-  }, []);
+  }, [isNear]);
 
   return <div class={parts === null ? "markdown plain" : "markdown"} ref={host} />;
 }

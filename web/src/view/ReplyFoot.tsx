@@ -12,40 +12,13 @@ import { Later } from "./Later.tsx";
 import { PinButton } from "./PinButton.tsx";
 
 /** The quiet line below a reply: copy it, have another one, see what was sent for it, who made it and when. */
-export function ReplyFoot({ message }: { message: ShownMessage }) {
+export function ReplyFoot({ message, isNear }: { message: ShownMessage; isNear: boolean }) {
   const [isOpen, setIsOpen] = useState(false);
-  const { turnId, id } = message;
+  const { turnId } = message;
   return (
     <>
       <footer class="reply-foot">
-        {message.siblings.length > 1 && <Later>{({ Branches }) => <Branches message={message} />}</Later>}
-        {message.content !== "" && <CopyButton text={() => message.content} />}
-        {id !== null && (
-          <>
-            <button
-              type="button"
-              class="icon-button"
-              aria-label={t("reply.again")}
-              title={t("reply.again")}
-              aria-disabled={busy}
-              onClick={() => void answerAgain(message)}
-            >
-              <RetryIcon />
-            </button>
-            <PinButton message={message} />
-          </>
-        )}
-        {turnId !== null && (
-          <button
-            type="button"
-            class={isOpen ? "button quiet small open" : "button quiet small"}
-            aria-expanded={isOpen}
-            onClick={() => setIsOpen(!isOpen)}
-          >
-            {t("sent.title")}
-            <DownIcon />
-          </button>
-        )}
+        {isNear && <ReplyTools message={message} isOpen={isOpen} onOpen={setIsOpen} />}
         <span class="made">
           {message.model !== null && <span class="made-model">{modelName(message.model)}</span>}
           <time dateTime={new Date(message.timestamp * 1000).toISOString()}>
@@ -54,6 +27,48 @@ export function ReplyFoot({ message }: { message: ShownMessage }) {
         </span>
       </footer>
       {isOpen && turnId !== null && <Later>{({ SentAccount }) => <SentAccount turnId={turnId} />}</Later>}
+    </>
+  );
+}
+
+interface ReplyToolsProps {
+  readonly message: ShownMessage;
+  /** Whether what was sent is on show. */
+  readonly isOpen: boolean;
+  readonly onOpen: (isOpen: boolean) => void;
+}
+
+function ReplyTools({ message, isOpen, onOpen }: ReplyToolsProps) {
+  return (
+    <>
+      {message.siblings.length > 1 && <Later>{({ Branches }) => <Branches message={message} />}</Later>}
+      {message.content !== "" && <CopyButton text={() => message.content} />}
+      {message.id !== null && (
+        <>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t("reply.again")}
+            title={t("reply.again")}
+            aria-disabled={busy}
+            onClick={() => void answerAgain(message)}
+          >
+            <RetryIcon />
+          </button>
+          <PinButton message={message} />
+        </>
+      )}
+      {message.turnId !== null && (
+        <button
+          type="button"
+          class={isOpen ? "button quiet small open" : "button quiet small"}
+          aria-expanded={isOpen}
+          onClick={() => onOpen(!isOpen)}
+        >
+          {t("sent.title")}
+          <DownIcon />
+        </button>
+      )}
     </>
   );
 }

@@ -4,30 +4,32 @@ import { hasText, isConnected, notice, reasoning } from "../state/reply.ts";
 import { roleCalled } from "../state/roles.ts";
 import { conversation } from "../state/talk.ts";
 import { Later } from "./Later.tsx";
+import type { Nearness } from "./near.ts";
 import { ReplyBody } from "./ReplyBody.tsx";
 import { ReplyFoot } from "./ReplyFoot.tsx";
 
-interface ReplyMessageProps {
+interface ReplyMessageProps extends Nearness {
   readonly message: ShownMessage;
   readonly isLast: boolean;
 }
 
-export function ReplyMessage({ message, isLast }: ReplyMessageProps) {
+export function ReplyMessage({ message, isLast, isNear, watch }: ReplyMessageProps) {
   const isRunning = message.status === "running";
-  const role = roleCalled(message.persona ?? conversation.value?.role ?? "");
+  // Not watched: who answers from now on has not answered what is there.
+  const role = roleCalled(message.persona ?? conversation.peek()?.role ?? "");
   const name = role?.name ?? message.model ?? "";
   return (
-    <article class="reply" aria-label={name} aria-busy={isRunning} data-message={message.id} tabIndex={-1}>
+    <article class="reply" aria-label={name} aria-busy={isRunning} data-message={message.id} tabIndex={-1} {...watch}>
       <div class="avatar" aria-hidden="true">
         {role?.icon}
       </div>
       <div class="reply-box">
         {/* From reply to reply by heading; and those in a reply stand below it. */}
         {name !== "" && <h2 class="visually-hidden">{name}</h2>}
-        {isRunning ? <LiveReasoning /> : <Reasoning text={message.reasoning} />}
-        <ReplyBody message={message} />
+        {isRunning ? <LiveReasoning /> : message.reasoning !== "" && <Reasoning text={message.reasoning} />}
+        <ReplyBody message={message} isNear={isNear} />
         {isRunning ? <LiveState /> : isBad(message) && <Later>{({ ReplyEnd }) => <ReplyEnd message={message} isLast={isLast} />}</Later>}
-        {!isRunning && <ReplyFoot message={message} />}
+        {!isRunning && <ReplyFoot message={message} isNear={isNear} />}
       </div>
     </article>
   );

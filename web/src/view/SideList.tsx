@@ -1,10 +1,11 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 
-import { conversations, hasMore, listState, loadConversations, loadMore } from "../state/conversations.ts";
+import { conversations, hasMore, listState, loadMore } from "../state/conversations.ts";
 import { switchLanguage, t } from "../state/language.ts";
 import { more } from "../state/more.ts";
 import { goTo } from "../state/place.ts";
 import { query } from "../state/query.ts";
+import { start } from "../state/start.ts";
 import { isComposing } from "./composing.ts";
 import { isDrawerOpen, isNarrow } from "./drawer.ts";
 import { CloseIcon, DotsIcon, LanguageIcon, Lotus, PlusIcon, SearchIcon } from "./icons.tsx";
@@ -118,7 +119,7 @@ function SideContent({ onGo }: { onGo: (id: string) => void }) {
     return (
       <div class="side-note">
         <p>{t("side.failed")}</p>
-        <button type="button" class="button" onClick={loadConversations}>
+        <button type="button" class="button" onClick={start}>
           {t("reply.retry")}
         </button>
       </div>

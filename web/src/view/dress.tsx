@@ -10,14 +10,12 @@ const LONGEST_COLOURED_CHARACTERS = 30_000;
 const LONGEST_FORMULA_CHARACTERS = 5_000;
 
 /**
- * Gives `node`, which is final, what is not in its text: buttons that copy a code block or a table, colours once the
- * browser is idle, formulas as such. What has all that already is left as it is.
+ * Gives `node`, which is final, what is not in its text: buttons that copy a code block or a table, and colours once the
+ * browser is idle. What has all that already is left as it is.
  */
 export function dress(node: Element): void {
   for (const block of allIn(node, ".code")) dressCode(block);
   for (const block of allIn(node, ".table")) addTools(block, <CopyButton label="message.copy.csv" text={() => csvOf(block)} />);
-  const formulas = allIn(node, ".math").filter(({ firstElementChild }) => firstElementChild === null);
-  if (formulas.length > 0) void drawFormulas(formulas);
 }
 
 /** Takes the buttons in `host` from the framework again. */
@@ -60,7 +58,10 @@ async function colour(code: Element): Promise<void> {
   }
 }
 
-async function drawFormulas(formulas: readonly Element[]): Promise<void> {
+/** Draws the formulas in `node` that are not drawn yet. */
+export async function drawFormulas(node: Element): Promise<void> {
+  const formulas = allIn(node, ".math").filter(({ firstElementChild }) => firstElementChild === null);
+  if (formulas.length === 0) return;
   try {
     const { mathMl } = await import("../core/markdown/mathml.ts");
     for (const formula of formulas) {

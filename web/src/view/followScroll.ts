@@ -28,23 +28,28 @@ export function useFollowScroll(hasText: () => boolean, isGrowing: () => boolean
   const top = useRef(0);
   const isAtEnd = useSignal(true);
   const hasNews = useSignal(false);
+  const frame = useRef(0);
 
-  const toEnd = useCallback(() => {
-    isFollowing.current = true;
-    isAtEnd.value = true;
-    hasNews.value = false;
+  const scrollToEnd = () => {
     const element = scroller.current;
     if (element === null) return;
     element.scrollTop = hasText() ? element.scrollHeight : 0;
     top.current = element.scrollTop;
+  };
+  const toEnd = useCallback(() => {
+    isFollowing.current = true;
+    isAtEnd.value = true;
+    hasNews.value = false;
+    // With the next frame: to ask for the height now would have everything laid out once more.
+    cancelAnimationFrame(frame.current);
+    frame.current = requestAnimationFrame(scrollToEnd);
   }, []);
 
   useLayoutEffect(() => {
     const element = scroller.current;
     const inner = content.current;
     if (element === null || inner === null) return;
-    let height = inner.offsetHeight;
-    top.current = element.scrollTop;
+    let height = 0;
     const distance = () => element.scrollHeight - element.scrollTop - element.clientHeight;
     const look = () => {
       // Only the reader goes up; text that grows merely leaves the end further down.
@@ -59,7 +64,7 @@ export function useFollowScroll(hasText: () => boolean, isGrowing: () => boolean
       const isNewText = isFollowing.current || isGrowing();
       const isOpened = !isNewText && entries.every(({ target }) => target === inner);
       if (isOpened) isAtEnd.value = distance() <= END_PX;
-      else if (isAtEnd.peek()) toEnd();
+      else if (isAtEnd.peek()) scrollToEnd();
       else if (isNewText && inner.offsetHeight > height) hasNews.value = true;
       isFollowing.current = isGrowing();
       height = inner.offsetHeight;

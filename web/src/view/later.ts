@@ -7,7 +7,7 @@ import { addTexts } from "../state/language.ts";
 export { Branches } from "./Branches.tsx";
 export { ClearDialog } from "./ClearDialog.tsx";
 export { ConversationDialogs } from "./ConversationDialogs.tsx";
-export { dress, undress } from "./dress.tsx";
+export { drawFormulas, dress, undress } from "./dress.tsx";
 export { DownloadBanner } from "./DownloadBanner.tsx";
 export { Editor } from "./Editor.tsx";
 export { FoundList } from "./FoundList.tsx";

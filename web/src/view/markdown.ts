@@ -10,6 +10,7 @@ export function fetchMarkdown(): void {
   fetching ??= import("../core/markdown/growing.ts").then(
     (parts) => {
       markdownParts.value = parts;
+      setTimeout(parts.warmUp);
     },
     () => {
       fetching = null;

@@ -218,6 +218,11 @@ export class GrowingMarkdown {
   }
 }
 
+/** Does once what the first text would wait for: libraries prepare themselves when they are used. */
+export function warmUp(): void {
+  new GrowingMarkdown(document.createElement("div")).finish("**a** `b`\n\n- c\n\n| d |\n|---|\n| e |\n");
+}
+
 /**
  * How much of `tokens` no further text can change: what stands before a block, or a part of one, whose first line is
  * complete. An incomplete line is not enough: the `2` of `2. next` is a paragraph until its full stop arrives, and then
