@@ -8,6 +8,9 @@ from tests.browser.conftest import NewTalk
 from tests.browser.talk import Talk
 
 STORAGE_IS_FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
+CLIPBOARD_IS_FORBIDDEN = """() => {
+    navigator.clipboard.writeText = () => Promise.reject(new DOMException('', 'NotAllowedError'))
+}"""
 
 
 def hold(talk: Talk, path: str) -> list[Route]:
@@ -198,3 +201,64 @@ def test_a_title_that_could_not_be_saved_stays_in_its_dialog(talk: Talk) -> None
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
     expect(talk.items).to_contain_text("a better title")
+
+
+def test_what_one_tab_is_sending_another_leaves_alone(talk: Talk) -> None:
+    talk.say("first")
+    hold(talk, "**/turns")
+    talk.send("second")
+    expect(talk.own).to_have_text(["first", "second"])
+    other = talk.tab()
+    expect(other.own).to_have_text(["first"])
+    other.write("something else")
+    other.page.wait_for_timeout(300)
+    expect(other.input).to_have_value("something else")
+    # With its tab gone, the text belongs to whoever is left.
+    talk.page.close()
+    expect(other.input).to_have_value("second\nsomething else")
+
+
+def test_a_persona_chosen_right_before_replies(talk: Talk) -> None:
+    talk.say("first")
+    held: list[Route] = []
+    talk.page.route(
+        "**/api/conversations/*", lambda route: held.append(route) if is_change(route) else route.continue_()
+    )
+    turns: list[str] = []
+    talk.page.on("request", lambda request: turns.append(request.url) if request.url.endswith("/turns") else None)
+    with talk.page.expect_request(lambda request: request.method == "PATCH"):
+        talk.page.get_by_label("Persona", exact=True).select_option("teacher")
+    talk.send("second")
+    expect(talk.own).to_have_text(["first", "second"])
+    talk.page.wait_for_timeout(200)
+    assert turns == []
+    held[0].continue_()
+    expect(talk.texts.last).to_contain_text("echo: second")
+    talk.wait_for_end()
+    assert talk.stored()[-1]["persona"] == "teacher"
+
+
+def is_change(route: Route) -> bool:
+    return route.request.method == "PATCH"
+
+
+def test_a_refused_copy_is_told_and_the_focus_is_not_lost(talk: Talk) -> None:
+    talk.say("first")
+    talk.page.evaluate(CLIPBOARD_IS_FORBIDDEN)
+    talk.replies.get_by_role("button", name="Copy").click()
+    expect(talk.page.get_by_role("alert")).to_have_text("The browser does not allow copying.")
+    talk.click("Close this message")
+    expect(talk.page.get_by_role("alert")).to_have_count(0)
+    expect(talk.input).to_be_focused()
+
+
+def test_what_could_not_be_fetched_can_be_opened_once_it_can(talk: Talk) -> None:
+    talk.say("first")
+    talk.page.route("**/assets/later*", lambda route: route.abort())
+    talk.reload()
+    options = talk.page.get_by_role("button", name="Options for")
+    options.click()
+    expect(talk.page.get_by_role("alert")).to_contain_text("could not be fetched")
+    talk.page.unroute("**/assets/later*")
+    options.click()
+    expect(talk.page.get_by_role("dialog")).to_be_visible()

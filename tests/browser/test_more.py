@@ -55,7 +55,7 @@ def test_what_was_used_is_told_by_day_on_a_phone_as_well(new_talk: NewTalk, told
     # This model does not tell what it used.
     expect(dialog.locator("tbody th")).to_contain_text("estimated")
     expect(dialog).to_contain_text(f"Tokens that are estimated: {used['estimated_tokens']}.")
-    expect(dialog).to_contain_text("from 08:00 AM to 08:00 AM where you are")
+    expect(dialog).to_contain_text("from 08:00 to 08:00 where you are")
     dialog.get_by_role("button", name="Back").click()
     expect(dialog.get_by_role("button", name="My personas")).to_be_focused()
     dialog.get_by_role("button", name="Close").click()

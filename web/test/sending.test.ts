@@ -108,3 +108,52 @@ test("the same words on another branch are not taken for what was to be sent", a
   server.stored.push({ id: "x2", role: "user", content: "ok", parent_id: "m1", siblings: ["x2"] });
   expect((await visit("c")).draft.value).toBe("");
 }, 15_000);
+
+test("who is elsewhere by then is told where something was not sent", async () => {
+  const server = serve();
+  const page = await visit(null);
+  await page.send("one");
+  server.refusal = Response.json({ code: "store_unavailable", detail: "no store" }, { status: 503 });
+  const sending = page.send("two");
+  await page.visit(null);
+  await sending;
+  expect(page.trouble.value).toContain("“New conversation”");
+  expect(page.messages.value).toEqual([]);
+  await page.visit("c");
+  expect(page.draft.value).toBe("two");
+});
+
+test("a reply that is asked for waits for the choice of who gives it", async () => {
+  const server = serve();
+  let answer: (response: Response) => void = () => {};
+  const others = globalThis.fetch;
+  vi.stubGlobal("fetch", (url: string, request: RequestInit) =>
+    request.method === "PATCH" ? new Promise<Response>((resolve) => (answer = resolve)) : others(url, request),
+  );
+  const page = await visit(null);
+  await page.send("one");
+  const { change } = await import("../src/state/conversations.ts");
+  const changed = change("c", { role: "english" });
+  const sending = page.send("two");
+  await new Promise((soon) => setTimeout(soon, 50));
+  expect(server.asked.length).toBe(1);
+  answer(Response.json({ id: "c", title: "", updated_at: 1 }));
+  await Promise.all([changed, sending]);
+  expect(server.asked.length).toBe(2);
+});
+
+test("messages from further up that cannot be had are told to who asked for them", async () => {
+  serve();
+  const others = globalThis.fetch;
+  vi.stubGlobal("fetch", async (url: string, request: RequestInit) => {
+    if (url.includes("before=")) throw new TypeError("lost");
+    if (url.includes("/messages")) return Response.json({ messages: [], total: 200, next: "m100" });
+    return others(url, request);
+  });
+  const page = await visit("c");
+  const { showEarlier } = await import("../src/state/talk.ts");
+  expect(await showEarlier(false)).toBe(false);
+  expect(page.trouble.value).toBe(null);
+  expect(await showEarlier(true)).toBe(false);
+  expect(page.trouble.value).toContain("cannot be reached");
+});

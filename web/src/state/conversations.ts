@@ -50,8 +50,22 @@ export function unlist(id: string): void {
   conversations.value = conversations.peek().filter((conversation) => conversation.id !== id);
 }
 
+/** The changes that the server has not answered yet, one after the other. */
+let changing: Promise<unknown> = Promise.resolve();
+
+/** Resolves once they are answered: a reply that is asked for then goes by them. */
+export function changesAnswered(): Promise<unknown> {
+  return changing;
+}
+
 /** Changes a conversation at the server and in the list; null, and the trouble told, where that failed. */
-export async function change(id: string, fields: ConversationChange): Promise<Conversation | null> {
+export function change(id: string, fields: ConversationChange): Promise<Conversation | null> {
+  const answer = changing.then(() => ask(id, fields));
+  changing = answer.catch(() => {});
+  return answer;
+}
+
+async function ask(id: string, fields: ConversationChange): Promise<Conversation | null> {
   try {
     const conversation = await api.changeConversation(id, fields);
     list(conversation);

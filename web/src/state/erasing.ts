@@ -6,6 +6,7 @@ import { goTo, place } from "./place.ts";
 import { api } from "./server.ts";
 import { announce, report } from "./status.ts";
 import { conversation } from "./talk.ts";
+import { reportIn } from "./trouble.ts";
 import { look } from "./visit.ts";
 
 /** Clears the conversation on the page; the conversation itself stays. */
@@ -18,7 +19,7 @@ export async function clear(): Promise<void> {
     if (conversation.peek()?.id === id) await look(id);
     announce(t("conversation.cleared"));
   } catch (error) {
-    report(error);
+    reportIn(id, error);
   }
 }
 

@@ -31,7 +31,7 @@ export async function openAt(id: string, messageId: string | null): Promise<void
   if (messageId === null) return;
   const isShown = () => messages.peek().some((message) => message.id === messageId);
   while (!isShown() && hasEarlier.peek() && conversation.peek()?.id === id) {
-    if (!(await showEarlier())) return;
+    if (!(await showEarlier(true))) return;
   }
   if (!isShown()) return;
   drawFrom(id, Math.max(messages.peek().findIndex((message) => message.id === messageId) - ABOVE, 0));

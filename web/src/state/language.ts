@@ -55,6 +55,8 @@ export function sentences(first: string, second: string): string {
   return t("sentences", { first, second }).trim();
 }
 
+/** For dates and figures: English as it is written where the reader is, as far as the browser says. */
 export function languageTag(): string {
-  return TAGS[language.value];
+  const own = language.value === "en" ? navigator.languages.find((tag) => tag.startsWith("en-")) : undefined;
+  return own ?? TAGS[language.value];
 }

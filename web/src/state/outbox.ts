@@ -1,4 +1,5 @@
 import { randomKey } from "../core/key.ts";
+import { hold, whenFree } from "../core/tabs.ts";
 import { giveBack, takeBack } from "./drafts.ts";
 import { keep, recall } from "./memory.ts";
 import type { ShownMessage } from "./messages.ts";
@@ -14,10 +15,11 @@ interface Unsent {
   readonly isBack: boolean;
 }
 
-/** The keys that this very page is sending with: their texts are on their way, not left behind. */
-const underWay = new Set<string>();
+/** The keys that this very page is sending with, and what tells other tabs that it no longer does. */
+const underWay = new Map<string, () => void>();
 
 const nameOf = (id: string | null) => `unsent.${id ?? "new"}`;
+const lockOf = (key: string) => `lianhua-unsent-${key}`;
 
 /**
  * Keeps `text` of conversation `id` (null: a new one), to be said after the message `after`; returns the key to send it
@@ -27,7 +29,7 @@ export function takeOut(id: string | null, text: string, after: string | null): 
   const before = read(id);
   const isAgain = before?.text === text && before.after === after;
   const unsent = isAgain ? before : { key: randomKey(), text, after };
-  underWay.add(unsent.key);
+  if (!underWay.has(unsent.key)) underWay.set(unsent.key, hold(lockOf(unsent.key)));
   write(id, { ...unsent, isBack: false });
   return unsent.key;
 }
@@ -42,26 +44,40 @@ export function moveOut(id: string, key: string): void {
 
 /** The server has what was sent with `key`. */
 export function settleSent(id: string, key: string): void {
-  underWay.delete(key);
   const unsent = read(id);
   if (unsent?.key === key) forget(id, unsent);
+  arrive(key);
 }
 
 /** `text`, which was to be sent with `key`, goes back into the input; the last one is sent with the same key from there. */
 export function settleUnsent(id: string | null, key: string, text: string): void {
-  underWay.delete(key);
   const unsent = read(id);
   // Where another text was sent since, or nothing can be kept, there is no key to find again. The text is no less wanted.
   if (unsent?.key === key) write(id, { ...unsent, isBack: true });
   giveBack(id, text);
+  arrive(key);
 }
 
-/** Settles what an earlier load of the page left on its way in conversation `id`, whose messages are `shown`. */
+/** Last of all: other tabs then find what became of it. */
+function arrive(key: string): void {
+  underWay.get(key)?.();
+  underWay.delete(key);
+}
+
+/**
+ * Settles what was left on its way in conversation `id`, whose messages are `shown`: by an earlier load of the page, or
+ * by a tab that is gone. What another tab is still sending is its own.
+ */
 export function settleLeft(id: string | null, shown: readonly ShownMessage[]): void {
   const unsent = read(id);
   if (unsent === null || underWay.has(unsent.key)) return;
   if (wasTaken(unsent, shown)) forget(id, unsent);
-  else if (!unsent.isBack) settleUnsent(id, unsent.key, unsent.text);
+  else if (!unsent.isBack) whenFree(lockOf(unsent.key), () => takeOver(id, unsent.key));
+}
+
+function takeOver(id: string | null, key: string): void {
+  const unsent = read(id);
+  if (unsent?.key === key && !unsent.isBack) settleUnsent(id, key, unsent.text);
 }
 
 function wasTaken({ after, text }: Unsent, shown: readonly ShownMessage[]): boolean {

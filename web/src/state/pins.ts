@@ -2,8 +2,9 @@ import { pinMessage } from "../core/laterApi.ts";
 import { t } from "./language.ts";
 import type { ShownMessage } from "./messages.ts";
 import { api } from "./server.ts";
-import { announce, report, trouble } from "./status.ts";
+import { announce, trouble } from "./status.ts";
 import { conversation, replaceMessage } from "./talk.ts";
+import { reportIn } from "./trouble.ts";
 
 /** Pins a message: it is kept, and is in every prompt. Or lets it go. */
 export async function pin(message: ShownMessage, isPinned: boolean): Promise<void> {
@@ -15,7 +16,7 @@ export async function pin(message: ShownMessage, isPinned: boolean): Promise<voi
     replaceMessage(message.key, (shown) => ({ ...shown, isPinned }));
     announce(t(isPinned ? "message.pinned" : "message.unpinned"));
   } catch (error) {
-    report(error);
+    reportIn(id, error);
     announce(trouble.peek() ?? "");
   }
 }

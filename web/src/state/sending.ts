@@ -2,18 +2,19 @@ import { backoffMs, rest } from "../core/backoff.ts";
 import type { ConversationChange, StartedTurn, TurnBody } from "../core/contract.ts";
 import { randomKey } from "../core/key.ts";
 import { missingMessage, Problem, Unreachable } from "../core/problem.ts";
-import { list } from "./conversations.ts";
+import { changesAnswered, list } from "./conversations.ts";
 import { draft, moveDraft, takeDraft } from "./drafts.ts";
 import { openEdit } from "./editing.ts";
 import { ownMessage, type ShownMessage } from "./messages.ts";
-import { modelForNew } from "./models.ts";
+import { loadModels, modelForNew } from "./models.ts";
 import { moveOut, settleSent, settleUnsent, takeOut } from "./outbox.ts";
 import { goTo } from "./place.ts";
 import { expectReply, followTurn, isBusy, isStopWanted } from "./reply.ts";
-import { roleForNew } from "./roles.ts";
+import { loadRoles, roleForNew } from "./roles.ts";
 import { api } from "./server.ts";
 import { announce, report, trouble } from "./status.ts";
 import { conversation, currentVisit, messages, refreshTitle, replaceMessage, talkState } from "./talk.ts";
+import { reportIn } from "./trouble.ts";
 import { look } from "./visit.ts";
 
 const TRIES = 3;
@@ -91,14 +92,17 @@ export async function act({ key, body, shown, own, kept, onTaken, onRefused }: A
   let id = conversation.peek()?.id ?? null;
   let started: StartedTurn;
   try {
+    // A persona or a model that was chosen just before is the one that replies.
+    await changesAnswered();
     id ??= await create(key, here);
     started = await startTurn(id, key, body);
   } catch (error) {
     onRefused?.(id, error);
-    if (here.aborted) return;
-    messages.value = [...fetchedBefore([...shown, reply]), ...before];
-    report(error);
+    if (!here.aborted) messages.value = [...fetchedBefore([...shown, reply]), ...before];
+    reportIn(id, error);
     announce(trouble.peek() ?? "");
+    askForWhatIsThere(error);
+    if (here.aborted) return;
     if (id !== null && isOutOfDate(error)) await look(id);
     return;
   }
@@ -121,6 +125,13 @@ function fetchedBefore([first]: readonly ShownMessage[]): readonly ShownMessage[
 
 function named(message: ShownMessage, id: string): ShownMessage {
   return { ...message, id, siblings: [...message.siblings, id] };
+}
+
+/** What the page offers and the server does not have any more is not offered again. */
+function askForWhatIsThere(error: unknown): void {
+  const code = error instanceof Problem ? error.code : null;
+  if (code === "unknown_role") void loadRoles();
+  if (code === "unknown_model") void loadModels();
 }
 
 /** Whether the page shows something else than the server has. */

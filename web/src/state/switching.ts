@@ -1,6 +1,7 @@
 import { api } from "./server.ts";
-import { report, trouble } from "./status.ts";
+import { trouble } from "./status.ts";
 import { conversation, elsewhere } from "./talk.ts";
+import { reportIn } from "./trouble.ts";
 import { look } from "./visit.ts";
 
 /** Shows the branch in which a reply is being made. */
@@ -15,7 +16,7 @@ export async function switchTo(messageId: string, newestId: string | null = null
   if (id === undefined) return false;
   trouble.value = null;
   const error: unknown = await api.switchBranch(id, messageId).then(() => null, (error: unknown) => error);
-  if (error !== null) report(error);
+  if (error !== null) reportIn(id, error);
   if (conversation.peek()?.id === id) await look(id, newestId);
   return error === null;
 }

@@ -5,6 +5,7 @@ import { Problem } from "../core/problem.ts";
 import { list, unlist } from "./conversations.ts";
 import { fromStore, type ShownMessage } from "./messages.ts";
 import { api } from "./server.ts";
+import { report } from "./status.ts";
 
 /** The conversation on the page; null while it is a new one that the server does not know yet. */
 export const conversation = signal<Conversation | null>(null);
@@ -115,13 +116,20 @@ function take(found: Conversation, page: MessagePage): void {
   if (from <= 0) earlier.value = page.next;
 }
 
-/** Shows the page of messages before those that are shown; false where that failed. */
-export async function showEarlier(): Promise<boolean> {
+/**
+ * Shows the page of messages before those that are shown; false where that failed.
+ *
+ * @param isAsked whether the reader waits for it, and is told then.
+ */
+export async function showEarlier(isAsked: boolean): Promise<boolean> {
   const id = conversation.peek()?.id;
   const here = currentVisit();
   const before = earlier.peek();
   if (id === undefined || before === null) return true;
-  const page = await api.messages(id, before).catch(() => null);
+  const page = await api.messages(id, before).catch((error: unknown) => {
+    if (isAsked && !here.aborted) report(error);
+    return null;
+  });
   if (page === null) return false;
   if (here.aborted || earlier.peek() !== before) return true;
   messages.value = [...page.messages.map(fromStore), ...messages.peek()];

@@ -17,10 +17,10 @@ export function Composer() {
     if (!touch.matches && !document.activeElement?.matches("input, textarea")) input.current?.focus();
   }, [conversation.value?.id]);
 
-  // A button that began this reply, or cleared the messages, may be gone with it; the focus must not be.
+  // A button that began this reply, cleared the messages or closed the line above may be gone; the focus must not be.
   useEffect(() => {
     if (!touch.matches && document.activeElement === document.body) input.current?.focus();
-  }, [running.value?.key, messages.value.length]);
+  }, [running.value?.key, messages.value.length, trouble.value === null]);
 
   // As tall as its text; the stylesheet says how tall at most.
   useLayoutEffect(() => {

@@ -2,9 +2,9 @@ import { useState } from "preact/hooks";
 
 import { change } from "../state/conversations.ts";
 import { t } from "../state/language.ts";
-import { chooseModel, modelFor, models } from "../state/models.ts";
+import { chooseModel, loadModels, modelFor, models } from "../state/models.ts";
 import { goTo } from "../state/place.ts";
-import { chooseRole, roleHere, roles } from "../state/roles.ts";
+import { chooseRole, loadRoles, roleHere, roles } from "../state/roles.ts";
 import { conversation, messages } from "../state/talk.ts";
 import { Choice } from "./Choice.tsx";
 import { isDrawerOpen, isNarrow } from "./drawer.ts";
@@ -40,6 +40,7 @@ export function Header() {
 
 function Tools() {
   const [isAsking, setIsAsking] = useState(false);
+  const close = () => setIsAsking(false);
   return (
     <div class="head-tools">
       {isNarrow.value && (
@@ -58,7 +59,7 @@ function Tools() {
       >
         <ClearIcon />
       </button>
-      {isAsking && <Later>{({ ClearDialog }) => <ClearDialog onClose={() => setIsAsking(false)} />}</Later>}
+      {isAsking && <Later onMissing={close}>{({ ClearDialog }) => <ClearDialog onClose={close} />}</Later>}
     </div>
   );
 }
@@ -116,6 +117,8 @@ async function changeShown(fields: { role: string } | { model: string }): Promis
   const shown = conversation.peek();
   if (shown === null) return;
   const changed = await change(shown.id, fields);
+  // What was refused may not be there any more.
+  if (changed === null) void ("role" in fields ? loadRoles() : loadModels());
   // Where it failed, this draws the choice as it still is.
   if (conversation.peek()?.id === shown.id) conversation.value = changed ?? { ...shown };
 }

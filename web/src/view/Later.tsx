@@ -30,12 +30,17 @@ interface LaterProps {
   readonly children: (parts: Parts) => ComponentChildren;
   /** What stands in its place until it is there. */
   readonly meanwhile?: ComponentChildren;
+  /** Called where it could not be fetched: what was to be opened is closed again, and can be tried once more. */
+  readonly onMissing?: () => void;
 }
 
 /** Draws what is fetched when it is first needed. */
-export function Later({ children, meanwhile = null }: LaterProps) {
+export function Later({ children, meanwhile = null, onMissing }: LaterProps) {
   useEffect(() => {
-    fetchLater().catch(tellMissing);
+    fetchLater().catch(() => {
+      tellMissing();
+      onMissing?.();
+    });
   }, []);
   return <>{parts.value === null ? meanwhile : children(parts.value)}</>;
 }

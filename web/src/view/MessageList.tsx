@@ -96,7 +96,7 @@ function useWaiting(): number {
   useEffect(() => {
     if (!isMore) return;
     return whenIdle(() => {
-      if (count === 0) return void showEarlier();
+      if (count === 0) return void showEarlier(false);
       startedAt.current = performance.now();
       drawMore(id, tookMs.current);
     });
@@ -110,7 +110,7 @@ function Messages() {
   return (
     <section class="messages" aria-label={t("messages.label")}>
       {above === 0 && hasEarlier.value && (
-        <button type="button" class="button quiet earlier" onClick={showEarlier}>
+        <button type="button" class="button quiet earlier" onClick={() => void showEarlier(true)}>
           {t("messages.earlier")}
         </button>
       )}

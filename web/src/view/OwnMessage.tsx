@@ -1,4 +1,4 @@
-import { editing, startEdit } from "../state/editing.ts";
+import { editing, leaveEdit, startEdit } from "../state/editing.ts";
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { EditIcon } from "./icons.tsx";
@@ -14,7 +14,7 @@ export function OwnMessage({ message, isNear, watch }: Nearness & { message: Sho
   return (
     <article class={isEdited ? "own edited" : "own"} aria-label={t("message.you")} data-message={id} tabIndex={-1} {...watch}>
       {isEdited ? (
-        <Later meanwhile={text}>{({ Editor }) => <Editor message={message} />}</Later>
+        <Later meanwhile={text} onMissing={leaveEdit}>{({ Editor }) => <Editor message={message} />}</Later>
       ) : (
         text
       )}

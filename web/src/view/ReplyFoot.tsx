@@ -12,13 +12,13 @@ import { Later } from "./Later.tsx";
 import { PinButton } from "./PinButton.tsx";
 
 /** The quiet line below a reply: copy it, have another one, see what was sent for it, who made it and when. */
-export function ReplyFoot({ message, isNear }: { message: ShownMessage; isNear: boolean }) {
+export function ReplyFoot({ message, isLast, isNear }: { message: ShownMessage; isLast: boolean; isNear: boolean }) {
   const [isOpen, setIsOpen] = useState(false);
   const { turnId } = message;
   return (
     <>
       <footer class="reply-foot">
-        {isNear && <ReplyTools message={message} isOpen={isOpen} onOpen={setIsOpen} />}
+        {isNear && <ReplyTools message={message} isLast={isLast} isOpen={isOpen} onOpen={setIsOpen} />}
         <span class="made">
           {message.model !== null && <span class="made-model">{modelName(message.model)}</span>}
           <time dateTime={new Date(message.timestamp * 1000).toISOString()}>
@@ -26,38 +26,39 @@ export function ReplyFoot({ message, isNear }: { message: ShownMessage; isNear: 
           </time>
         </span>
       </footer>
-      {isOpen && turnId !== null && <Later>{({ SentAccount }) => <SentAccount turnId={turnId} />}</Later>}
+      {isOpen && turnId !== null && <Later onMissing={() => setIsOpen(false)}>{({ SentAccount }) => <SentAccount turnId={turnId} />}</Later>}
     </>
   );
 }
 
 interface ReplyToolsProps {
   readonly message: ShownMessage;
+  readonly isLast: boolean;
   /** Whether what was sent is on show. */
   readonly isOpen: boolean;
   readonly onOpen: (isOpen: boolean) => void;
 }
 
-function ReplyTools({ message, isOpen, onOpen }: ReplyToolsProps) {
+function ReplyTools({ message, isLast, isOpen, onOpen }: ReplyToolsProps) {
+  const isEmpty = message.content === "";
   return (
     <>
       {message.siblings.length > 1 && <Later>{({ Branches }) => <Branches message={message} />}</Later>}
-      {message.content !== "" && <CopyButton text={() => message.content} />}
-      {message.id !== null && (
-        <>
-          <button
-            type="button"
-            class="icon-button"
-            aria-label={t("reply.again")}
-            title={t("reply.again")}
-            aria-disabled={busy}
-            onClick={() => void answerAgain(message)}
-          >
-            <RetryIcon />
-          </button>
-          <PinButton message={message} />
-        </>
+      {!isEmpty && <CopyButton text={() => message.content} />}
+      {/* Where the last reply is empty, that is offered in words right above. */}
+      {message.id !== null && !(isEmpty && isLast) && (
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={t("reply.again")}
+          title={t("reply.again")}
+          aria-disabled={busy}
+          onClick={() => void answerAgain(message)}
+        >
+          <RetryIcon />
+        </button>
       )}
+      {message.id !== null && (!isEmpty || message.isPinned) && <PinButton message={message} />}
       {message.turnId !== null && (
         <button
           type="button"

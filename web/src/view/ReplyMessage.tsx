@@ -29,7 +29,7 @@ export function ReplyMessage({ message, isLast, isNear, watch }: ReplyMessagePro
         {isRunning ? <LiveReasoning /> : message.reasoning !== "" && <Reasoning text={message.reasoning} />}
         <ReplyBody message={message} isNear={isNear} />
         {isRunning ? <LiveState /> : isBad(message) && <Later>{({ ReplyEnd }) => <ReplyEnd message={message} isLast={isLast} />}</Later>}
-        {!isRunning && <ReplyFoot message={message} isNear={isNear} />}
+        {!isRunning && <ReplyFoot message={message} isLast={isLast} isNear={isNear} />}
       </div>
     </article>
   );

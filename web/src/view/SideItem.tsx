@@ -48,7 +48,7 @@ export function SideItem({ conversation, onGo }: SideItemProps) {
         <DotsIcon />
       </button>
       {isOpen && (
-        <Later>
+        <Later onMissing={() => setIsOpen(false)}>
           {({ ConversationDialogs }) => (
             <ConversationDialogs conversation={conversation} onClose={() => setIsOpen(false)} />
           )}

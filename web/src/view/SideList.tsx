@@ -72,7 +72,7 @@ export function SideList() {
           </button>
         </div>
       </aside>
-      {more.value !== null && <Later>{({ More }) => <More />}</Later>}
+      {more.value !== null && <Later onMissing={() => (more.value = null)}>{({ More }) => <More />}</Later>}
     </>
   );
 }

@@ -65,6 +65,7 @@ export const en: Catalogue = {
 
   "trouble.unreachable": "The server cannot be reached. What you wrote is still here; send it again later.",
   "trouble.part": "A part of the page could not be fetched. Load the page again.",
+  "trouble.copy": "The browser does not allow copying.",
   "trouble.dismiss": "Close this message",
 
   "sent.title": "What was sent",

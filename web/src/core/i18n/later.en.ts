@@ -39,6 +39,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "trouble.moved": "This conversation was changed elsewhere; what you see now is the newest. What you wrote is still here; look, and send it again.",
   "trouble.gone": "That message, or the one it answers, is not on the server any more. What you see now is the newest.",
   "trouble.edit_gone": "The message you edited is not on the server any more. What you wrote is in the input.",
+  "trouble.elsewhere": "Something in “{title}” did not work. Nothing that you wrote there is lost.",
   "trouble.pins": "Too many messages are pinned; unpin one first.",
   "trouble.other": "That did not work ({code}). What you wrote is still here.",
 

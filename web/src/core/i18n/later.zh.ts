@@ -37,6 +37,7 @@ export const laterZh = {
   "trouble.moved": "这段对话在别处变了，现在显示的是最新的内容。你写的内容还在，看过之后再发送。",
   "trouble.gone": "这条消息，或它所回答的那条，已经不在服务器上了。现在显示的是最新的内容。",
   "trouble.edit_gone": "要修改的消息已经不在服务器上了。你写的内容放在输入框里了。",
+  "trouble.elsewhere": "“{title}”里有一步没有成功，你在那里写的都还在。",
   "trouble.pins": "固定的消息太多了，先取消固定一条再试。",
   "trouble.other": "没有成功（{code}）。你写的内容还在。",
 

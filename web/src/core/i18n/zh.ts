@@ -63,6 +63,7 @@ export const zh = {
 
   "trouble.unreachable": "连接不上服务器。你写的内容还在，请稍后再发送。",
   "trouble.part": "页面的一部分没能取到，请刷新页面。",
+  "trouble.copy": "浏览器不允许复制。",
   "trouble.dismiss": "关闭提示",
 
   "sent.title": "发给模型的内容",

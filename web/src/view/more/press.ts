@@ -1,12 +1,11 @@
 import { chordOf } from "../../core/chord.ts";
+import { canCopy, copy } from "../../state/copying.ts";
 import { draft } from "../../state/drafts.ts";
 import { editing, startEdit } from "../../state/editing.ts";
-import { t } from "../../state/language.ts";
 import { more } from "../../state/more.ts";
 import { goTo } from "../../state/place.ts";
 import { isBusy, stop } from "../../state/reply.ts";
 import { type Action, actionOf } from "../../state/shortcuts.ts";
-import { announce } from "../../state/status.ts";
 import { messages } from "../../state/talk.ts";
 import { isComposing } from "../composing.ts";
 import { isDrawerOpen, isNarrow } from "../drawer.ts";
@@ -66,10 +65,7 @@ function editLast(): void {
 /** Copies the newest reply, and marks it for a moment: that is all there is to see of it. */
 async function copyLast(): Promise<void> {
   const last = messages.peek().findLast(({ role, status, content }) => role === "assistant" && status !== "running" && content !== "");
-  // The clipboard is missing on plain http outside this machine.
-  if (last === undefined || navigator.clipboard === undefined) return;
-  await navigator.clipboard.writeText(last.content);
-  announce(t("message.copied"));
+  if (last === undefined || !canCopy() || !(await copy(last.content))) return;
   const element = document.querySelector(`[data-message="${CSS.escape(last.id ?? "")}"]`);
   element?.classList.add("sought");
   setTimeout(() => element?.classList.remove("sought"), MARKED_MS);
