@@ -210,9 +210,8 @@ def test_what_one_tab_is_sending_another_leaves_alone(talk: Talk) -> None:
     expect(talk.own).to_have_text(["first", "second"])
     other = talk.tab()
     expect(other.own).to_have_text(["first"])
+    expect(other.input).to_have_value("")
     other.write("something else")
-    other.page.wait_for_timeout(300)
-    expect(other.input).to_have_value("something else")
     # With its tab gone, the text belongs to whoever is left.
     talk.page.close()
     expect(other.input).to_have_value("second\nsomething else")
@@ -224,14 +223,10 @@ def test_a_persona_chosen_right_before_replies(talk: Talk) -> None:
     talk.page.route(
         "**/api/conversations/*", lambda route: held.append(route) if is_change(route) else route.continue_()
     )
-    turns: list[str] = []
-    talk.page.on("request", lambda request: turns.append(request.url) if request.url.endswith("/turns") else None)
     with talk.page.expect_request(lambda request: request.method == "PATCH"):
         talk.page.get_by_label("Persona", exact=True).select_option("teacher")
     talk.send("second")
     expect(talk.own).to_have_text(["first", "second"])
-    talk.page.wait_for_timeout(200)
-    assert turns == []
     held[0].continue_()
     expect(talk.texts.last).to_contain_text("echo: second")
     talk.wait_for_end()
