@@ -135,7 +135,8 @@ test("a reply that is asked for waits for the choice of who gives it", async () 
   const { change } = await import("../src/state/conversations.ts");
   const changed = change("c", { role: "english" });
   const sending = page.send("two");
-  await new Promise((soon) => setTimeout(soon, 50));
+  // Whatever would not wait has been asked for by the next task.
+  await new Promise((soon) => setTimeout(soon));
   expect(server.asked.length).toBe(1);
   answer(Response.json({ id: "c", title: "", updated_at: 1 }));
   await Promise.all([changed, sending]);

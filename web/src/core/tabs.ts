@@ -1,5 +1,7 @@
 /** What lets the tabs of one browser agree; missing on plain http outside this machine. */
-const locks = () => navigator.locks as LockManager | undefined;
+export function locks(): LockManager | undefined {
+  return navigator.locks as LockManager | undefined;
+}
 
 /** Holds `name` until what is returned is called, or this tab is gone. */
 export function hold(name: string): () => void {

@@ -1,3 +1,4 @@
+import { locks } from "../core/tabs.ts";
 import { start } from "./start.ts";
 import { conversation } from "./talk.ts";
 import { catchUp } from "./visit.ts";
@@ -52,5 +53,5 @@ export async function stayLevel(): Promise<void> {
       if (source.readyState === EventSource.CLOSED) setTimeout(() => (listen(), tell(ANYTHING)), REOPEN_MS);
     };
   }
-  await (navigator.locks as LockManager | undefined)?.request("lianhua", () => new Promise<never>(listen));
+  await locks()?.request("lianhua", () => new Promise<never>(listen));
 }

@@ -26,7 +26,9 @@ export function ReplyFoot({ message, isLast, isNear }: { message: ShownMessage; 
           </time>
         </span>
       </footer>
-      {isOpen && turnId !== null && <Later onMissing={() => setIsOpen(false)}>{({ SentAccount }) => <SentAccount turnId={turnId} />}</Later>}
+      {isOpen && turnId !== null && (
+        <Later onMissing={() => setIsOpen(false)}>{({ SentAccount }) => <SentAccount turnId={turnId} />}</Later>
+      )}
     </>
   );
 }
