@@ -25,6 +25,7 @@ READY_TIMEOUT_S: Final = 60.0  # with a model on this computer that is loaded fi
 STOP_TIMEOUT_S: Final = 29.0  # a worker needs 28 at worst; orchestrators kill after 30
 RESTART_S: Final = 0.1
 LONGEST_RESTART_S: Final = 5.0
+LAST_WORDS_S: Final = 1.0  # for what stands in the lines of workers that have ended
 STEADY_S: Final = 10.0  # a worker that has lived so long did not die of its start
 
 
@@ -261,6 +262,8 @@ class Supervisor:
                 for worker in tuple(self._workers):
                     worker.kill()
                 await asyncio.wait(waits)
+        if self._tasks:  # a worker's last word may be that it has erased something: lines are read to their ends
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS_S)
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:

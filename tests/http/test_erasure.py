@@ -1,6 +1,7 @@
 """What is erased is gone from the store: messages, replies, events, titles, under every key."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import aiohttp
@@ -8,6 +9,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.http.client import Client, Frame, events, turns
+from tests.http.conftest import SCRIPT
 from tests.http.store_dump import dump, without_feeds
 
 WAYS = {"clear": "/api/chat/history/{}", "delete": "/api/conversations/{}"}
@@ -67,6 +69,19 @@ async def test_no_text_of_any_kind_is_left_under_any_key(
                 await asyncio.sleep(0.1)
     assert "sesame" not in dump(tmp_path)
     assert (await client.get("/api/conversations", q="sesame"))["conversations"] == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_what_was_erased_right_before_the_end_is_in_no_file(
+    tmp_path: Path, start_server: StartServer, session: aiohttp.ClientSession, workers: str
+) -> None:
+    server = start_server(LIANHUA_SCRIPT=str(SCRIPT), LIANHUA_WORKERS=workers)
+    client = Client(session, server.url, "alice")
+    conversation = await client.create(title="sesame titles")
+    await client.say(conversation, "sesame asks")
+    await erase(client, conversation, "delete")
+    assert await asyncio.to_thread(server.stop, signal.SIGTERM) == 0
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"sesame" in file.read_bytes()]
 
 
 @both_ways

@@ -1,8 +1,10 @@
 """The embedded server as a process: its lock, its end, and what it keeps."""
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +18,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from lianhua.errors import WrongSettings
-from lianhua.store.child import SOCKET_PATH_BYTES, works_in
-from lianhua.store.embedded import EmbeddedServer
+from lianhua.store.child import SOCKET_PATH_BYTES, socket_path, works_in
+from lianhua.store.embedded import REWRITE_TIMES, EmbeddedServer
+from lianhua.store.rewrite import RewriteTimes, remove_unfinished
 
 OWNER = """
 import asyncio, sys
@@ -35,8 +38,8 @@ asyncio.run(main())
 
 
 @asynccontextmanager
-async def embedded(data_dir: Path) -> AsyncIterator[EmbeddedServer]:
-    server = EmbeddedServer(data_dir)
+async def embedded(data_dir: Path, times: RewriteTimes = REWRITE_TIMES) -> AsyncIterator[EmbeddedServer]:
+    server = EmbeddedServer(data_dir, times)
     await server.start()
     try:
         yield server
@@ -102,24 +105,116 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
             assert await client.get("a") == b"kept"
 
 
-async def test_what_was_erased_leaves_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.store.embedded.WATCH_S", 0.05)
-    monkeypatch.setattr("lianhua.store.embedded.REWRITE_PAUSE_S", 0.0)
+MARKER = "a marker to look for"
+AT_ONCE = RewriteTimes(after_start_s=0.0, pause_s=0.0)
+NEVER = RewriteTimes(after_start_s=3600.0, close_s=0.0)
 
-    def on_disk() -> bytes:
-        return b"".join(file.read_bytes() for file in (tmp_path / "store" / "appendonlydir").iterdir())
 
-    async with embedded(tmp_path) as server:
-        async with Redis(unix_socket_path=str(server.socket)) as client:
-            await client.set("secret", "a marker to look for")
-            await client.delete("secret")
-        await put(server, "b")
-        assert b"a marker to look for" in on_disk()
-        server.rewrite_soon()
-        async with asyncio.timeout(20):
-            while b"a marker to look for" in on_disk():
-                await asyncio.sleep(0.05)
+def on_disk(data_dir: Path) -> str:
+    return "".join(file.read_text(errors="replace") for file in (data_dir / "store").rglob("*") if file.is_file())
+
+
+async def forgotten(data_dir: Path) -> None:
+    async with asyncio.timeout(20):
+        while MARKER in on_disk(data_dir):
+            await asyncio.sleep(0.05)
+
+
+async def erase(server: EmbeddedServer) -> None:
+    async with Redis(unix_socket_path=str(server.socket)) as client:
+        await client.set("secret", MARKER)
+        await client.delete("secret")
+    await put(server, "b")
+    server.rewrite_soon()
+
+
+async def test_what_was_erased_leaves_the_file_too(tmp_path: Path) -> None:
+    async with embedded(tmp_path, AT_ONCE) as server:
+        await erase(server)
+        await forgotten(tmp_path)
         assert await has(server, "b")
+
+
+async def test_what_was_erased_right_before_the_end_leaves_the_file_with_it(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as server:
+        await erase(server)
+        assert MARKER in on_disk(tmp_path)
+    assert MARKER not in on_disk(tmp_path)
+    async with embedded(tmp_path) as again:
+        assert await has(again, "b")
+
+
+@pytest.mark.parametrize("end", ["in order", "killed"])
+async def test_what_an_earlier_run_left_in_the_file_leaves_it_after_the_start(tmp_path: Path, end: str) -> None:
+    async with embedded(tmp_path, NEVER) as server:
+        await erase(server)
+        if end == "killed" and server.pid:
+            os.kill(server.pid, signal.SIGKILL)
+    assert MARKER in on_disk(tmp_path)
+    async with embedded(tmp_path, AT_ONCE) as again:
+        await forgotten(tmp_path)
+        assert await has(again, "b")
+
+
+async def test_a_rewrite_that_failed_is_made_again(tmp_path: Path) -> None:
+    async with embedded(tmp_path, RewriteTimes(after_start_s=0.0, pause_s=0.5)) as server:
+        async with Redis(unix_socket_path=str(server.socket)) as client:
+            await client.config_set("rdb-key-save-delay", 200_000)  # us a key: a rewrite takes long enough to be killed
+            await erase(server)
+            async with asyncio.timeout(10):
+                while not (child := rewriting_child(server)):
+                    await asyncio.sleep(0.01)
+            os.kill(child, signal.SIGKILL)
+            assert MARKER in on_disk(tmp_path)
+            await client.config_set("rdb-key-save-delay", 0)
+        await forgotten(tmp_path)
+
+
+def rewriting_child(server: EmbeddedServer) -> int | None:
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    return int(children[0]) if children else None
+
+
+async def test_what_a_killed_rewrite_left_is_removed_before_the_start(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as server:
+        await put(server, "a")
+    folder = tmp_path / "store"
+    left = [
+        folder / "temp-rewriteaof-4711.aof",
+        folder / "temp-rewriteaof-bg-4711.aof",
+        folder / "appendonlydir" / "temp-appendonly.aof.manifest",
+        folder / "appendonlydir" / "appendonly.aof.99.base.rdb",  # moved there, and killed before the manifest named it
+    ]
+    for file in left:
+        file.write_text(MARKER)
+    async with embedded(tmp_path) as again:
+        assert not [file for file in left if file.exists()]
+        assert await has(again, "a")
+
+
+async def test_a_manifest_that_is_not_understood_removes_nothing(tmp_path: Path) -> None:
+    files = tmp_path / "appendonlydir"
+    files.mkdir()
+    (files / "appendonly.aof.manifest").write_text("file elsewhere.aof seq 1 type b\n")
+    (files / "appendonly.aof.1.base.rdb").write_text(MARKER)
+    remove_unfinished(tmp_path, files)
+    assert (files / "appendonly.aof.1.base.rdb").exists()
+
+
+def test_a_folder_that_takes_no_sockets_is_served_from_a_private_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class RefusingSocket(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")  # what Linux says on exFAT
+
+    assert socket_path(tmp_path) == tmp_path / "server.sock"
+    monkeypatch.setattr(socket, "socket", RefusingSocket)
+    private = socket_path(tmp_path)
+    assert private.parent.stat().st_mode & 0o077 == 0
+    assert not private.is_relative_to(tmp_path)
+    assert not list(tmp_path.iterdir())
+    private.parent.rmdir()
 
 
 def test_another_process_with_the_same_id_is_not_taken_for_the_server(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -40,12 +42,13 @@ def server_binary() -> Path:
 
 
 def socket_path(folder: Path) -> Path:
-    """A socket beside the files, or where that path is too long for one, in a private folder of the temp directory.
+    """A socket beside the files, or in a private folder of the temp directory: where that path is too long for one, or
+    the folder's file system has none (exFAT, most folders that a virtual machine shares).
 
     Raises `WrongSettings` when somebody else has taken that folder.
     """
     path = folder / "server.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and (not folder.is_dir() or takes_sockets(folder)):
         return path
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     private = Path(tempfile.gettempdir()) / f"lianhua-{os.getuid()}-{name}"
@@ -59,12 +62,26 @@ def socket_path(folder: Path) -> Path:
     return private / "server.sock"
 
 
-def spawn(binary: Path, folder: Path, socket: Path) -> Popen[bytes]:
-    """Starts the server on the files of `folder`. Raises `OSError`."""
-    socket.unlink(missing_ok=True)
+def takes_sockets(folder: Path) -> bool:
+    """Whether a socket can be made in `folder`, which exists; tried, for no call tells."""
+    probe = folder / "probe.sock"
+    try:
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.bind(os.fsencode(probe))
+    except OSError as exc:
+        return exc.errno in (errno.EADDRINUSE, errno.EACCES, errno.EROFS)  # one that may not write learns nothing
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    return True
+
+
+def spawn(binary: Path, folder: Path, at: Path) -> Popen[bytes]:
+    """Starts the server on the files of `folder`, its socket `at` a path. Raises `OSError`."""
+    at.unlink(missing_ok=True)
     arguments = {
         "port": "0",
-        "unixsocket": str(socket),
+        "unixsocket": str(at),
         "unixsocketperm": "700",
         "dir": str(folder),
         "daemonize": "no",

@@ -23,6 +23,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 from lianhua.errors import StoreUnavailable, WrongSettings
 from lianhua.store.child import server_binary, socket_path, spawn, works_in
+from lianhua.store.rewrite import AofRewrite, RewriteTimes, has_incremental, remove_unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +32,9 @@ STOP_TIMEOUT_S: Final = 2.0  # then it is killed, which loses nothing: every ack
 LEFTOVER_TIMEOUT_S: Final = 10.0
 WATCH_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0  # between two starts of a server that does not stay up
-REWRITE_PAUSE_S: Final = 60.0  # between two rewrites of the file: each costs a copy of everything
-REWRITE_AT_LEAST_S: Final = 86_400.0  # what has expired is out of the file after a day
+FILES_FOLDER: Final = "appendonlydir"  # below the working directory; the server's default
 ROOM_BYTES: Final = 16 * 1024 * 1024  # less free than this, and the disk is the likely reason for a server's end
+REWRITE_TIMES: Final = RewriteTimes()
 
 
 class InUse(WrongSettings):
@@ -43,13 +44,14 @@ class InUse(WrongSettings):
 class EmbeddedServer:
     """The server of one data directory. `start` it once, `close` it once."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, times: RewriteTimes = REWRITE_TIMES) -> None:
         self._dir = data_dir / "store"
         self.socket = socket_path(self._dir)
+        self._times = times
         self._lock: IO[str] | None = None
         self._child: Popen[bytes] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._rewrite_wanted = False
+        self._rewrite = AofRewrite(self.socket, times)
 
     @property
     def pid(self) -> int | None:
@@ -58,7 +60,7 @@ class EmbeddedServer:
 
     def rewrite_soon(self) -> None:
         """A text was erased: its file is to forget it too, within a minute or so."""
-        self._rewrite_wanted = True
+        self._rewrite.want()
 
     async def start(self) -> None:
         """Takes the lock, ends what an owner before us left, starts the server and waits until it answers.
@@ -69,6 +71,7 @@ class EmbeddedServer:
         self._take_lock()
         try:
             await self._end_leftover()
+            self._prepare()
             binary = server_binary()
             self._spawn(binary)
             await self._wait_until_ready()
@@ -83,6 +86,8 @@ class EmbeddedServer:
             self._watching.cancel()
             await asyncio.wait([self._watching])
             self._watching = None
+            if self._child and self._child.poll() is None:
+                await self._rewrite.finish()
         child, self._child = self._child, None
         if child and child.poll() is None:
             child.terminate()
@@ -115,6 +120,18 @@ class EmbeddedServer:
                 raise InUse(f"LIANHUA_DATA_DIR: {self._dir.parent} is in use by another lianhua") from exc
             raise WrongSettings(f"LIANHUA_DATA_DIR: cannot write to {self._dir} ({exc.strerror})") from exc
 
+    def _prepare(self) -> None:
+        """The files are ours and no server runs: what an earlier run left behind is taken care of."""
+        files = self._dir / FILES_FOLDER
+        self.socket = socket_path(self._dir)
+        self._rewrite = AofRewrite(self.socket, self._times)
+        try:
+            remove_unfinished(self._dir, files)
+            if has_incremental(files):
+                self._rewrite.want()
+        except OSError as exc:
+            raise WrongSettings(f"LIANHUA_DATA_DIR: cannot read or clean {files} ({exc.strerror})") from exc
+
     def _spawn(self, binary: Path) -> None:
         try:
             self._child = spawn(binary, self._dir, self.socket)
@@ -145,17 +162,14 @@ class EmbeddedServer:
     async def _watch(self, binary: Path) -> None:
         """Starts a server that died again (every acknowledged write is in its file), and keeps the file fresh."""
         pause_s = WATCH_S
-        rewritten = time.monotonic()
         while True:
             await asyncio.sleep(pause_s)
             if self._child is None or self._child.poll() is None:
                 pause_s = WATCH_S
-                age_s = time.monotonic() - rewritten
-                if age_s > (REWRITE_PAUSE_S if self._rewrite_wanted else REWRITE_AT_LEAST_S):
-                    rewritten, self._rewrite_wanted = time.monotonic(), False
-                    await self._rewrite()
+                await self._rewrite.advance()
                 continue
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            self._rewrite.restarted()
             logger.error(
                 "the embedded store ended (%d): %s; it is started again", self._child.returncode, self._likely_reason()
             )
@@ -166,15 +180,6 @@ class EmbeddedServer:
                 logger.error("%s; the next try comes in %.0f s", exc, pause_s)
             except Exception:  # whatever it is, without this task the store would never come back
                 logger.exception("the embedded store cannot be started; the next try comes in %.0f s", pause_s)
-
-    async def _rewrite(self) -> None:
-        """Lets the server write its append-only file anew, without what was erased or has expired."""
-        try:
-            async with Redis(unix_socket_path=str(self.socket), socket_timeout=STOP_TIMEOUT_S) as client:
-                await client.bgrewriteaof()
-        except (RedisError, OSError) as exc:
-            self._rewrite_wanted = True
-            logger.info("the append-only file is rewritten later (%s)", type(exc).__name__)
 
     async def _end_leftover(self) -> None:
         """Ends a server that outlived its owner. We hold the lock, so whatever still runs on these files has no
