@@ -34,6 +34,7 @@ class Settings:
     redis_host: str | None
     redis_port: int
     data_dir: Path
+    store_mb: int | None
     host: str
     port: int
     workers: int
@@ -77,6 +78,11 @@ class Settings:
             host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
             return f"redis://{host}:{self.redis_port}/0"
         return None
+
+    @property
+    def store_bytes(self) -> int | None:
+        """What the embedded store may take; None: a share of the machine's memory."""
+        return self.store_mb * 1024 * 1024 if self.store_mb else None
 
     @property
     def import_bytes(self) -> int:
@@ -230,6 +236,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("REDIS_HOST", _text),
     _row("REDIS_PORT", _whole(1, 65_535), 6379),
     _row("LIANHUA_DATA_DIR", _folder, _default_data_dir),
+    _row("LIANHUA_STORE_MB", _whole(64, 16_777_216)),
     _row("LIANHUA_HOST", _text, "127.0.0.1"),
     _row("LIANHUA_PORT", _whole(0, 65_535), 8000),
     _row("LIANHUA_WORKERS", _whole(1, 64), 1),

@@ -76,7 +76,7 @@ def takes_sockets(folder: Path) -> bool:
     return True
 
 
-def spawn(binary: Path, folder: Path, at: Path) -> Popen[bytes]:
+def spawn(binary: Path, folder: Path, at: Path, memory_bytes: int | None) -> Popen[bytes]:
     """Starts the server on the files of `folder`, its socket `at` a path. Raises `OSError`."""
     at.unlink(missing_ok=True)
     arguments = {
@@ -90,6 +90,7 @@ def spawn(binary: Path, folder: Path, at: Path) -> Popen[bytes]:
         "appendfsync": "always",
         "aof-use-rdb-preamble": "yes",
         "save": "",
+        "maxmemory": str(memory_bytes or 0),
         "maxmemory-policy": "noeviction",
         "logfile": str(folder / "server.log"),
         "loglevel": "warning",

@@ -23,6 +23,7 @@ from lianhua.settings import Settings
 from lianhua.store.database import Database, Durability
 from lianhua.store.embedded import EmbeddedServer, answers
 from lianhua.store.keys import PREFIX
+from lianhua.store.memory import store_memory_bytes
 from lianhua.store.nodes import POOLED_AT_ONCE, ClusterNodes, Nodes, OneNode, SentinelNode
 from lianhua.store.running import RunningTurns
 
@@ -82,7 +83,7 @@ async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
     """The embedded server for as long as the block runs, which owns it. Raises `WrongSettings` or
     `StoreUnavailable`.
     """
-    server = EmbeddedServer(settings.data_dir)
+    server = EmbeddedServer(settings.data_dir, memory_bytes=settings.store_bytes or store_memory_bytes())
     await server.start()
     try:
         nodes = OneNode(_embedded_client(server.socket))

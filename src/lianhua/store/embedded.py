@@ -44,10 +44,12 @@ class InUse(WrongSettings):
 class EmbeddedServer:
     """The server of one data directory. `start` it once, `close` it once."""
 
-    def __init__(self, data_dir: Path, times: RewriteTimes = REWRITE_TIMES) -> None:
+    def __init__(self, data_dir: Path, times: RewriteTimes = REWRITE_TIMES, *, memory_bytes: int | None = None) -> None:
+        """`memory_bytes`: past this the server refuses what would take more. None: it has no bound."""
         self._dir = data_dir / "store"
         self.socket = socket_path(self._dir)
         self._times = times
+        self._memory_bytes = memory_bytes
         self._lock: IO[str] | None = None
         self._child: Popen[bytes] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -134,7 +136,7 @@ class EmbeddedServer:
 
     def _spawn(self, binary: Path) -> None:
         try:
-            self._child = spawn(binary, self._dir, self.socket)
+            self._child = spawn(binary, self._dir, self.socket, self._memory_bytes)
             self._pid_file.write_text(f"{self._child.pid}\n")
         except OSError as exc:
             raise StoreUnavailable(f"the embedded store cannot be started ({exc.strerror})") from exc
