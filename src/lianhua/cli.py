@@ -6,11 +6,13 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from urllib.parse import quote
 
 import lianhua
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command and exits the process."""
     arguments = _parser().parse_args(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
         settings = load_settings(_with_flags(arguments))
         _log_to_stderr(settings.log_level)
@@ -44,6 +47,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Where whoever started us closed a standard stream, the next file or socket would get its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,6 +112,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
             f"LIANHUA_HOST: {settings.host} can be reached by others and nobody would have to log in; "
             "set LIANHUA_ALLOW_OPEN=1 if that is meant"
         )
+    signal.signal(signal.SIGTERM, _end_while_starting)
     listener = listen(settings)
     if settings.workers > 1:
         if arguments.pull:
@@ -111,6 +124,13 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
 
     _run(serve(settings, listener, pull=arguments.pull))
     return 0
+
+
+def _end_while_starting(_signal: int, _frame: FrameType | None) -> None:
+    """Until a server listens for signals itself. Without a handler the first process of a container ignores SIGTERM
+    (pid_namespaces(7)), and others leave without closing the store.
+    """
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _work(settings: Settings, arguments: argparse.Namespace) -> int:

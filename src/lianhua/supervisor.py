@@ -96,7 +96,7 @@ class Supervisor:
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self._end, sig)
         # At a terminal it means that the terminal has closed.
-        loop.add_signal_handler(signal.SIGHUP, self._end if sys.stdin.isatty() else self._replace, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._end if os.isatty(0) else self._replace, signal.SIGHUP)
         async with AsyncExitStack() as stack:
             if self._settings.store_url is None:
                 self._store = await stack.enter_async_context(open_owned(self._settings))

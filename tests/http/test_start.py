@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +83,45 @@ def test_a_store_that_is_not_there_is_said_without_its_password(tmp_path: Path) 
     assert code == 1
     assert f"127.0.0.1:{port}" in line
     assert "sesame" not in line
+
+
+def test_a_server_can_be_ended_while_it_waits_for_its_store(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        starting = subprocess.Popen(
+            [sys.executable, "-m", "lianhua", "serve", "--port", "0"],
+            env={**os.environ, "REDIS_URL": address, "LIANHUA_DATA_DIR": str(tmp_path), "LIANHUA_DISCOVERY": "0"},
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(20)
+        connection, _ = silent.accept()
+        with connection:
+            starting.send_signal(signal.SIGTERM)
+            _, said = starting.communicate(timeout=20)
+    assert starting.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_whose_standard_input_is_closed_serves(tmp_path: Path, workers: str) -> None:
+    server = subprocess.Popen(
+        ["sh", "-c", f'exec "{sys.executable}" -m lianhua serve --port 0 --workers {workers} <&-'],
+        env={**os.environ, "LIANHUA_DATA_DIR": str(tmp_path), "LIANHUA_SCRIPT": str(SCRIPT)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    try:
+        assert "Lianhua 连话: http://" in server.stdout.readline()
+    finally:
+        server.terminate()
+        _, said = server.communicate(timeout=40)
+    assert server.returncode == 0
+    assert "Traceback" not in said
 
 
 async def test_a_data_directory_has_one_owner(
