@@ -10,6 +10,7 @@ import contextlib
 import logging
 from typing import Final
 
+from lianhua.awake import Awake
 from lianhua.errors import StoreUnavailable, Unavailable
 from lianhua.events import Cursor
 from lianhua.live import LiveTurn
@@ -20,7 +21,9 @@ from lianhua.turn import Numbered, TurnRef
 logger = logging.getLogger(__name__)
 
 COMMIT_EVENTS: Final = 512  # a larger pipeline keeps the turns in it waiting for over 5 ms
-STORE_PATIENCE_S: Final = LEASE_S - 2  # after that the lease may be another worker's
+# After that the lease may be another worker's. Time in which this process was frozen does not count: it has asked
+# nobody, and an append or a renewal finds out whether the turn is still its own.
+STORE_PATIENCE_S: Final = LEASE_S - 2
 RETRY_S: Final = 0.2
 
 
@@ -57,10 +60,12 @@ class Logged:
 class Relay:
     """Owns the tasks that commit. `open` a turn before its first append, `close` it after its last."""
 
-    def __init__(self, journal: TurnJournal) -> None:
+    def __init__(self, journal: TurnJournal, patience_s: float = STORE_PATIENCE_S) -> None:
         self._journal = journal
         self._pace = Pace()
         self._loop = asyncio.get_running_loop()
+        self.awake = Awake(self._loop.time)
+        self.patience_s = patience_s
         self._live: dict[str, LiveTurn] = {}
         self._lanes: dict[str, _Lane] = {}
         self._later: dict[Logged, asyncio.TimerHandle] = {}
@@ -131,6 +136,10 @@ class Relay:
             lane = self._lanes[name] = _Lane(self, name)
         lane.add(logged)
 
+    def out_of_patience(self, since_s: float) -> bool:
+        """Whether a store that has not taken something since then, by the loop's clock, is not asked again."""
+        return self.awake.since(since_s) > self.patience_s
+
     async def commit(self, batch: list[Logged]) -> None:
         """One round trip. What the store did not take now is sent again a little later, until its time is up."""
         try:
@@ -151,8 +160,7 @@ class Relay:
             self._settle(logged, error)
 
     def _repeat(self, logged: Logged, error: Exception) -> None:
-        patient = self._loop.time() < logged.began_s + STORE_PATIENCE_S
-        if isinstance(error, Unavailable) and patient and not self._stopped:
+        if isinstance(error, Unavailable) and not self.out_of_patience(logged.began_s) and not self._stopped:
             # What a resend finds written already stays as it is.
             self._later[logged] = self._loop.call_later(RETRY_S, self._try_again, logged)
         else:

@@ -14,7 +14,7 @@ from lianhua.events import Notice
 from lianhua.job import Job, opening_reasoning
 from lianhua.messages import Message, MessageStatus, Usage
 from lianhua.models.port import Delta, Finish, Queued, ReasoningDelta, Retrying, TextDelta
-from lianhua.relay import RETRY_S, STORE_PATIENCE_S, Relay
+from lianhua.relay import RETRY_S, Relay
 from lianhua.store.journal import Claim, Fate, TurnJournal
 from lianhua.texts import say
 from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
@@ -108,7 +108,7 @@ class TurnRunner:
         async def restore() -> Fate:
             return await self._relay.restore(job.turn.ref, event, text, reasoning, job.losses)
 
-        return await _patiently(restore)
+        return await self._patiently(restore)
 
     async def _model_part(self, job: Job) -> Outcome:
         try:
@@ -185,7 +185,7 @@ class TurnRunner:
 
     async def _replace_record(self, job: Job) -> None:
         ref, epoch, record = job.turn.ref, job.turn.epoch, job.record
-        _check(await _patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
+        _check(await self._patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
 
     async def _log(self, job: Job, event: Numbered) -> None:
         logged = self._relay.append(job.turn.ref, event)
@@ -244,14 +244,25 @@ class TurnRunner:
         async def finish() -> Fate:
             return await self._journal.finish(job.turn.ref, end, reply, job.record)
 
-        fate = await _patiently(finish)
+        fate = await self._patiently(finish)
         if fate == "behind":
             await self.put_back(job)
-            fate = await _patiently(finish)
+            fate = await self._patiently(finish)
             assert fate != "behind", f"turn {job.turn.ref.turn_id}: the reply is not what was shown"  # noqa: S101
         if fate == "ended" and await self._is_our_end(job, end):
             return "ok"
         return fate
+
+    async def _patiently(self, step: Callable[[], Awaitable[Fate]]) -> Fate:
+        """Repeats a step until the store takes it. Raises `TurnGone` when the lease may be another worker's by then."""
+        began_s = asyncio.get_running_loop().time()
+        while True:
+            try:
+                return await step()
+            except Unavailable as exc:
+                if self._relay.out_of_patience(began_s):
+                    raise TurnGone("the store is away") from exc
+                await asyncio.sleep(RETRY_S)
 
     async def _is_our_end(self, job: Job, end: Numbered) -> bool:
         """Whether a turn that has ended already was ended by us, the answer having been lost on its way."""
@@ -260,19 +271,6 @@ class TurnRunner:
         except Unavailable:
             return False
         return ended is not None and ended[1].end_cursor == end.cursor
-
-
-async def _patiently(step: Callable[[], Awaitable[Fate]]) -> Fate:
-    """Repeats a step until the store takes it. Raises `TurnGone` when the lease may be another worker's by then."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + STORE_PATIENCE_S
-    while True:
-        try:
-            return await step()
-        except Unavailable as exc:
-            if loop.time() > deadline:
-                raise TurnGone("the store is away") from exc
-            await asyncio.sleep(RETRY_S)
 
 
 def _check(fate: Fate, job: Job) -> None:

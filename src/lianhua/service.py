@@ -18,7 +18,7 @@ from lianhua.mirror import Mirrors
 from lianhua.personas import DEFAULT_ROLE
 from lianhua.planner import Ask, TurnPlanner, new_id
 from lianhua.recovery import Recovery
-from lianhua.relay import RETRY_S, STORE_PATIENCE_S, Relay
+from lianhua.relay import RETRY_S, Relay
 from lianhua.roles import Roles
 from lianhua.store.branches import Branches, MessagePage, Placed
 from lianhua.store.changes import Change, Changes
@@ -263,13 +263,12 @@ class ChatService:
 
     async def _accept_patiently(self, new_turn: NewTurn) -> Accepted | Busy | Moved:
         """Asks again while the store does not answer: it may have taken the turn, and somebody has to run it then."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + STORE_PATIENCE_S
+        began_s = asyncio.get_running_loop().time()
         while True:
             try:
                 return await self._journal.accept(new_turn)
             except StoreUnavailable:
-                if loop.time() > deadline:
+                if self._relay.out_of_patience(began_s):
                     raise
                 await asyncio.sleep(RETRY_S)
 

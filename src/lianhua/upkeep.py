@@ -11,7 +11,7 @@ from lianhua.aftermath import Aftermath
 from lianhua.errors import Unavailable
 from lianhua.job import Job
 from lianhua.recovery import Recovery
-from lianhua.relay import COMMIT_EVENTS, STORE_PATIENCE_S
+from lianhua.relay import COMMIT_EVENTS, Relay
 from lianhua.runner import TurnRunner
 from lianhua.store.journal import LEASE_S, Fate, Held, Renewed, TurnJournal
 from lianhua.store.keys import worker_channel
@@ -35,6 +35,7 @@ class Upkeep:
     def __init__(
         self,
         journal: TurnJournal,
+        relay: Relay,
         runner: TurnRunner,
         tasks: TurnTasks,
         running_turns: RunningTurns,
@@ -43,6 +44,7 @@ class Upkeep:
         wakeups: Wakeups,
     ) -> None:
         self._journal = journal
+        self._relay = relay
         self._runner = runner
         self._tasks = tasks
         self._running_turns = running_turns
@@ -87,8 +89,9 @@ class Upkeep:
         """Each server of the store by itself: one that is away keeps only its own turns waiting."""
         lanes: defaultdict[str, list[Job]] = defaultdict(list)
         now = asyncio.get_running_loop().time()
+        self._relay.awake.look()
         for job in self._tasks.jobs:
-            if now - job.renewed_at_s > STORE_PATIENCE_S:
+            if self._relay.out_of_patience(job.renewed_at_s):
                 job.stop("gone")  # its lease may be another worker's by now
             elif now - job.renewed_at_s >= RENEW_S / 2:  # else its latest append has renewed it
                 lanes[self._journal.lane(job.turn.ref)].append(job)

@@ -120,7 +120,7 @@ async def open_chat(
             journal, branches, roles, planner, runner, tasks, aftermath, running_turns, on_loss, reply_s
         )
         mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
-        upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, aftermath, wakeups)
+        upkeep = Upkeep(journal, relay, runner, tasks, running_turns, recovery, aftermath, wakeups)
         service = ChatService(
             conversations,
             branches,

@@ -20,6 +20,7 @@ from tests.servers.sentinel import NAME, SentinelSet
 
 FROZEN_S = 40.0  # more than a lease: the turns are another worker's when the process goes on
 FROZEN_AT_ONCE = 3
+PAUSED_S = (13.0, 20.0)  # from as long as a store is waited for to more than a lease: nobody else is there to take over
 BETWEEN_S = (0.2, 1.2)
 AWAY_S = (0.0, 3.0)  # how long a store that was killed stays down
 GONE_TIMEOUT_S = 10.0
@@ -80,6 +81,21 @@ async def freeze_workers(house: House) -> int:
     """SIGSTOP of some workers for longer than a lease, then SIGCONT: they come back and find their turns taken."""
     chosen = house.rng.sample(house.workers, min(FROZEN_AT_ONCE, len(house.workers) - 1))
     return sum(await asyncio.gather(*(_freeze(house, worker, FROZEN_S) for worker in chosen)))
+
+
+async def pause_server(house: House) -> int:
+    """SIGSTOP of the only process, as when its machine or container is paused. No turn may be lost by it: it counts as
+    no hit, so that an end as `interrupted` has no cause.
+    """
+    worker = house.workers[0]
+    if not await house.running_on(worker):
+        return 0
+    await worker.freeze()
+    house.struck("pause", worker.name, [])
+    await asyncio.sleep(house.rng.uniform(*PAUSED_S))
+    stood_still = worker.frozen
+    worker.thaw()
+    return int(stood_still)
 
 
 async def _freeze(house: House, worker: Worker, seconds: float) -> int:

@@ -20,7 +20,7 @@ from lianhua.models.tokens import estimate_tokens
 from lianhua.personas import Personas, parse_personas
 from lianhua.planner import Ask, ContextLimits, TurnPlanner
 from lianhua.recovery import OnLoss, Recovery
-from lianhua.relay import Relay
+from lianhua.relay import STORE_PATIENCE_S, Relay
 from lianhua.roles import Roles
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
@@ -63,12 +63,13 @@ async def open_service(
     on_loss: OnLoss = "interrupt",
     strict: bool = False,
     titles: bool = False,
+    patience_s: float = STORE_PATIENCE_S,
 ) -> AsyncIterator[ChatService]:
     """The service, started; closed at the end without waiting for running turns."""
     retention = Retention(86_400, 0)
     database = Database(nodes, Durability(nodes) if strict else None)
     journal = TurnJournal(database, retention, worker)
-    relay = Relay(journal)
+    relay = Relay(journal, patience_s)
     wakeups = Wakeups(database)
     catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens))])
     limits = ContextLimits(context_messages, None, 32_000)
@@ -85,7 +86,7 @@ async def open_service(
         journal, branches, roles, planner, runner, tasks, aftermath, running_turns, on_loss, reply.seconds
     )
     mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
-    upkeep = Upkeep(journal, runner, tasks, running_turns, recovery, aftermath, wakeups)
+    upkeep = Upkeep(journal, relay, runner, tasks, running_turns, recovery, aftermath, wakeups)
     service = ChatService(
         conversations,
         branches,

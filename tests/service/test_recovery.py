@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import pytest
@@ -221,3 +222,31 @@ async def until(look: Callable[[], Awaitable[int]], wanted: int) -> None:
     async with asyncio.timeout(10):
         while await look() != wanted:
             await asyncio.sleep(0.02)
+
+
+async def test_a_worker_that_was_frozen_goes_on_where_nobody_has_taken_its_turn(nodes: Nodes) -> None:
+    async with open_service(nodes, Rule(pieces=("before", " after"), pace_s=2.5), patience_s=0.5) as service:
+        ref = await start(service, "go")
+        viewer = asyncio.create_task(follow(service, ref))
+        await follow(service, ref, limit=2)
+        await asyncio.sleep(0.2)  # until it waits for the model
+        time.sleep(2.0)  # nothing in this process runs, and the store is not asked
+        seen = await viewer
+        assert (end_of(seen)["status"], text_of(seen)) == ("done", "before after")
+        assert await reply_of(service, ref) == ("before after", "done")
+
+
+async def test_a_worker_that_was_frozen_writes_nothing_where_its_turn_was_taken(client: Redis, nodes: Nodes) -> None:
+    words = tuple(f"{number} " for number in range(30))
+    async with open_service(nodes, worker="two") as two:
+        async with open_service(nodes, Rule(pieces=words, pace_s=0.05), patience_s=1.0) as one:
+            ref = await start(one, "go")
+            shown = text_of(await follow(one, ref, limit=3))
+            key = f"lianhua:{{{ref.conversation_id}}}"
+            await client.hset(key, mapping={"t.epoch": "2", "t.worker": "two", "t.lease": "1"})  # while it was frozen
+            time.sleep(2.0)
+            end = end_of(await follow(two, ref))
+            assert (end["status"], end["code"]) == ("interrupted", "worker_lost")
+            kept, status = await reply_of(two, ref)
+            assert (kept.startswith(shown), status) == (True, "interrupted")
+        assert await reply_of(two, ref) == (kept, status)

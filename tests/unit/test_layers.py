@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models", "store"),
     (
         "live",
+        "awake",
         "pace",
         "relay",
         "job",
