@@ -3,7 +3,8 @@
     LianhuaError
     ├── WrongSettings            the operator mends a setting; the server does not start
     ├── Refused                  the caller changes the request
-    │   ├── InvalidRequest, UnknownRole, UnknownModel, MessageTooLong
+    │   ├── InvalidRequest ── FileCut, FileDamaged, NothingImported       a file to import
+    │   ├── UnknownRole, UnknownModel, MessageTooLong
     │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
     │   ├── TurnInProgress, IdempotencyMismatch
     │   └── CrossSite, Forbidden, NotAuthenticated, PayloadTooLarge
@@ -17,6 +18,7 @@ A branch is what the one who catches it can do. HTTP is not known here: `api/pro
 of our own is in no branch.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -41,6 +43,28 @@ class InvalidRequest(Refused):
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
+
+
+class FileCut(InvalidRequest):
+    """A file to import that ends too soon."""
+
+    code = "import_cut"
+
+
+class FileDamaged(InvalidRequest):
+    """An export of ours that is not as it was when it left."""
+
+    code = "import_damaged"
+
+
+class NothingImported(InvalidRequest):
+    """A file of a known format in which nothing is that could be kept; `skipped` says what there is instead."""
+
+    code = "import_empty"
+
+    def __init__(self, field: str, message: str, skipped: Sequence[dict[str, str | int]]) -> None:
+        super().__init__(field, message)
+        self.skipped = skipped
 
 
 class UnknownRole(Refused):

@@ -14,13 +14,21 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lianhua.errors import ConversationNotFound, InvalidRequest, Overloaded, PayloadTooLarge, Unavailable
-from lianhua.exchange import markdown
+from lianhua.errors import (
+    ConversationNotFound,
+    InvalidRequest,
+    NothingImported,
+    Overloaded,
+    PayloadTooLarge,
+    Unavailable,
+)
+from lianhua.exchange import markdown, seal
 from lianhua.exchange.archive import Document, documents_of
 from lianhua.exchange.conversation import shortened
 from lianhua.exchange.portable import (
-    END,
     END_OF_CONVERSATION,
+    END_OF_CONVERSATIONS,
+    FORMAT,
     PortableConversation,
     head_of,
     messages_of,
@@ -28,6 +36,7 @@ from lianhua.exchange.portable import (
 )
 from lianhua.exchange.reading import Item, Kind, Settings, items_of, kind_of
 from lianhua.exchange.report import ImportReport, Tally
+from lianhua.exchange.seal import Seal
 from lianhua.exchange.source import Allowance
 from lianhua.messages import Language
 from lianhua.personas import OwnPersona, new_own_id
@@ -86,40 +95,43 @@ class Transfer:
 
     async def as_json(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
         """The conversation as a file of its own."""
-        yield opening({}, [])
+        seal = Seal()
+        yield seal.over(opening({}, []))
         async for piece in self._conversation(leaving):
-            yield piece
-        yield b"\n" + END
+            yield seal.over(piece)
+        yield seal.over(END_OF_CONVERSATIONS) + seal.of_json(1)
 
     async def as_markdown(self, leaving: Leaving, language: Language) -> AsyncGenerator[bytes, None]:
         """The branch that is shown, for people to read."""
-        yield markdown.opening(leaving.head, language).encode()
+        seal = Seal()
+        yield seal.over(markdown.opening(leaving.head, language).encode())
         last = -1
         way = await self._carrier.way(leaving)
         async for messages in self._carrier.messages(leaving, way):
             for message in messages:
-                yield markdown.message(message, last, language).encode()
+                yield seal.over(markdown.message(message, last, language).encode())
                 last = message.depth
-        yield markdown.end(last, leaving.depth, language).encode()
+        yield seal.over(markdown.end(last, leaving.depth, language).encode()) + seal.of_markdown()
 
     async def everything(self, user: str) -> AsyncGenerator[bytes, None]:
         """All that the user has: conversations, personas, settings. The same content gives the same bytes."""
         chosen = msgspec.structs.asdict(await self._preferences.get(user))
         personas = [msgspec.Raw(msgspec.json.encode(persona)) for persona in await self._personas.all(user)]
         gathered = [opening({name: value for name, value in chosen.items() if value is not None}, personas)]
-        size = first = 0
+        seal = Seal()
+        size = count = 0
         for conversation_id in await self._carrier.ids(user):
             with suppress(ConversationNotFound):  # it has expired, or was deleted meanwhile
                 leaving = await self._carrier.leaving(conversation_id, user)
-                gathered.append(b"," if first else b"")
-                first = 1
+                gathered.append(b"," if count else b"")
+                count += 1
                 async for piece in self._conversation(leaving):
                     gathered.append(piece)
                     size += len(piece)
                     if size >= PIECE_BYTES:
-                        yield b"".join(gathered)
+                        yield seal.over(b"".join(gathered))
                         gathered, size = [], 0
-        yield b"".join(gathered) + b"\n" + END
+        yield seal.over(b"".join(gathered) + END_OF_CONVERSATIONS) + seal.of_json(count)
 
     async def _conversation(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
         yield head_of(leaving.head)
@@ -131,8 +143,11 @@ class Transfer:
 
     # In
 
-    async def bring(self, user: str, chunks: AsyncIterable[bytes]) -> ImportReport:
-        """Brings in the file that comes in `chunks`: all of it or nothing."""
+    async def bring(self, user: str, chunks: AsyncIterable[bytes], *, keep: bool = False) -> ImportReport:
+        """Brings in the file that comes in `chunks`: all that is new in it, or nothing.
+
+        `keep`: what is not understood is kept as it stands in the file, beside what is.
+        """
         if user in self._bringing or len(self._uploading) >= UPLOADS_AT_ONCE:
             raise Overloaded("an import is running")
         self._bringing.add(user)
@@ -143,7 +158,7 @@ class Transfer:
                 await self._spool(file, chunks)
                 async with self._slots:
                     self._uploading.discard(user)
-                    return await self._import_in_time(user, file)
+                    return await self._import_in_time(user, file, keep)
         finally:
             self._bringing.discard(user)
             self._uploading.discard(user)
@@ -162,54 +177,63 @@ class Transfer:
                 waiting, size = [], 0
         await asyncio.to_thread(file.writelines, waiting)
 
-    async def _import_in_time(self, user: str, file: IO[bytes]) -> ImportReport:
+    async def _import_in_time(self, user: str, file: IO[bytes], keep: bool) -> ImportReport:
         try:
             async with asyncio.timeout(IMPORT_S):
                 # A thread is not cancelled, so it looks at the time itself.
-                return await self._import(user, file, time.monotonic() + IMPORT_S)
+                return await self._import(user, file, keep, time.monotonic() + IMPORT_S)
         except TimeoutError as exc:
             raise InvalidRequest("file", f"takes longer than {IMPORT_S / 60:.0f} minutes; bring it in parts") from exc
 
-    async def _import(self, user: str, file: IO[bytes], until: float) -> ImportReport:
+    async def _import(self, user: str, file: IO[bytes], keep: bool, until: float) -> ImportReport:
         now = time.time()
-        checked = await self._check(file, now, until)
-        tally = Tally()
+        checked = await self._check(file, keep, now, until)
+        tally = Tally(keeps=keep)
         allowance = Allowance(self._limit_bytes, until)
         documents = await asyncio.to_thread(documents_of, file, tally)
-        arrival = _Arrival(user, self._carrier, self._personas, tally)
-        try:
-            roles = await arrival.personas(checked.personas)
-            for document, kind in zip(documents, checked.kinds, strict=True):
-                items = _read(document, kind, allowance, now, tally)
-                async for batch in _in_thread(self._prepared(items, roles, tally)):
-                    await arrival.conversations(batch)
-            await arrival.finish()
-        except BaseException:  # cancelled as well: nothing is to stay
-            await asyncio.shield(asyncio.create_task(arrival.take_back(), name="take an import back"))
-            raise
+        with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as later:
+            arrival = _Arrival(user, self._carrier, self._personas, tally, later)
+            try:
+                roles = await arrival.personas(checked.personas)
+                for document, kind in zip(documents, checked.kinds, strict=True):
+                    if kind is None:
+                        tally.skip("file", "no_conversations", document.name)
+                        continue
+                    items = _read(document, kind, allowance, now, tally)
+                    async for batch in _in_thread(self._prepared(items, roles, tally)):
+                        await arrival.conversations(batch)
+                await arrival.finish()
+            except BaseException:  # cancelled as well: nothing is to stay
+                await asyncio.shield(asyncio.create_task(arrival.take_back(), name="take an import back"))
+                raise
+            await arrival.extend()
         try:
             await self._set(user, checked.settings, roles, tally)
         except Unavailable:  # nobody takes the conversations back for that
             tally.skip("setting", "store_unavailable", count=len(checked.settings))
-        return tally.report(checked.kinds[0].format)
+        return tally.report(next(kind.format for kind in checked.kinds if kind))
 
     def _prepared(
         self, items: Iterator[tuple[Item, int]], roles: Mapping[str, str], tally: Tally
-    ) -> Iterator[tuple[tuple[str, Staged], int]]:
-        """The conversations as the store keeps them, titles beside them, with the bytes that each takes meanwhile."""
+    ) -> Iterator[tuple[tuple[PortableConversation, Staged], int]]:
+        """The conversations beside what the store keeps of each, with the bytes that it takes meanwhile."""
         for item, _ in items:
             if isinstance(item, PortableConversation):
                 named = _with_roles(item, roles) if roles else item
-                one = staged(shortened(named, self._message_chars, tally), self._carrier.retention)
-                yield (named.title, one), sum(len(value) for _, value, _ in one.messages)
+                whole = shortened(named, self._message_chars, tally)
+                one = staged(whole, self._carrier.retention)
+                yield (whole, one), 2 * sum(len(value) for _, value, _ in one.messages)
 
-    async def _check(self, file: IO[bytes], now: float, until: float) -> "_Checked":
+    async def _check(self, file: IO[bytes], keep: bool, now: float, until: float) -> "_Checked":
         """Reads all of it and keeps next to nothing."""
-        tally, look, allowance = Tally(), Allowance(self._limit_bytes, until), Allowance(self._limit_bytes, until)
+        tally = Tally(keeps=keep)
+        look, sealed, allowance = (Allowance(self._limit_bytes, until) for _ in range(3))
         documents = await asyncio.to_thread(documents_of, file, tally)
-        kinds = [await asyncio.to_thread(_kind, document, look) for document in documents]
-        checked = _Checked(kinds, [], {})
-        for document, kind in zip(documents, kinds, strict=True):
+        kinds = [await asyncio.to_thread(_kind, document, look, sealed) for document in documents]
+        checked = _Checked(_known(kinds), [], {}, 0)
+        for document, kind in zip(documents, checked.kinds, strict=True):
+            if kind is None:
+                continue
             async for batch in _in_thread(_read(document, kind, allowance, now, tally)):
                 for item in batch:
                     match item:
@@ -219,6 +243,10 @@ class Transfer:
                             checked.personas.append(item)
                         case Settings(values=values):
                             checked.settings.update(values)
+                        case _:
+                            checked.conversations += 1
+        if not (checked.conversations or checked.personas or checked.settings):
+            raise _nothing(next(kind.format for kind in checked.kinds if kind), tally)
         return checked
 
     async def _set(self, user: str, settings: Mapping[str, str], roles: Mapping[str, str], tally: Tally) -> None:
@@ -235,22 +263,26 @@ class Transfer:
 
 
 class _Checked(Struct):
-    """What a file is, document by document, and of what it holds that which is small."""
+    """What a file is, document by document (None: nothing that is known), and of what it holds that which is small."""
 
-    kinds: list[Kind]
+    kinds: list[Kind | None]
     personas: list[OwnPersona]
     settings: dict[str, str]
+    conversations: int
 
 
 class _Arrival:
     """What an import has written so far."""
 
-    def __init__(self, user: str, carrier: Carrier, own: OwnPersonas, tally: Tally) -> None:
+    def __init__(self, user: str, carrier: Carrier, own: OwnPersonas, tally: Tally, later: IO[bytes]) -> None:
+        """`later` is an empty file for the conversations that are known: they wait until all others are there."""
+        self._later = later
         self._user = user
         self._carrier = carrier
         self._own = own
         self._tally = tally
         self._mark = secrets.token_hex(8)
+        self._wanted: set[str] = set()  # the ids of the file
         self._tried: set[str] = set()  # every id that may have been written to
         self._listed: list[tuple[str, float, bool]] = []
         self._personas: list[str] = []
@@ -275,23 +307,65 @@ class _Arrival:
                 self._tally.skip("persona", "new_id", persona.name)
         return roles
 
-    async def conversations(self, batch: list[tuple[str, Staged]]) -> None:
-        """Stages them, titles beside them."""
-        for start in range(0, len(batch), AT_ONCE):
-            calls = (self._stage(title, one) for title, one in batch[start : start + AT_ONCE])
+    async def conversations(self, batch: list[tuple[PortableConversation, Staged]]) -> None:
+        """Stages those that are new, and sets those aside that are known."""
+        known: list[bytes] = []
+        new: list[tuple[PortableConversation, Staged]] = []
+        for whole, one in batch:
+            if self._is_again(one.wanted_id):
+                known.append(msgspec.json.encode(whole) + b"\n")
+            else:
+                new.append((whole, one))
+        for start in range(0, len(new), AT_ONCE):
+            some = new[start : start + AT_ONCE]
+            calls = (self._carrier.stage(self._user, self._mark, one, self._tried) for _, one in some)
             # All of them to their end: one that were still on its way would write after it was all taken back.
-            for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            for (whole, one), outcome in zip(some, outcomes, strict=True):
                 if isinstance(outcome, BaseException):
                     raise outcome
+                if outcome.is_known:
+                    known.append(msgspec.json.encode(whole) + b"\n")
+                else:
+                    self._staged(outcome.id, whole.title, one)
+        await asyncio.to_thread(self._later.writelines, known)
 
-    async def _stage(self, title: str, one: Staged) -> None:
-        landed = await self._carrier.stage(self._user, self._mark, one, self._tried)
-        self._listed.append((landed.id, one.updated_at, one.pinned))
+    def _is_again(self, wanted: str) -> bool:
+        """Whether the file has had one of that id before."""
+        if wanted in self._wanted:
+            return True
+        self._wanted.add(wanted)
+        return False
+
+    def _staged(self, name: str, title: str, one: Staged) -> None:
+        self._listed.append((name, one.updated_at, one.pinned))
         self._tally.conversations += 1
         self._tally.messages += len(one.messages)
         self._tally.skip("message", "retention", title, one.dropped)
-        if landed.is_copy:  # of somebody else's nobody learns that it exists
-            self._tally.skip("conversation", "new_id", title)
+
+    async def extend(self) -> None:
+        """Adds what is new in the conversations that were known, one after another: what the store fails to take then
+        comes when the file is brought again.
+        """
+        await asyncio.to_thread(self._later.seek, 0)
+        while line := await asyncio.to_thread(self._later.readline):
+            whole = await asyncio.to_thread(msgspec.json.decode, line, type=PortableConversation)
+            await self._extend(whole)
+
+    async def _extend(self, whole: PortableConversation) -> None:
+        skip = self._tally.skip
+        found = await _patiently(lambda: self._carrier.extend(self._user, whole))
+        if found is None:
+            skip("conversation", "gone", whole.title)
+            return
+        self._tally.messages += found.new
+        self._tally.extended += found.new > 0
+        if not found.new:
+            skip("conversation", "known_already", whole.title)
+        skip("message", "known_already", count=found.known - found.changed)
+        skip("message", "changed", whole.title, found.changed)
+        skip("message", "retention", whole.title, found.dropped)
+        skip("message", "parent_missing", whole.title, found.orphans)
 
     async def finish(self) -> None:
         """All of it appears, and stays."""
@@ -328,9 +402,36 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(RETRY_S)
 
 
-def _kind(document: Document, allowance: Allowance) -> Kind:
-    with document.open() as file:
-        return kind_of(file, allowance)
+def _kind(document: Document, look: Allowance, sealed: Allowance) -> Kind | InvalidRequest:
+    """What a document is; why not, where that may be because it is something else. Raises `InvalidRequest`."""
+    try:
+        with document.open() as file:
+            kind = kind_of(file, look)
+    except InvalidRequest as error:
+        if document.is_named:
+            raise
+        return error
+    if kind.format == FORMAT:
+        with document.open() as file:
+            seal.check(file, sealed)
+    return kind
+
+
+def _known(kinds: list[Kind | InvalidRequest]) -> list[Kind | None]:
+    """Raises `InvalidRequest` where none is."""
+    known = [kind if isinstance(kind, Kind) else None for kind in kinds]
+    if not any(known):
+        raise next(kind for kind in kinds if isinstance(kind, InvalidRequest))
+    return known
+
+
+def _nothing(file_format: str, tally: Tally) -> NothingImported:
+    found: list[dict[str, str | int]] = [
+        {"what": one.what, "reason": one.reason, "count": one.count} for one in tally.skipped
+    ]
+    counts = ", ".join(f"{one['count']} {one['what']} ({one['reason']})" for one in found[:10])
+    told = f"all that was found is left out: {counts}" if counts else "no conversation is in it"
+    return NothingImported("file", f"is of the format {file_format}, but {told}", found)
 
 
 def _read(document: Document, kind: Kind, allowance: Allowance, now: float, tally: Tally) -> Iterator[tuple[Item, int]]:

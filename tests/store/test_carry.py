@@ -1,6 +1,7 @@
 """Whole conversations out of real stores and into them."""
 
 import asyncio
+import hashlib
 import io
 import json
 import random
@@ -42,6 +43,7 @@ class House:
     """Everything that an import needs, over one store."""
 
     def __init__(self, nodes: Nodes, folder: Path, retention: Retention, carrier: type[Carrier] = Carrier) -> None:
+        self.nodes = nodes
         self.database = Database(nodes)
         self.erasures = 0
         self.carrier = carrier(self.database, retention, self._erased)
@@ -213,33 +215,117 @@ async def test_everything_comes_back_byte_for_byte(client: Redis, nodes: Nodes, 
         await node.client.flushall()
     report = await house.bring(file)
     assert (asdict(report.imported), report.skipped) == (
-        {"conversations": 13, "messages": 14 + sum(range(12)), "personas": 1}, (),
+        {"conversations": 13, "messages": 14 + sum(range(12)), "personas": 1, "extended": None}, (),
     )  # fmt: skip
     assert await house.everything() == file
+    nothing = b'{"format":"lianhua","version":1,"settings":{},"personas":[],\n"conversations":[\n],\n'
+    digest = hashlib.sha256(nothing).hexdigest().encode()
     assert await house.everything("somebody else") == (
-        b'{"format":"lianhua","version":1,"settings":{},"personas":[],\n"conversations":[\n]}\n'
+        nothing + b'"end":{"conversations":0,"bytes":%d,"sha256":"%b"}}\n' % (len(nothing), digest)
     )
 
 
-async def test_an_id_that_somebody_has_is_not_given_again(house: House) -> None:
+async def test_an_id_that_somebody_else_has_is_not_given_again(house: House) -> None:
     file = ours(conversation(1), conversation(1), conversation(2, id="not one of ours"))
-    assert skipped(await house.bring(file)) == {("conversation", "new_id"): 1}
+    twice = {("conversation", "known_already"): 1, ("message", "known_already"): 2}
+    assert skipped(await house.bring(file)) == twice
     # The same as if nobody had it: what is somebody else's does not show.
-    assert skipped(await house.bring(file, "bob")) == {("conversation", "new_id"): 1}
-    assert len(await house.listed()) == len(await house.listed("bob")) == 3
+    assert skipped(await house.bring(file, "bob")) == twice
+    assert len(await house.listed()) == len(await house.listed("bob")) == 2
     assert ID.format(1) in await house.listed()
     assert not set(await house.listed()) & set(await house.listed("bob"))
     with pytest.raises(ConversationNotFound):
         await house.conversations.get(ID.format(1), "bob")
 
 
-async def test_a_copy_of_a_copy_is_one_more(house: House) -> None:
+async def test_a_file_that_is_brought_again_changes_nothing(house: House) -> None:
+    file = ours(conversation(1), conversation(2, id="not one of ours"), conversation(3, id=""))
+    for owner in (OWNER, "bob"):  # each has all of it, and the other's makes no difference
+        await house.bring(file, owner)
+        before, keys = await house.everything(owner), await keys_of_all(house)
+        report = await house.bring(file, owner)
+        assert asdict(report.imported) == {"conversations": 0, "messages": 0, "personas": 0, "extended": None}
+        assert skipped(report) == {("conversation", "known_already"): 3, ("message", "known_already"): 6}
+        assert skipped(await house.bring(before, owner)) == skipped(report), "as an export of ours too"
+        assert await house.everything(owner) == before
+        assert await keys_of_all(house) == keys, "and nothing is kept for that"
+
+
+async def keys_of_all(house: House) -> list[str]:
+    return [key for key in await keys_of(house.nodes) if "barrier" not in key]
+
+
+async def test_only_what_is_new_in_a_known_conversation_comes(house: House, client: Redis) -> None:
     await house.bring(ours(conversation(1)))
-    report = await house.bring(await house.everything())
-    assert report.imported.conversations == 1
-    assert skipped(report) == {("conversation", "new_id"): 1}
-    first, second = [await house.whole(name) for name in await house.listed()]
-    assert replace(first, id="") == replace(second, id="")
+    longer = conversation(1, ["question", "answer", "and now?", "now too"])
+    beside = {"id": "b1", "role": "assistant", "content": "beside", "timestamp": 1_700_000_009, "parent_id": "m0"}
+    report = await house.bring(ours({**longer, "messages": [*longer["messages"], beside]}))
+    assert (report.imported.conversations, report.imported.messages, report.imported.extended) == (0, 3, 1)
+    assert skipped(report) == {("message", "known_already"): 2}
+    page = await house.branches.page(ID.format(1), OWNER, None, 10)
+    assert [placed.message.content for placed in page.messages] == ["question", "answer", "and now?", "now too"]
+    assert [placed.message.depth for placed in page.messages] == [0, 1, 2, 3]
+    assert page.messages[1].siblings == ("m1", "b1")
+    there = await house.whole(ID.format(1))
+    assert are_sound(there.messages, there.branches)
+    before = await house.everything()
+    for node in house.nodes.all():
+        await node.client.flushall()
+    await house.bring(before)
+    assert await house.everything() == before, "as if all had come at once"
+    found = await ConversationSearch(house.database, house.conversations).page(OWNER, "now too", None, 10)
+    assert [one.conversation.id for one in found.found] == [ID.format(1)]
+
+
+async def test_what_was_said_here_since_stays_and_a_changed_text_is_told(house: House) -> None:
+    await house.bring(ours(conversation(1)))
+    mine = message("mine", parent_id="m1")
+    whole = await house.whole(ID.format(1))
+    extended = await house.carrier.extend(OWNER, replace(whole, messages=(*whole.messages, mine)))
+    assert extended is not None and extended.new == 1
+    changed = conversation(1, ["question", "another answer", "more"])
+    assert skipped(await house.bring(ours(changed))) == {("message", "changed"): 1, ("message", "known_already"): 1}
+    texts = {one.id: one.content for one in (await house.whole(ID.format(1))).messages}
+    assert texts == {"m0": "question", "m1": "answer", "mine": "mine", "m2": "more"}
+    assert (await house.conversations.get(ID.format(1), OWNER)).message_count == 4
+    page = await house.branches.page(ID.format(1), OWNER, None, 10)
+    assert page.head == "mine", "the view stays where its reader is"
+
+
+async def test_what_retention_has_dropped_does_not_come_again(nodes: Nodes, tmp_path: Path, client: Redis) -> None:
+    house = House(nodes, tmp_path, Retention(86_400, 4))
+    file = ours(conversation(1, [f"text {number}" for number in range(10)]))
+    assert skipped(await house.bring(file)) == {("message", "retention"): 6}
+    before = await house.everything()
+    report = await house.bring(file)
+    assert (report.imported.messages, skipped(report)) == (
+        0, {("conversation", "known_already"): 1, ("message", "known_already"): 4, ("message", "retention"): 6},
+    )  # fmt: skip
+    assert await house.everything() == before
+    report = await house.bring(ours(conversation(1, [f"text {number}" for number in range(12)])))
+    assert (report.imported.messages, report.imported.extended) == (2, 1)
+    found = await house.whole(ID.format(1))
+    assert [one.content for one in found.messages] == [f"text {number}" for number in range(8, 12)]
+
+
+async def test_a_deleted_conversation_comes_again_and_leaves_no_trace(house: House) -> None:
+    keys = await keys_of_all(house)
+    await house.bring(ours(conversation(1)))
+    await house.conversations.erase(ID.format(1), OWNER, keep_conversation=False)
+    assert [key for key in await keys_of_all(house) if not key.endswith(":feed")] == keys
+    assert (await house.bring(ours(conversation(1)))).imported.conversations == 1
+
+
+async def test_the_same_file_at_the_same_time_in_two_processes_comes_once(nodes: Nodes, tmp_path: Path) -> None:
+    one, other = (House(nodes, tmp_path, Retention(86_400, 0)) for _ in range(2))
+    for node in nodes.all():
+        await node.client.flushall()
+    file = ours(*(conversation(number) for number in range(40)))
+    await asyncio.gather(one.bring(file), other.bring(file))
+    assert sorted(await one.listed()) == [ID.format(number) for number in range(40)]
+    for number in range(40):
+        assert len((await one.whole(ID.format(number))).messages) == 2
+    assert skipped(await one.bring(file))["conversation", "known_already"] == 40
 
 
 async def test_what_is_staged_ends_by_itself_and_what_is_settled_does_not(
@@ -361,7 +447,7 @@ async def test_an_import_that_is_taken_back_takes_nothing_else_along(
     monkeypatch.setattr(Failing, "left", 0)
     monkeypatch.setattr(Failing, "at", "enlist")
     with pytest.raises(StoreUnavailable):
-        await failing.bring(file, owner)
+        await failing.bring(file if owner != OWNER else ours(*(conversation(number) for number in range(9))), owner)
     assert (await house.everything(), await house.listed()) == (before, listed)
     assert failing.erasures == 1, "the store's files are to forget it too"
 
@@ -386,13 +472,17 @@ async def test_what_an_import_has_left_gives_way_to_the_next_one(client: Redis, 
         assert [one.content for one in (await house.whole(ID.format(number))).messages] == ["question", "answer"]
         assert await client.hget(ConversationKeys(ID.format(number)).meta, "staged") is None
     # Settled ones do not give way.
-    assert skipped(await house.bring(ours(conversation(0)))) == {("conversation", "new_id"): 1}
+    assert skipped(await house.bring(ours(conversation(0)))) == {
+        ("conversation", "known_already"): 1, ("message", "known_already"): 2,
+    }  # fmt: skip
 
 
-async def test_what_an_import_has_left_in_the_list_or_somebody_elses_stays(house: House) -> None:
+async def test_what_an_import_has_left_in_the_list_or_somebody_elses_stays(client: Redis, house: House) -> None:
     await cut_off(house, 0, listed=True)
     await cut_off(house, 1)
-    assert skipped(await house.bring(ours(conversation(0)))) == {("conversation", "new_id"): 1}
+    report = await house.bring(ours(conversation(0)))
+    assert (report.imported.extended, report.imported.messages) == (1, 2)
+    assert await client.hget(ConversationKeys(ID.format(0)).meta, "staged") is None, "from now on it stays"
     assert skipped(await house.bring(ours(conversation(1)), "bob")) == {}
     for number in range(2):
         assert (await house.whole(ID.format(number))).messages[0].content == "before0"

@@ -54,6 +54,10 @@ def problem_of(error: LianhuaError, language: Language) -> Problem:
     """The response for one of our errors: what happened and, where there is more to know, what exactly."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     match error:
+        case errors.NothingImported():
+            fault = {"field": error.field, "message": error.message}
+            detail = f"{error.field}: {error.message}"
+            return problem(status, error.code, language, detail, errors=[fault], skipped=error.skipped)
         case errors.InvalidRequest():
             fault = {"field": error.field, "message": error.message}
             return problem(status, error.code, language, f"{error.field}: {error.message}", errors=[fault])

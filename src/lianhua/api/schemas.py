@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from lianhua.api.deps import Name, PlainText, Title
+from lianhua.exchange.kinds import Format
 
 
 class In(BaseModel):
@@ -324,6 +325,7 @@ class ImportedOut(Out):
     conversations: int
     messages: int
     personas: int
+    extended: int | None = None
 
 
 class SkippedOut(Out):
@@ -336,6 +338,6 @@ class SkippedOut(Out):
 
 
 class ImportReportOut(Out):
-    format: Literal["lianhua", "chatgpt", "open_webui", "librechat"]
+    format: Format
     imported: ImportedOut
     skipped: list[SkippedOut]

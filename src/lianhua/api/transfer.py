@@ -71,15 +71,18 @@ async def import_file(
     transfer: Transfers,
     user: User,
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
+    keep: Annotated[Literal["unknown"] | None, Query()] = None,
 ) -> ImportReportOut:
-    """Brings in a file: an export of ours, of ChatGPT (also as the archive it comes in), Open WebUI or LibreChat.
+    """Brings in a file: an export of ours, or of ChatGPT, Claude, DeepSeek, Gemini, Open WebUI, LibreChat, LobeChat,
+    NextChat, Cherry Studio or chat-ui, also as the archive it comes in.
 
-    All of it or nothing. The answer says what was left out, and why.
+    What is known from an earlier import is recognised: only what is new comes. The answer says what was left out, and
+    why; `keep=unknown` keeps what is not understood as raw JSON, with the reply that it belongs to.
     """
     if content_type.partition(";")[0].strip().lower() not in _TYPES:
         raise InvalidRequest("Content-Type", f"one of {', '.join(_TYPES)}")
     try:
-        return ImportReportOut.model_validate(await transfer.bring(user, request.stream()))
+        return ImportReportOut.model_validate(await transfer.bring(user, request.stream(), keep=keep is not None))
     except ClientDisconnect as exc:
         raise InvalidRequest("body", "did not arrive") from exc
 

@@ -24,8 +24,10 @@ _COMMENT_BYTES: Final = 65_535
 _LOCATOR_BYTES: Final = 20  # of the 64-bit form, right before the end record
 _END_64_BYTES: Final = 56
 DOCUMENTS: Final = 1_000  # that are read of an archive
-# ChatGPT's, in one piece or in several (conversations-000.json, …).
-_CONVERSATIONS = re.compile(r"(?:.*/)?conversations(?:-\d{1,6})?\.json", re.ASCII)
+# ChatGPT's, Claude's, DeepSeek's and chat-ui's, in one piece or in several (conversations-000.json, …).
+_CONVERSATIONS = re.compile(r"(?:.*/)?conversations(?:[-_]\d{1,6})?\.json", re.ASCII)
+# Whatever else may be some: Cherry Studio's data.json, Google's My Activity by its name in any language, …
+_CANDIDATES = re.compile(r"(?!__MACOSX/)(?:.*/)?(?!\._)[^/]*\.(?:json|jsonl|ndjson|html?)", re.IGNORECASE)
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others cannot be read a bounded piece at a time
 
 
@@ -33,9 +35,18 @@ class Document:
     """One JSON document; `open` reads it from its beginning."""
 
     def __init__(
-        self, file: IO[bytes], archive: zipfile.ZipFile | None = None, entry: zipfile.ZipInfo | None = None
+        self,
+        file: IO[bytes],
+        archive: zipfile.ZipFile | None = None,
+        entry: zipfile.ZipInfo | None = None,
+        *,
+        is_named: bool = True,
     ) -> None:
-        """`archive` stays open: whoever opens one reads its whole list of files."""
+        """`archive` stays open: whoever opens one reads its whole list of files. `is_named` where it is known to be
+        conversations; others are looked at, and may be anything.
+        """
+        self.name = entry.filename if entry else ""
+        self.is_named = is_named
         self._file = file
         self._archive = archive
         self._entry = entry
@@ -64,10 +75,11 @@ def documents_of(file: IO[bytes], tally: Tally) -> list[Document]:
         archive = zipfile.ZipFile(file)
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     wanted = [entry for entry in entries if _CONVERSATIONS.fullmatch(entry.filename)]
+    is_named = bool(wanted)
+    if not is_named:
+        wanted = [entry for entry in entries if _CANDIDATES.fullmatch(entry.filename)]
     if not wanted:
-        wanted = [entry for entry in entries if entry.filename.endswith(".json")]
-        if len(wanted) != 1:
-            raise InvalidRequest("file", "is an archive without conversations.json")
+        raise InvalidRequest("file", "is an archive without conversations.json or another file of conversations")
     if len(wanted) > DOCUMENTS:
         raise InvalidRequest("file", f"is an archive with more than {DOCUMENTS:,} files of conversations")
     for entry in wanted:
@@ -77,7 +89,8 @@ def documents_of(file: IO[bytes], tally: Tally) -> list[Document]:
     for entry in entries:
         if entry.filename not in names:
             tally.skip("file", "no_conversations", entry.filename)
-    return [Document(file, archive, entry) for entry in sorted(wanted, key=lambda entry: entry.filename)]
+    wanted.sort(key=lambda entry: entry.filename)
+    return [Document(file, archive, entry, is_named=is_named or len(wanted) == 1) for entry in wanted]
 
 
 def _check_directory(file: IO[bytes]) -> None:

@@ -1,10 +1,12 @@
 """What all foreign formats come to: a conversation of ours, made of what each of them says about one."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from lianhua.errors import InvalidRequest
+from lianhua.exchange.identity import key_after, name_of
 from lianhua.exchange.labels import grown as with_labels
 from lianhua.exchange.mending import mended_usage
 from lianhua.exchange.portable import (
@@ -15,23 +17,114 @@ from lianhua.exchange.portable import (
     UNWANTED,
     PortableConversation,
     PortableMessage,
-    is_conversation_id,
 )
 from lianhua.exchange.report import Tally
-from lianhua.exchange.tree import Grown, within_rows
+from lianhua.exchange.tree import Draft, Grown, hang, within_rows
 from lianhua.messages import Usage
 from lianhua.personas import DEFAULT_ROLE
 
 MADE_TITLE_CHARS: Final = 40  # of one that is the beginning of the first message
-NO_ID: Final = ""  # it gets one when it is stored
 Found = PortableConversation
+
+
+def made(
+    source: str,
+    drafts: Sequence[Draft],
+    tally: Tally,
+    now: float,
+    *,
+    raw_id: object,
+    title: object,
+    current: object = None,
+    created_at: float | None = None,
+    updated_at: float | None = None,
+    pinned: bool = False,
+) -> Found | None:
+    """A conversation of the drafts of a file of the format `source`; None where no message of it could be kept.
+
+    `now` stands for a beginning that nobody tells. Raises `InvalidRequest` where it is too long.
+    """
+    times = [draft.time for draft in drafts if draft.time is not None]
+    began_at = created_at or min(times, default=None)
+    name = name_of(source, raw_id, _fingerprint(drafts, began_at))
+    return whole(
+        hang(drafts, current, began_at or now, tally, name),
+        tally,
+        conversation_id=name,
+        title=title,
+        created_at=began_at,
+        updated_at=updated_at,
+        pinned=pinned,
+    )
+
+
+def _fingerprint(drafts: Sequence[Draft], began_at: float | None) -> Iterator[str]:
+    """By what a conversation without an id is known again: when and how it began, or else all that it says."""
+    said = [draft for draft in drafts if draft.role]
+    if began_at is not None:
+        yield repr(began_at)
+        said = said[:1]
+    for draft in said:
+        yield str(draft.role)
+        yield draft.content
+
+
+def chained(drafts: Sequence[Draft]) -> Sequence[Draft]:
+    """Drafts of a file that has its messages in order: each below the one before it, with a key where it has none."""
+    before: str | None = None
+    for draft in drafts:
+        draft.parent = before
+        draft.key = draft.key or key_after(before, draft.role, draft.content)
+        before = draft.key
+    return drafts
+
+
+def fields_of(value: object) -> dict[str, Any]:
+    """The object, or an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def items_in(value: object) -> list[Any]:
+    """The list, or an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def string(value: object) -> str:
+    """The string, or an empty one for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def joined(texts: Sequence[str], between: str = "\n\n") -> str:
+    """Those of the texts that say something."""
+    return between.join(text for text in texts if text.strip())
+
+
+def parts_of(content: object, draft: Draft, tally: Tally) -> str:
+    """The text of a message's content as OpenAI's interface has it: a string or parts; what is no text is counted."""
+    if isinstance(content, str):
+        return content
+    texts: list[str] = []
+    for part in items_in(content):
+        fields = fields_of(part)
+        kind = str(fields.get("type"))
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(fields.get("text"), str):
+            texts.append(fields["text"])
+        elif isinstance(fields_of(fields.get("text")).get("value"), str):
+            texts.append(fields["text"]["value"])
+        elif known := next((word for word in ("image", "audio", "video", "file") if word in kind), None):
+            tally.skip("part", known)
+        elif part is not None:
+            draft.leave_out(tally, "part", "tool_call" if "tool" in kind else "not_understood", part)
+    return "\n".join(text for text in texts if text)
 
 
 def whole(
     grown: Grown,
     tally: Tally,
     *,
-    conversation_id: object,
+    conversation_id: str,
     title: object,
     created_at: float | None,
     updated_at: float | None,
@@ -49,7 +142,7 @@ def whole(
     current = grown.current if any(message.id == grown.current for message in messages) else messages[-1].id
     name = _title(shown, tally)
     return PortableConversation(
-        id=conversation_id if is_conversation_id(conversation_id) else NO_ID,  # type: ignore[arg-type]
+        id=conversation_id,
         title=name or " ".join(messages[0].content.split())[:MADE_TITLE_CHARS],
         titled="user" if name else "",
         role=DEFAULT_ROLE,

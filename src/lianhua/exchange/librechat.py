@@ -1,34 +1,43 @@
 """What LibreChat exports of a conversation as JSON: a list of messages that name their parents, or a tree of them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from lianhua.exchange.conversation import Found, text_or, usage_of, whole
+from lianhua.exchange.conversation import Found, fields_of, items_in, joined, made, string, text_or, usage_of
 from lianhua.exchange.report import Tally
-from lianhua.exchange.shape import SCALAR, Shape
-from lianhua.exchange.tree import Draft, hang, seconds
+from lianhua.exchange.shape import EVERYTHING, SCALAR, Shape
+from lianhua.exchange.tree import Draft, instant
 
 NO_PARENT: Final = "00000000-0000-0000-0000-000000000000"
-_PART: Final = Shape({"type": SCALAR, "text": Shape({"value": SCALAR}), "think": SCALAR})
-_MESSAGE: Final = Shape(
-    {
-        **dict.fromkeys(("messageId", "parentMessageId", "createdAt", "isCreatedByUser", "text"), SCALAR),
-        **dict.fromkeys(("model", "unfinished", "error", "tokenCount", "promptTokens"), SCALAR),
-        "content": Shape(items=_PART),
-        "files": Shape(items=SCALAR),
-    }
-)
-assert _MESSAGE.fields is not None  # noqa: S101
-_MESSAGE.fields["children"] = Shape(items=_MESSAGE)
-SHAPE: Final = Shape(
-    {
-        **dict.fromkeys(("conversationId", "title"), SCALAR),
-        "options": Shape({"promptPrefix": SCALAR}),
-        "messages": Shape(items=_MESSAGE),
-        "messagesTree": Shape(items=_MESSAGE),
-    }
-)
+_TEXT: Final = Shape(dict.fromkeys(("value", "text", "think"), SCALAR))
+_PART: Final = Shape({"type": SCALAR, "text": _TEXT, "think": _TEXT})
+
+
+def _message(content: Shape) -> Shape:
+    message = Shape(
+        {
+            **dict.fromkeys(("messageId", "parentMessageId", "createdAt", "isCreatedByUser", "text"), SCALAR),
+            **dict.fromkeys(("model", "unfinished", "error", "tokenCount", "promptTokens"), SCALAR),
+            "content": Shape(items=content),
+            "files": Shape(items=SCALAR),
+        }
+    )
+    assert message.fields is not None  # noqa: S101
+    message.fields["children"] = Shape(items=message)
+    return message
+
+
+def shape(*, keep: bool) -> Shape:
+    """What is read of a conversation; `keep`: the parts of its messages whole."""
+    messages = Shape(items=_message(EVERYTHING if keep else _PART))
+    return Shape(
+        {
+            **dict.fromkeys(("conversationId", "title"), SCALAR),
+            "options": Shape({"promptPrefix": SCALAR}),
+            "messages": messages,
+            "messagesTree": messages,
+        }
+    )
 
 
 def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:
@@ -41,17 +50,9 @@ def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:
     options = raw.get("options")
     if isinstance(options, dict) and options.get("promptPrefix"):
         tally.skip("instructions", "not_supported", str(options["promptPrefix"]))
-    times = [draft.time for draft in drafts if draft.time is not None]
-    grown = hang(drafts, None, min(times, default=now), tally)
-    return whole(
-        grown,
-        tally,
-        conversation_id=raw.get("conversationId"),
-        title=raw.get("title"),
-        created_at=min(times, default=None),
-        updated_at=None,
-        pinned=False,
-    )
+    return made(
+        "librechat", drafts, tally, now, raw_id=raw.get("conversationId"), title=raw.get("title"),
+    )  # fmt: skip
 
 
 def _flat(messages: list[Any]) -> Iterator[tuple[str, str | None, Any]]:
@@ -78,7 +79,7 @@ def _draft(key: str, parent: str | None, message: Any, tally: Tally) -> Draft:
         return draft
     if isinstance(message.get("files"), list):
         tally.skip("part", "file", count=len(message["files"]))
-    text, draft.reasoning = _said(message, tally)
+    text, draft.reasoning = _said(message, draft, tally)
     by_user = message.get("isCreatedByUser")
     if not isinstance(by_user, bool):
         tally.skip("message", "unknown_role", text)
@@ -93,43 +94,38 @@ def _draft(key: str, parent: str | None, message: Any, tally: Tally) -> Draft:
         if not by_user:
             draft.model = text_or(message.get("model"))
             draft.usage = usage_of(message, "promptTokens", "tokenCount", tally)
-    draft.time = _time(message.get("createdAt"))
+    draft.time = instant(message.get("createdAt"))
     return draft
 
 
-def _said(message: dict[str, Any], tally: Tally) -> tuple[str, str]:
+def _said(message: dict[str, Any], draft: Draft, tally: Tally) -> tuple[str, str]:
     """The text and the reasoning: in newer conversations a list of parts, in older ones one text."""
-    parts = message.get("content")
-    if not isinstance(parts, list) or not parts:
-        text = message.get("text")
-        return (text if isinstance(text, str) else ""), ""
+    parts = items_in(message.get("content"))
+    if not parts:
+        return string(message.get("text")), ""
     texts: list[str] = []
     thoughts: list[str] = []
     for part in parts:
-        fields = part if isinstance(part, dict) else {}
-        text = fields.get("text")
-        if isinstance(text, dict):
-            text = text.get("value")
-        if fields.get("type") == "think" and isinstance(fields.get("think"), str):
-            thoughts.append(fields["think"])
-        elif fields.get("type") == "text" and isinstance(text, str):
+        fields = fields_of(part)
+        kind = fields.get("type")
+        if kind in ("think", "thinking", "reasoning") and (
+            thought := _text_of(fields.get("think") or fields.get("text"))
+        ):
+            thoughts.append(thought)
+        elif kind == "text" and (text := _text_of(fields.get("text"))):
             texts.append(text)
-        elif part is not None:
-            tally.skip("part", _kind_of_part(fields))
-    return "\n\n".join(text for text in texts if text), "\n\n".join(thoughts)
+        elif part is not None and kind != "text":
+            named = _kind_of_part(str(kind))
+            draft.leave_out(tally, "part", named, part if named in ("tool_call", "not_understood") else None)
+    return joined(texts), joined(thoughts)
 
 
-def _kind_of_part(part: dict[str, Any]) -> str:
-    kind = str(part.get("type"))
+def _text_of(value: object) -> str:
+    """A text, or an object that holds one."""
+    if isinstance(value, dict):
+        return next((value[name] for name in ("value", "text", "think") if isinstance(value.get(name), str)), "")
+    return string(value)
+
+
+def _kind_of_part(kind: str) -> str:
     return "image" if "image" in kind else kind if kind in ("tool_call", "error") else "not_understood"
-
-
-def _time(value: object) -> float | None:
-    """ISO 8601, or a number."""
-    if not isinstance(value, str):
-        return seconds(value)
-    try:
-        moment = datetime.fromisoformat(value)
-        return seconds((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        return None

@@ -1,133 +1,188 @@
-"""What Open WebUI calls "export chats": a list of chats, each with its `history` of messages by their ids.
+"""What Open WebUI calls "export chats": a list of chats, each with its `history` of messages by their ids. What its
+`GET /api/v1/chats/all` gives is the same, a chat a line.
 
-Older ones have the chat itself in the list, and no history but a list of messages in their order.
+Older ones have the chat itself in the list, and no history but a list of messages in their order. From 0.10 a reply has
+its text in `output`, as items of OpenAI's Responses interface, and may have an empty `content`.
 """
 
 import html
 import re
 from typing import Any, Final
 
-from lianhua.exchange.conversation import Found, text_or, usage_of, whole
+from lianhua.exchange.conversation import (
+    Found,
+    chained,
+    fields_of,
+    items_in,
+    joined,
+    made,
+    parts_of,
+    string,
+    text_or,
+    usage_of,
+)
 from lianhua.exchange.report import Tally
-from lianhua.exchange.shape import SCALAR, Pairs, Shape
-from lianhua.exchange.tree import Draft, hang, seconds
+from lianhua.exchange.shape import EVERYTHING, SCALAR, Pairs, Shape
+from lianhua.exchange.tree import Draft, seconds
 
+_TEXTS: Final = Shape(items=Shape({"type": SCALAR, "text": SCALAR}))
+_ITEM: Final = Shape({**dict.fromkeys(("type", "role", "name", "text"), SCALAR), "content": _TEXTS, "summary": _TEXTS})
 _MESSAGE: Final = Shape(
     {
         **dict.fromkeys(("id", "parentId", "role", "timestamp", "model", "done"), SCALAR),
-        "content": Shape(items=Shape({"type": SCALAR, "text": SCALAR})),
+        "content": _TEXTS,
+        "output": Shape(items=_ITEM),
         "files": Shape(items=Shape({"type": SCALAR})),
-        "usage": Shape(dict.fromkeys(("prompt_tokens", "completion_tokens"), SCALAR)),
+        "usage": Shape(dict.fromkeys(("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"), SCALAR)),
     }
 )
-_CHAT: Final = {
-    **dict.fromkeys(("title", "timestamp", "system"), SCALAR),
-    "params": Shape({"system": SCALAR}),
-    "history": Shape({"currentId": SCALAR, "messages": Shape(each=_MESSAGE)}),
-    "messages": Shape(items=_MESSAGE),
-}
-SHAPE: Final = Shape(
-    {
-        **dict.fromkeys(("id", "created_at", "updated_at", "pinned"), SCALAR),
-        **_CHAT,
-        "chat": Shape(_CHAT),
+
+
+def shape(*, keep: bool) -> Shape:
+    """What is read of a chat; `keep`: all of its messages."""
+    message = EVERYTHING if keep else _MESSAGE
+    chat = {
+        **dict.fromkeys(("title", "timestamp", "system"), SCALAR),
+        "params": Shape({"system": SCALAR}),
+        "history": Shape({"currentId": SCALAR, "messages": Shape(each=message)}),
+        "messages": Shape(items=message),
     }
-)
-# How a reply shows what the model was thinking, and which tools it used, before what it says.
-_DETAILS = re.compile(r'\s*<details type="(\w{1,40})"[^>]{0,100000}>', re.ASCII)
-_DETAILS_END: Final = "</details>"
+    head = dict.fromkeys(("id", "created_at", "updated_at", "pinned"), SCALAR)
+    return Shape({**head, **chat, "chat": Shape(chat)})
+
+
+# How a reply shows what the model was thinking, and which tools it used, between what it says. What such a block says
+# of itself is escaped: no < or > inside of its first tag.
+_TOKEN = re.compile(r"^[ \t]*+(?:```|~~~)|<details\b([^<>]*+)>|</details>", re.MULTILINE)
+_TYPE = re.compile(r"\btype=[\"']?([\w:-]{1,60})", re.ASCII)
 _SUMMARY_END: Final = "</summary>"
+_TOOLS: Final = {"tool_calls": "tool_call", "code_interpreter": "code_interpreter"}
+_ITEMS: Final = {
+    **dict.fromkeys(("function_call", "custom_tool_call", "mcp_call", "tool_call"), "tool_call"),
+    **dict.fromkeys(("web_search_call", "file_search_call", "computer_call", "image_generation_call"), "tool_call"),
+    **dict.fromkeys(("open_webui:code_interpreter", "code_interpreter", "code_interpreter_call"), "code_interpreter"),
+}
+_RESULTS: Final = ("function_call_output", "custom_tool_call_output", "computer_call_output")
 
 
 def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:
     """One chat; None where it holds nothing that could be kept."""
     chat = raw["chat"] if isinstance(raw.get("chat"), dict) else raw
-    params = chat.get("params")
-    if system := chat.get("system") or (params.get("system") if isinstance(params, dict) else None):
+    if system := chat.get("system") or fields_of(chat.get("params")).get("system"):
         tally.skip("instructions", "not_supported", str(system))
-    began_at = seconds(raw.get("created_at")) or seconds(chat.get("timestamp"))
-    history = chat.get("history")
-    current: object = None
-    drafts: list[Draft] = []
-    if isinstance(history, dict) and isinstance(history.get("messages"), Pairs):
-        current = history.get("currentId")
-        drafts = [_draft(key, _parent(message), message, tally) for key, message in history["messages"]]
-    elif isinstance(messages := chat.get("messages"), list):
-        keys = [str(number) for number in range(len(messages))]
-        drafts = [
-            _draft(key, before, message, tally)
-            for key, before, message in zip(keys, [None, *keys], messages, strict=False)
-        ]
-    grown = hang(drafts, current, began_at or now, tally)
-    return whole(
-        grown,
+    history = fields_of(chat.get("history"))
+    messages = history.get("messages")
+    if isinstance(messages, Pairs):
+        drafts = [_draft(key, message, tally) for key, message in messages]
+    else:
+        drafts = list(chained([_draft("", message, tally) for message in items_in(chat.get("messages"))]))
+    return made(
+        "open_webui",
+        drafts,
         tally,
-        conversation_id=raw.get("id"),
+        now,
+        raw_id=raw.get("id"),
         title=raw.get("title") or chat.get("title"),
-        created_at=began_at,
+        current=history.get("currentId"),
+        created_at=seconds(raw.get("created_at")) or seconds(chat.get("timestamp")),
         updated_at=seconds(raw.get("updated_at")),
         pinned=raw.get("pinned") is True,
     )
 
 
-def _parent(message: Any) -> str | None:
-    parent = message.get("parentId") if isinstance(message, dict) else None
-    return parent if isinstance(parent, str) else None
-
-
-def _draft(key: str, parent: str | None, message: Any, tally: Tally) -> Draft:
-    draft = Draft(key=key, parent=parent)
+def _draft(key: str, message: Any, tally: Tally) -> Draft:
+    fields = fields_of(message)
+    parent = fields.get("parentId")
+    draft = Draft(key=key, parent=parent if isinstance(parent, str) else None)
     if not isinstance(message, dict):
         tally.skip("message", "not_understood")
         return draft
-    for file in message["files"] if isinstance(message.get("files"), list) else []:
-        tally.skip("part", "image" if isinstance(file, dict) and file.get("type") == "image" else "file")
-    text = _text(message.get("content"), tally)
+    for file in items_in(message.get("files")):
+        tally.skip("part", "image" if fields_of(file).get("type") == "image" else "file")
     role = message.get("role")
+    text = parts_of(message.get("content"), draft, tally)
     if role not in ("user", "assistant"):
-        tally.skip("message", role if role in ("system", "tool") else "unknown_role", text)
+        reason = role if role in ("system", "tool") else "unknown_role"
+        draft.leave_out(tally, "message", reason, None if role == "system" else message, text)
         return draft
-    reasoning, tools = "", 0
+    reasoning = ""
     if role == "assistant":
-        text, reasoning, tools = without_details(text)
-    tally.skip("part", "tool_call", count=tools)
+        said, reasoning = _of_output(message.get("output"), draft, tally)
+        if said or reasoning:
+            text = said
+        else:
+            text, reasoning = without_details(text, draft, tally)
     if not text.strip():
         tally.skip("message", "empty")
+        draft.reasoning = reasoning
         return draft
     draft.role, draft.content, draft.reasoning = role, text, reasoning
     draft.time = seconds(message.get("timestamp"))
     draft.status = "interrupted" if role == "assistant" and message.get("done") is False else "done"
     draft.model = text_or(message.get("model")) if role == "assistant" else None
-    draft.usage = usage_of(message.get("usage"), "prompt_tokens", "completion_tokens", tally)
+    usage = message.get("usage")
+    draft.usage = usage_of(usage, "prompt_tokens", "completion_tokens", tally) or usage_of(
+        usage, "input_tokens", "output_tokens", tally
+    )
     return draft
 
 
-def _text(content: object, tally: Tally) -> str:
+def _of_output(output: object, draft: Draft, tally: Tally) -> tuple[str, str]:
+    """What a reply says by its items, and its reasoning."""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for item in items_in(output):
+        fields = fields_of(item)
+        kind = str(fields.get("type"))
+        if kind == "message":
+            texts.append(_text_of(fields.get("content")) or string(fields.get("text")))
+        elif kind == "reasoning":
+            thoughts.append(_text_of(fields.get("content")) or _text_of(fields.get("summary")))
+        elif kind in _RESULTS:
+            draft.leave_out(tally, "part", "tool_result", item)
+        elif item is not None:
+            draft.leave_out(tally, "part", _ITEMS.get(kind, "not_understood"), item)
+    return joined(texts), joined(thoughts)
+
+
+def _text_of(content: object) -> str:
     if isinstance(content, str):
         return content
-    texts: list[str] = []
-    for part in content if isinstance(content, list) else []:
-        if isinstance(part, dict) and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        else:
-            tally.skip("part", "image" if isinstance(part, dict) and "image" in str(part.get("type")) else "file")
-    return "\n".join(texts)
+    return "".join(string(fields_of(part).get("text")) for part in items_in(content)).strip()
 
 
-def without_details(text: str) -> tuple[str, str, int]:
-    """A reply without what stands before it in `<details>`: what it says, its reasoning, and how many tools it used."""
-    reasoning: list[str] = []
-    tools = start = 0
-    while found := _DETAILS.match(text, start):
-        end = text.find(_DETAILS_END, found.end())
-        if end < 0 or found[1] not in ("reasoning", "tool_calls"):
-            break
-        if found[1] == "reasoning":
-            reasoning.append(_unquoted(text[found.end() : end]))
-        else:
-            tools += 1
-        start = end + len(_DETAILS_END)
-    return text[start:].lstrip("\n") if start else text, "\n\n".join(reasoning), tools
+def without_details(text: str, draft: Draft, tally: Tally) -> tuple[str, str]:
+    """A reply without what stands in it as `<details>` of a type, and its reasoning. Those of tools are counted."""
+    kept: list[str] = []
+    thoughts: list[str] = []
+    kind: str | None = None
+    start = depth = opened = inside = 0
+    fenced = False
+    for token in _TOKEN.finditer(text):
+        if depth == 0:
+            if token[0].endswith(("```", "~~~")):
+                fenced = not fenced
+            elif token[0] != "</details>" and not fenced:
+                named = _TYPE.search(token[1])
+                kind = named[1] if named and named[1] in ("reasoning", *_TOOLS) else None
+                if kind is not None:
+                    depth, opened, inside = 1, token.start(), token.end()
+        elif token[0] == "</details>":
+            depth -= 1
+            if depth == 0:
+                kept.append(text[start:opened])
+                start = token.end()
+                body = text[inside : token.start()]
+                if kind == "reasoning":
+                    thoughts.append(_unquoted(body))
+                else:
+                    draft.leave_out(tally, "part", _TOOLS[str(kind)], text[opened:start])
+        elif token[0].startswith("<details"):
+            depth += 1
+    if not start:
+        return text, ""
+    kept.append(text[start:])
+    return joined([piece.strip("\n") for piece in kept]), joined(thoughts)
 
 
 def _unquoted(inside: str) -> str:

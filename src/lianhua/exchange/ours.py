@@ -11,17 +11,18 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from lianhua.errors import InvalidRequest
-from lianhua.exchange.conversation import NO_ID, check_branches, check_length
+from lianhua.exchange.conversation import check_branches, check_length
+from lianhua.exchange.identity import name_of
 from lianhua.exchange.labels import are_sound, grown
 from lianhua.exchange.mending import mended, mended_persona, mended_settings
 from lianhua.exchange.portable import (
     BRANCHES,
+    FORMAT,
     SETTINGS,
     Name,
     PortableConversation,
     PortableMessage,
     PortablePersona,
-    is_conversation_id,
 )
 from lianhua.exchange.report import Tally
 from lianhua.exchange.tree import within_rows
@@ -46,8 +47,11 @@ def conversation(raw: Any, number: int, tally: Tally) -> PortableConversation:
         check_branches(len(branches), found.title)
     kept = {message.id for message in messages}
     current = found.current if found.current in kept else messages[-1].id if messages else None
-    known_id = found.id if is_conversation_id(found.id) else NO_ID
-    return replace(found, id=known_id, messages=tuple(messages), branches=branches, current=current)
+    first = messages[0] if messages else None
+    began = (repr(found.created_at), first.role if first else "", first.content if first else "")
+    return replace(
+        found, id=name_of(FORMAT, found.id, began), messages=tuple(messages), branches=branches, current=current
+    )
 
 
 def persona(raw: Any, number: int, tally: Tally) -> OwnPersona:

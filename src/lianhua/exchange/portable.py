@@ -4,7 +4,6 @@ The order of the fields is the order in the file.
 """
 
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -143,14 +142,9 @@ def messages_of(messages: list[PortableMessage], *, first: bool) -> bytes:
 
 
 END_OF_CONVERSATION: Final = b"]}"
-END: Final = b"]}\n"
+END_OF_CONVERSATIONS: Final = b"\n],\n"  # after it comes the end mark (`seal`)
 
 
 def is_conversation_id(text: object) -> bool:
     """Whether it has the form of our ids."""
     return isinstance(text, str) and _CONVERSATION_ID.fullmatch(text) is not None
-
-
-def new_message_id() -> str:
-    """80 random bits in hexadecimal, as every message has."""
-    return secrets.token_hex(10)

@@ -1,32 +1,38 @@
-"""Reads a file of any format that is known: what it is, and then what is in it, one thing at a time."""
+"""Reads a file of any format that is known, one thing at a time."""
 
-import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal
+from types import ModuleType
+from typing import Any, Final
 
-import ijson
 from msgspec import Struct
 
 from lianhua.errors import InvalidRequest
-from lianhua.exchange import chatgpt, librechat, open_webui, ours
+from lianhua.exchange import (
+    chat_ui,
+    chatgpt,
+    cherry_studio,
+    claude,
+    deepseek,
+    gemini,
+    gemini_page,
+    librechat,
+    lobechat,
+    nextchat,
+    open_webui,
+    ours,
+    plain_messages,
+)
 from lianhua.exchange.conversation import Found
+from lianhua.exchange.events import each, events_of, open_field
+from lianhua.exchange.kinds import Format, Kind, kind_of
 from lianhua.exchange.portable import CONVERSATION_BYTES, FORMAT, VERSION, PortableConversation
 from lianhua.exchange.report import Tally
-from lianhua.exchange.shape import EVERYTHING, Event, Events, Shape, skip, value_of
+from lianhua.exchange.shape import EVERYTHING, SCALAR, Event, Events, Shape, value_of
+from lianhua.exchange.shelf import Shelf
 from lianhua.exchange.source import Allowance, Readable, Source
 from lianhua.personas import OwnPersona
 
-Format = Literal["lianhua", "chatgpt", "open_webui", "librechat"]
-# Where the conversations stand: the file is a list of them, or one, or an object that has them in a list.
-Where = Literal["list", "one", "inside"]
-Foreign = Callable[[dict[str, Any], float, Tally], Found | None]
-
-
-class Kind(Struct, frozen=True):
-    """What a file is."""
-
-    format: Format
-    where: Where
+__all__ = ("Item", "Kind", "Settings", "items_of", "kind_of")
 
 
 class Settings(Struct, frozen=True):
@@ -37,84 +43,41 @@ class Settings(Struct, frozen=True):
 
 Item = PortableConversation | OwnPersona | Settings
 
-# The field of a conversation that no other format has.
-_TELLING: Final[dict[str, Format]] = {
-    "mapping": "chatgpt",
-    "chat": "open_webui",
-    "history": "open_webui",
-    "conversationId": "librechat",
-    "messagesTree": "librechat",
+# Of each a `shape(keep=…)` and a `conversation(raw, now, tally)`.
+_FOREIGN: Final[dict[Format, ModuleType]] = {
+    "chatgpt": chatgpt,
+    "open_webui": open_webui,
+    "librechat": librechat,
+    "claude": claude,
+    "deepseek": deepseek,
+    "nextchat": nextchat,
+    "chat_ui": chat_ui,
+    "messages": plain_messages,
 }
-_FOREIGN: Final[dict[Format, tuple[Shape, Foreign]]] = {
-    "chatgpt": (chatgpt.SHAPE, chatgpt.conversation),
-    "open_webui": (open_webui.SHAPE, open_webui.conversation),
-    "librechat": (librechat.SHAPE, librechat.conversation),
-}
-
-
-def kind_of(file: Readable, allowance: Allowance) -> Kind:
-    """What the file is, by as much of it as tells. Raises `InvalidRequest` when it is nothing that is known."""
-    events = _events(Source(file, allowance, sys.maxsize))
-    event, _ = next(events)
-    found = None
-    if event == "start_map":
-        found = _kind_of_object(events)
-    elif event == "start_array" and (named := _format_in_list(events)):
-        found = Kind(named, "list")
-    if found is None:
-        raise InvalidRequest("file", "is none of the formats that are known: lianhua, ChatGPT, Open WebUI, LibreChat")
-    return found
-
-
-def _kind_of_object(events: Events) -> Kind | None:
-    for event, name in events:
-        if event == "end_map":
-            return None
-        if name in _TELLING:
-            return Kind(_TELLING[name], "one")
-        opened, value = next(events)
-        if name == "format" and value == FORMAT:
-            return Kind("lianhua", "inside")
-        if name == "conversations" and opened == "start_array":
-            if named := _format_in_list(events):
-                return Kind(named, "inside")
-        else:
-            _pass(opened, events)
-    return None
-
-
-def _format_in_list(events: Events) -> Format | None:
-    """By the first of the conversations that tells it; None at the end of the list."""
-    for event, _ in events:
-        if event == "end_array":
-            return None
-        if event != "start_map":
-            _pass(event, events)
-            continue
-        for inner, name in events:
-            if inner == "end_map":
-                break
-            if name in _TELLING:
-                return _TELLING[name]
-            _pass(next(events)[0], events)
-    return None
-
-
-def _pass(event: str, events: Events) -> None:
-    if event in ("start_map", "start_array"):
-        skip(events)
 
 
 def items_of(file: Readable, kind: Kind, allowance: Allowance, now: float, tally: Tally) -> Iterator[Item]:
     """What is in the file, in its order; what of it is left out goes to the tally. `now` stands for times that nobody
     tells.
 
-    Raises `InvalidRequest` for what is not JSON, not of the format, or beyond a limit.
+    Raises `InvalidRequest` for what is not JSON, not of the format, or beyond a limit; `Overloaded` where the disk is
+    full.
     """
     source = Source(file, allowance, CONVERSATION_BYTES)
-    events = _events(source)
+    if kind.where == "page":
+        for said in gemini_page.records(source, tally):
+            if found := gemini.alone(said, now, tally):
+                yield found
+        return
+    events = events_of(source, lines=kind.where == "one")
     if kind.format == FORMAT:
         yield from _ours(events, source, allowance, tally)
+    elif kind.format == "gemini":
+        yield from _activity(events, source, allowance, kind, now, tally)
+    elif kind.format == "lobechat":
+        yield from _lobechat(events, source, now, tally)
+    elif kind.format == "cherry_studio":
+        yield from _cherry_studio(events, source, now, tally)
     else:
         yield from _foreign(events, source, allowance, kind, now, tally)
     for _ in events:  # whatever follows: not JSON, and nothing of the file is believed
@@ -125,35 +88,114 @@ def items_of(file: Readable, kind: Kind, allowance: Allowance, now: float, tally
 def _foreign(
     events: Events, source: Source, allowance: Allowance, kind: Kind, now: float, tally: Tally
 ) -> Iterator[Item]:
-    shape, read = _FOREIGN[kind.format]
-    if kind.where == "inside":
-        _open_field(events, "conversations")
-    for event, value in events if kind.where == "one" else _each(events, source, allowance):
-        raw = value_of(event, value, events, shape)
-        source.mark()
+    module = _FOREIGN[kind.format]
+    shape: Shape = module.shape(keep=tally.keeps)
+    read: Callable[[dict[str, Any], float, Tally], Found | None] = module.conversation
+    for raw in _values(events, source, allowance, kind, shape):
         if not isinstance(raw, dict):
             tally.skip("conversation", "not_understood")
         elif found := read(raw, now, tally):
             yield found
 
 
-def _open_field(events: Events, name: str) -> None:
-    """Reads on to the list that is a field of the file's one object."""
-    next(events)
-    while next(events)[1] != name:
-        _pass(next(events)[0], events)
+def _values(events: Events, source: Source, allowance: Allowance, kind: Kind, shape: Shape) -> Iterator[Any]:
+    """Everything that stands where the conversations do."""
+    for name in kind.path:
+        open_field(events, name, source)
+    if kind.where == "bare":
+        yield {"messages": value_of(*next(events), events, shape.inside("messages") or SCALAR)}
+        return
+    for event, value in _each_line(events, allowance) if kind.where == "one" else each(events, source, allowance):
+        raw = value_of(event, value, events, shape)
+        source.mark()
+        yield raw
 
 
-def _each(events: Events, source: Source, allowance: Allowance) -> Iterator[Event]:
-    """The beginning of everything in a list; the caller reads each to its end. Raises `InvalidRequest`."""
+def _each_line(events: Events, allowance: Allowance) -> Iterator[Event]:
+    """The beginning of each value of a file that has one after another."""
+    for event in events:
+        allowance.begin()
+        yield event
+
+
+def _activity(
+    events: Events, source: Source, allowance: Allowance, kind: Kind, now: float, tally: Tally
+) -> Iterator[Item]:
+    with Shelf() as shelf:
+        for raw in _values(events, source, allowance, kind, gemini.shape(keep=tally.keeps)):
+            if found := gemini.record(raw, shelf, now, tally):
+                yield found
+        yield from gemini.conversations(shelf, now, tally)
+
+
+def _lobechat(events: Events, source: Source, now: float, tally: Tally) -> Iterator[Item]:
+    with Shelf() as shelf:
+        shapes = {name: lobechat.part_shape(name, keep=tally.keeps) for name in lobechat.LISTS}
+        for name, raw in _gathered(events, source, {"state": shapes, "data": shapes}):
+            lobechat.put(name, raw, shelf, tally)
+        yield from lobechat.conversations(shelf, now, tally)
+
+
+def _cherry_studio(events: Events, source: Source, now: float, tally: Tally) -> Iterator[Item]:
+    with Shelf() as shelf:
+        shapes = {name: cherry_studio.part_shape(name, keep=tally.keeps) for name in cherry_studio.LISTS}
+        topic = Shape({"key": SCALAR, "value": shapes["topics"]})
+        homes = {"indexedDB": {**shapes, "": topic}, "localStorage": {cherry_studio.STATE: SCALAR}}
+        for name, raw in _gathered(events, source, homes):
+            if name == cherry_studio.STATE:
+                cherry_studio.put_names(raw, shelf, tally)
+            elif name:
+                cherry_studio.put(name, raw, shelf, tally)
+            elif isinstance(raw, dict) and str(raw.get("key")).startswith("topic:"):  # version 1
+                cherry_studio.put("topics", raw.get("value"), shelf, tally)
+        yield from cherry_studio.conversations(shelf, now, tally)
+
+
+def _gathered(events: Events, source: Source, homes: dict[str, dict[str, Shape]]) -> Iterator[tuple[str, Any]]:
+    """Everything in some lists of some objects of the file's one object, by the list's name; single values too.
+
+    What stands in a list in the place of such an object has no name.
+    """
     event, _ = next(events)
-    if event != "start_array":
-        raise InvalidRequest("file", f"should have a list, at {source.where}")
+    for home, start, value in _fields(events) if event == "start_map" else ():
+        wanted = homes.get(home, {})
+        if start == "start_map" and wanted:
+            yield from _home(events, source, wanted)
+        elif start == "start_array" and "" in wanted:
+            for raw in _things(events, source, wanted[""]):
+                yield "", raw
+        else:
+            value_of(start, value, events, SCALAR)
+        source.mark()
+
+
+def _home(events: Events, source: Source, wanted: dict[str, Shape]) -> Iterator[tuple[str, Any]]:
+    for name, start, value in _fields(events):
+        if name in wanted and start == "start_array":
+            for raw in _things(events, source, wanted[name]):
+                yield name, raw
+        else:
+            found = value_of(start, value, events, SCALAR)
+            if wanted.get(name) is SCALAR:
+                yield name, found
+        source.mark()
+
+
+def _fields(events: Events) -> Iterator[tuple[str, str, Any]]:
+    """The fields of an object that is open: the name, and how the value begins. The caller reads it to its end."""
+    for event, name in events:
+        if event == "end_map":
+            return
+        yield name, *next(events)
+
+
+def _things(events: Events, source: Source, shape: Shape) -> Iterator[Any]:
     for event, value in events:
         if event == "end_array":
             return
-        allowance.begin()
-        yield event, value
+        raw = value_of(event, value, events, shape)
+        source.mark()
+        yield raw
 
 
 def _ours(events: Events, source: Source, allowance: Allowance, tally: Tally) -> Iterator[Item]:
@@ -167,18 +209,18 @@ def _ours(events: Events, source: Source, allowance: Allowance, tally: Tally) ->
             raise InvalidRequest("file", f"has a field twice, at {source.where}")
         seen.add(name)
         match name:
-            case "format":
-                next(events)
+            case "format" | "end":  # `seal` has looked at the end
+                value_of(*next(events), events, SCALAR)
             case "version":
                 version = value_of(*next(events), events, EVERYTHING)
             case "settings":
                 yield Settings(ours.settings(value_of(*next(events), events, EVERYTHING), tally))
             case "personas":
-                for number, (opened, value) in enumerate(_each(events, source, allowance)):
+                for number, (opened, value) in enumerate(each(events, source, allowance)):
                     yield ours.persona(value_of(opened, value, events, EVERYTHING), number, tally)
                     source.mark()
             case "conversations":
-                for number, (opened, value) in enumerate(_each(events, source, allowance)):
+                for number, (opened, value) in enumerate(each(events, source, allowance)):
                     raw = value_of(opened, value, events, EVERYTHING)
                     source.mark()
                     yield ours.conversation(raw, number, tally)
@@ -186,13 +228,3 @@ def _ours(events: Events, source: Source, allowance: Allowance, tally: Tally) ->
                 raise InvalidRequest("file", "has a field that this version does not know")
     if version != VERSION:
         raise InvalidRequest("version", f"this server reads version {VERSION}")
-
-
-def _events(source: Source) -> Events:
-    """What the parser meets. Raises `InvalidRequest`."""
-    try:
-        # Machine numbers: of larger ones the parser says so, while Python's own conversion of one with thousands of
-        # digits leaves the parser (ijson 3.6) with an error that nobody raises.
-        yield from ijson.basic_parse(source, use_float=True)
-    except ijson.JSONError as exc:  # its text quotes the file
-        raise InvalidRequest("file", f"is not JSON, or has a number beyond 64 bits, at {source.where}") from exc

@@ -7,10 +7,13 @@ from msgspec import Struct
 EXAMPLE_CHARS: Final = 80
 
 
-class Imported(Struct, frozen=True):
+class Imported(Struct, frozen=True, omit_defaults=True):
+    """What is new. `extended` are conversations that were here already and have got messages; None for none."""
+
     conversations: int
     messages: int
     personas: int
+    extended: int | None = None
 
 
 class Skipped(Struct, frozen=True, omit_defaults=True):
@@ -31,10 +34,12 @@ class ImportReport(Struct, frozen=True):
 
 
 class Tally:
-    """Counts while a file is read."""
+    """Counts while a file is read. `keeps`: what is not understood is kept as well as counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps: bool = False) -> None:
+        self.keeps = keeps
         self.conversations = 0
+        self.extended = 0
         self.messages = 0
         self.personas = 0
         self._skipped: dict[tuple[str, str], Skipped] = {}
@@ -48,5 +53,10 @@ class Tally:
         self._skipped[what, reason] = Skipped(what, reason, (known.count if known else 0) + count, shown)
 
     def report(self, file_format: str) -> ImportReport:
-        imported = Imported(self.conversations, self.messages, self.personas)
-        return ImportReport(file_format, imported, tuple(self._skipped[key] for key in sorted(self._skipped)))
+        imported = Imported(self.conversations, self.messages, self.personas, self.extended or None)
+        return ImportReport(file_format, imported, self.skipped)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """By kind, in order."""
+        return tuple(self._skipped[key] for key in sorted(self._skipped))

@@ -11,6 +11,8 @@ Events = Iterator[Event]
 # Of one conversation: its messages and what belongs to each. A value takes some hundred bytes at most, so this bounds
 # what a small file full of empty lists can ask for.
 VALUES: Final = 3_000_000
+DEPTH: Final = 100  # of what everything is wanted of: whoever writes it down again does so with recursion
+TOO_DEEP: Final = "…"  # in the place of what lies further in
 UNREAD: Final = object()  # in a list, in place of what nobody asked for
 _OPENING: Final = frozenset(("start_map", "start_array"))
 _CLOSING: Final = frozenset(("end_map", "end_array"))
@@ -106,6 +108,10 @@ class _Builder:
             skip(events)
             if inner is not None:
                 self._put(UNREAD)
+            return
+        if inner.plain and len(self._open) > DEPTH:
+            skip(events)
+            self._put(TOO_DEEP)
             return
         self._open.append((self._container, self._shape, self._field))
         self._container, self._shape = _empty(event, inner), inner

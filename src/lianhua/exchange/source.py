@@ -55,7 +55,8 @@ class Source:
     Raises `InvalidRequest` when the allowance is used up, or more than `piece` bytes come between two calls of `mark`.
     """
 
-    def __init__(self, file: Readable, allowance: Allowance, piece: int) -> None:
+    def __init__(self, file: Readable, allowance: Allowance, piece: int | None) -> None:
+        """`piece` is None where nothing is held of what is read."""
         self.halves = 0
         self.position = 0  # in bytes, at most a block ahead of what has been parsed
         self._file = file
@@ -63,7 +64,14 @@ class Source:
         self._piece = piece
         self._marked = 0
         self._rest = b""
-        self._ended = False
+        self._peeked = b""
+        self.ended = False  # the file has been read to its end
+
+    def peek(self, size: int) -> bytes:
+        """The beginning, which stays to be read. Before anything else has been."""
+        while len(self._peeked) < size and (block := self._file.read(BLOCK_BYTES)):
+            self._peeked += block
+        return self._peeked
 
     def mark(self) -> None:
         """One of the things in the file is over; the next begins."""
@@ -73,20 +81,21 @@ class Source:
         """The next block, empty at the end. How much the parser wants makes no difference, but for nothing, with which
         it asks whether these are bytes.
         """
-        while size and not self._ended:
-            block = self._file.read(BLOCK_BYTES)
+        while size and not self.ended:
+            block = self._peeked[:BLOCK_BYTES] or self._file.read(BLOCK_BYTES)
+            self._peeked = self._peeked[len(block) :]
             if self.position == 0:
                 block = block.removeprefix(_BOM)
             self.position += len(block)
             self._allowance.take(len(block))
             self._check()
-            self._ended = not block
+            self.ended = not block
             if ready := self._mended(self._rest + block):
                 return ready
         return b""
 
     def _check(self) -> None:
-        if self.position - self._marked > self._piece + BLOCK_BYTES:
+        if self._piece is not None and self.position - self._marked > self._piece + BLOCK_BYTES:
             raise InvalidRequest("file", f"holds more than {self._piece // 1024**2} MB in one piece, at {self.where}")
 
     @property
@@ -106,7 +115,7 @@ class Source:
             end = found.end() if found else start
             ready.append(data[start:end])
             left = len(data) - end
-            if left == 0 or (left < _LONGEST_ESCAPE and not self._ended):
+            if left == 0 or (left < _LONGEST_ESCAPE and not self.ended):
                 self._rest = data[end:]
                 return b"".join(ready)
             if half := _HALF.match(data, end):

@@ -1,20 +1,26 @@
 """From what other programs call a tree to ours: whatever they have left out, doubled or tied into a knot."""
 
+import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from lianhua.exchange.identity import message_name
 from lianhua.exchange.labels import rows_of
-from lianhua.exchange.portable import CHILDREN, LATEST_S, PortableMessage, new_message_id
+from lianhua.exchange.portable import CHILDREN, LATEST_S, PortableMessage
+from lianhua.exchange.raw import fenced
 from lianhua.exchange.report import Tally
+from lianhua.exchange.thoughts import without_thoughts
 from lianhua.messages import MessageStatus, Speaker, Usage
 
 
 class Draft(Struct, kw_only=True):
     """A message as a file has it. Without a `role` it is not kept, and what hangs below it hangs above instead.
 
-    `reasoning` of one that is not kept goes to the replies below it.
+    `reasoning` of one that is not kept goes to the replies below it. `raw` is what of it was not understood, as it is
+    shown: where a user said the message, below that, else with the reasoning, which no model is sent.
     """
 
     key: str
@@ -26,6 +32,18 @@ class Draft(Struct, kw_only=True):
     reasoning: str = ""
     model: str | None = None
     usage: Usage | None = None
+    raw: list[str] = field(default_factory=list)
+
+    def leave_out(self, tally: Tally, what: str, reason: str, raw: object = None, example: str = "") -> None:
+        """Counts what is not understood, and keeps it as it stands in the file where that was asked for."""
+        tally.skip(what, reason, example)
+        if tally.keeps and raw is not None:
+            self.raw.append(fenced(raw, tally))
+
+    @property
+    def thoughts(self) -> str:
+        """What is not said."""
+        return "\n\n".join(part for part in (self.reasoning, *self.raw) if part)
 
 
 class Grown(Struct, frozen=True):
@@ -35,25 +53,27 @@ class Grown(Struct, frozen=True):
     current: str | None
 
 
-def hang(drafts: Sequence[Draft], current: object, began_at: float, tally: Tally) -> Grown:
+def hang(drafts: Sequence[Draft], current: object, began_at: float, tally: Tally, name: str = "") -> Grown:
     """The kept messages with ids of ours, in the order of their times, none before its parent.
 
-    `current` is the key of the draft that is shown. A message without a time has that of the one above it, the first
-    ones `began_at`. What had to be mended is in the tally.
+    The ids come from `name`, the conversation's, and the keys. `current` is the key of the draft that is shown. A
+    message without a time has that of the one above it, the first ones `began_at`. What had to be mended is in the
+    tally.
     """
+    _part_thoughts(drafts)
     known = _known(drafts, tally)
     _cut_knots(known, tally)
     above = _nearest_kept(known)
     order = _in_time(known, began_at)
     thoughts = _Thoughts(known)
-    ids = {key: new_message_id() for key, draft, _ in order if draft.role}
+    ids = {key: message_name(name, key) for key, draft, _ in order if draft.role}
     messages = [
         PortableMessage(
             id=ids[key],
             role=draft.role,
-            content=draft.content,
+            content=draft.content if draft.role == "assistant" else "\n\n".join((draft.content, *draft.raw)),
             timestamp=round(time, 6),
-            parent_id=ids.get(above[key] or ""),
+            parent_id=None if (parent := above[key]) is None else ids[parent],
             status=draft.status,
             reasoning=thoughts.of(key, draft) if draft.role == "assistant" else "",
             model=draft.model,
@@ -72,12 +92,14 @@ class _Thoughts:
 
     def __init__(self, known: dict[str, Draft]) -> None:
         self._known = known
-        self._waiting = {key for key, draft in known.items() if draft.reasoning and not draft.role}
+        self._waiting = {key for key, draft in known.items() if draft.thoughts and not draft.role}
         self._last: dict[str, str | None] = {}  # for each draft the nearest such thought above it
         for key in _parents_first(known) if self._waiting else ():
             parent = known[key].parent
             between = parent is not None and not known[parent].role
-            self._last[key] = parent if parent in self._waiting else self._last[parent] if parent and between else None
+            self._last[key] = (
+                parent if parent in self._waiting else self._last[parent] if parent is not None and between else None
+            )
 
     @property
     def left(self) -> int:
@@ -85,13 +107,20 @@ class _Thoughts:
         return len(self._waiting)
 
     def of(self, name: str, draft: Draft) -> str:
-        parts = [draft.reasoning]
+        parts = [draft.thoughts]
         key = self._last.get(name)
         while key is not None and key in self._waiting:  # where one has been taken, those above it have been too
             self._waiting.remove(key)
-            parts.append(self._known[key].reasoning)
+            parts.append(self._known[key].thoughts)
             key = self._last[key]
         return "\n\n".join(part for part in reversed(parts) if part)
+
+
+def _part_thoughts(drafts: Sequence[Draft]) -> None:
+    for draft in drafts:
+        if draft.role == "assistant":
+            draft.content, thoughts = without_thoughts(draft.content)
+            draft.reasoning = "\n\n".join(part for part in (draft.reasoning, thoughts) if part)
 
 
 def _known(drafts: Sequence[Draft], tally: Tally) -> dict[str, Draft]:
@@ -217,3 +246,25 @@ def seconds(value: Any) -> float | None:
         if 0 < value / unit < 1e11:
             return min(value / unit, LATEST_S)
     return None
+
+
+# A year first, as browsers write a local time in Chinese, Japanese and Korean: no other order is the same everywhere.
+_YEAR_FIRST = re.compile(r"(\d{4})[/.-] ?(\d{1,2})[/.-] ?(\d{1,2})[.,]? (\d{1,2}):(\d{2}):(\d{2})", re.ASCII)
+
+
+def instant(value: Any) -> float | None:
+    """A time as Unix seconds: a number of whatever unit, ISO 8601, or a local time that begins with its year, taken for
+    UTC. None where it is none.
+    """
+    if isinstance(value, dict):
+        value = value.get("$date")  # MongoDB
+    if not isinstance(value, str):
+        return seconds(value)
+    try:
+        if local := _YEAR_FIRST.fullmatch(value):
+            year, month, day, hour, minute, second = map(int, local.groups())
+            return seconds(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
+        moment = datetime.fromisoformat(value)
+        return seconds((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None

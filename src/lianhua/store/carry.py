@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from lianhua.errors import ConversationNotFound, Overloaded
+from lianhua.exchange.identity import another_name
 from lianhua.exchange.labels import rows_of
 from lianhua.exchange.portable import Branch, PortableConversation, PortableHead, PortableMessage
 from lianhua.exchange.tree import kept_within
@@ -35,7 +36,6 @@ READ_BYTES: Final = 256 * 1024  # of messages that are read at once: decoding th
 WRITTEN_BYTES: Final = 256 * 1024  # in one call: the store is not kept from others for longer than a few milliseconds
 WRITTEN_FIELDS: Final = 2_000
 AT_ONCE: Final = 64  # calls on their way at once
-TAKEN_TRIES: Final = 8  # ids are random; nobody meets a taken one eight times
 TOLD_CHANGES: Final = 50  # tabs are told of so many one by one; of more, to read the list again
 
 _FIELDS = (
@@ -60,10 +60,22 @@ class Leaving(Struct, frozen=True):
 
 
 class Landed(Struct, frozen=True):
-    """The id that an imported conversation has got. `is_copy`: its owner has one of the id in the file already."""
+    """The id of an imported conversation. `is_known`: its owner had it before, and nothing was written."""
 
     id: str
-    is_copy: bool
+    is_known: bool
+
+
+class Extended(Struct, frozen=True):
+    """What a file has brought to a conversation that was known: messages that are new, that were there, of these those
+    with another text there, that retention has dropped before, and new ones whose parents it has dropped.
+    """
+
+    new: int
+    known: int
+    changed: int
+    dropped: int
+    orphans: int
 
 
 class Staged(Struct, frozen=True):
@@ -89,6 +101,7 @@ class Carrier:
         self._database = database
         self._stage, self._unstage = Script("stage"), Script("unstage")
         self._enlist, self._settle = Script("enlist"), Script("settle")
+        self._extension, self._index = Script("extend"), Script("index")
 
     # Out
 
@@ -186,21 +199,81 @@ class Carrier:
     async def stage(self, owner: str, mark: str, staged: Staged, tried: set[str]) -> Landed:
         """Writes a conversation for the import of that mark; `tried` are the ids that it may have written to.
 
-        It gets a new id where there is a conversation of the wanted one, whosever that is; but what an import of the
-        owner has left that was cut off gives way.
+        Nothing is written where its owner has one of its id. Where somebody else has one, it gets an id that is the
+        owner's for it, the same each time. What an import of the owner has left that was cut off gives way. An import
+        brings no two of one id.
         """
-        wanted, is_copy = staged.wanted_id, False
-        for _ in range(TAKEN_TRIES):
-            if not wanted or wanted in tried:
-                wanted, is_copy = str(uuid.uuid4()), is_copy or bool(wanted)
-            tried.add(wanted)
-            answer = await self._write(owner, mark, "", wanted, staged)
-            if answer[0] == b"left" and not await self._is_listed(owner, wanted):
-                answer = await self._write(owner, mark, answer[1].decode(), wanted, staged)
-            if answer[0] == b"ok":
-                return Landed(wanted, is_copy)
-            wanted, is_copy = "", is_copy or answer[0] != b"taken"
+        wanted = staged.wanted_id or str(uuid.uuid4())
+        for name in (wanted, another_name(owner, wanted)):
+            tried.add(name)
+            answer = await self._write(owner, mark, "", name, staged)
+            if answer[0] == b"left" and not await self._is_listed(owner, name):
+                answer = await self._write(owner, mark, answer[1].decode(), name, staged)
+            if answer[0] != b"taken":
+                return Landed(name, answer[0] != b"ok")
         raise Overloaded("no id is free")
+
+    async def extend(self, owner: str, conversation: PortableConversation) -> Extended | None:
+        """Adds what of a conversation is not there; None where that has gone. Repeating it is harmless."""
+        for name in (conversation.id, another_name(owner, conversation.id)):
+            if found := await self._extend_one(owner, name, conversation):
+                return found
+        return None
+
+    async def _extend_one(self, owner: str, name: str, conversation: PortableConversation) -> Extended | None:
+        keys = ConversationKeys(name)
+        (fields,) = await self._database.ask(("HMGET", keys.meta, "owner", "pinned", "count", "staged"))
+        if fields[0] != owner.encode():
+            return None
+        cap = 0 if fields[1] == b"1" else self.retention.messages
+        known, changed = await self._compare(keys, conversation.messages)
+        new = [message for message in conversation.messages if message.id not in known]
+        fresh = new
+        if cap and int(fields[2] or 0) >= cap:
+            fresh = _newer(conversation.messages, known, await self._oldest(keys))
+        fresh = sorted(fresh[-cap:], key=lambda message: message.depth)  # parents first
+        orphans = 0
+        for args in _additions(owner, conversation.updated_at, self.retention, fresh, settle=bool(fields[3])):
+            answer = await self._database.run(self._extension, keys.lasting, args, durable=True)
+            if answer[0] != b"ok":
+                return None
+            orphans += int(answer[2])
+        if fresh:
+            await self._touch(owner, name)
+        return Extended(len(fresh), len(known), changed, len(new) - len(fresh), orphans)
+
+    async def _oldest(self, keys: ConversationKeys) -> float:
+        """The time of the message that retention would drop next; that of none is before all."""
+        (names,) = await self._database.ask(("ZRANGE", keys.order, 0, 0))
+        values = await self._database.ask(*(("HGET", keys.messages, name) for name in names)) if names else []
+        return min((stored_message(value).timestamp for value in values if value), default=0.0)
+
+    async def _compare(self, keys: ConversationKeys, messages: Sequence[PortableMessage]) -> tuple[set[str], int]:
+        """Which messages are there, and how many of them say something else there."""
+        known: set[str] = set()
+        changed = 0
+        for start in range(0, len(messages), READ_IDS):
+            some = {message.id: message for message in messages[start : start + READ_IDS]}
+            sizes = await self._database.ask(*(("HSTRLEN", keys.messages, name) for name in some))
+            there = [(name, size) for name, size in zip(some, sizes, strict=True) if size]
+            for names, _ in by_size([name for name, _ in there], [size for _, size in there], READ_BYTES):
+                (values,) = await self._database.ask(("HMGET", keys.messages, *names))
+                for name, value in zip(names, values, strict=True):
+                    if value is None:
+                        continue
+                    stored = stored_message(value)
+                    known.add(name)
+                    changed += (stored.content, stored.reasoning) != (some[name].content, some[name].reasoning)
+        return known, changed
+
+    async def _touch(self, owner: str, name: str) -> None:
+        """The conversation stands where it belongs in its owner's list, whose tabs are told."""
+        (fields,) = await self._database.ask(("HMGET", ConversationKeys(name).meta, "updated_at", "pinned"))
+        if fields[0] is None:
+            return
+        change = encode(Change(name, "changed"))
+        args: list[Argument] = [name, fields[0], fields[1] or "0", self.retention.seconds, change, PAGE_CHANGES]
+        await self._database.run(self._index, list_keys(owner), [*args, CHANGES_TTL_S])
 
     async def _write(self, owner: str, mark: str, replaced: str, name: str, staged: Staged) -> list[bytes]:
         answer: list[bytes] = []
@@ -342,8 +415,40 @@ def _parts(owner: str, mark: str, replaced: str, staged: Staged) -> Iterator[lis
         meta, signature, at = [], b"", at + count
 
 
+def _newer(messages: Sequence[PortableMessage], known: set[str], oldest: float) -> list[PortableMessage]:
+    """Of a conversation in which retention drops: what it had not dropped before, by all that can be told.
+
+    The messages come as it would drop them; `oldest` is the time of the one that it would drop next.
+    """
+    first = next((place for place, message in enumerate(messages) if message.id in known), 0)
+    return [one for one in messages[first:] if one.id not in known and one.timestamp >= oldest]
+
+
+def _additions(
+    owner: str, updated_at: float, retention: Retention, messages: Sequence[PortableMessage], *, settle: bool
+) -> Iterator[list[Argument]]:
+    """The calls that add messages, parents first; `settle`: one at least."""
+    head: list[Argument] = [owner, f"{updated_at:.6f}", retention.seconds, retention.messages]
+    args, size = list(head), 0
+    for message in messages:
+        body = _body(message)
+        args += [message.id, message.parent_id or "-", body]
+        size += len(body)
+        if size >= WRITTEN_BYTES or len(args) >= WRITTEN_FIELDS:
+            yield args
+            args, size = list(head), 0
+    if settle or len(args) > len(head):
+        yield args
+
+
 def _value(message: PortableMessage) -> bytes:
     """As `accept` and `finish` write it."""
+    head = f"{message.parent_id or '-'} - {message.branch}\n".encode()
+    return head + _body(message)[:-1] + f',"n":{message.depth}}}'.encode()
+
+
+def _body(message: PortableMessage) -> bytes:
+    """All that does not depend on where the message stands."""
     body = _encode(
         Message(
             id=message.id,
@@ -357,8 +462,7 @@ def _value(message: PortableMessage) -> bytes:
             usage=message.usage,
         )
     )
-    head = f"{message.parent_id or '-'} - {message.branch}\n".encode()
-    return head + body[:-1] + f',"timestamp":{message.timestamp:.6f},"n":{message.depth}}}'.encode()
+    return body[:-1] + f',"timestamp":{message.timestamp:.6f}}}'.encode()
 
 
 def _portable(value: bytes, leaving: Leaving) -> PortableMessage:

@@ -1,0 +1,80 @@
+"""What Hugging Face's chat-ui exports (`/api/v2/export`, a zip with `conversations.json`): its conversations as the
+database has them, each with its `messages`, which name their `ancestors` since 2024.
+"""
+
+from typing import Any, Final
+
+from lianhua.exchange.conversation import Found, chained, fields_of, items_in, made, string, text_or
+from lianhua.exchange.report import Tally
+from lianhua.exchange.shape import EVERYTHING, SCALAR, Shape
+from lianhua.exchange.tree import Draft, instant
+
+_DATE: Final = Shape({"$date": SCALAR})
+_ID: Final = Shape({"$oid": SCALAR})
+_UPDATE: Final = Shape(dict.fromkeys(("type", "subtype"), SCALAR))
+
+
+def shape(*, keep: bool) -> Shape:
+    """What is read of a conversation; `keep`: also how its replies came to be."""
+    message = Shape(
+        {
+            **dict.fromkeys(("id", "from", "content", "reasoning", "interrupted"), SCALAR),
+            "createdAt": _DATE,
+            "ancestors": Shape(items=SCALAR),
+            "files": Shape(items=SCALAR),
+            "updates": Shape(items=EVERYTHING if keep else _UPDATE),
+            "routerMetadata": Shape({"model": SCALAR}),
+        }
+    )
+    head = dict.fromkeys(("model", "title", "preprompt"), SCALAR)
+    dates = dict.fromkeys(("createdAt", "updatedAt"), _DATE)
+    return Shape({**head, **dates, "_id": _ID, "messages": Shape(items=message)})
+
+
+def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:
+    """One conversation; None where it holds nothing that could be kept."""
+    if instructions := string(raw.get("preprompt")):
+        tally.skip("instructions", "not_supported", instructions)
+    model = text_or(raw.get("model"))
+    messages = items_in(raw.get("messages"))
+    drafts = [_draft(message, model, tally) for message in messages]
+    if not any(items_in(fields_of(message).get("ancestors")) for message in messages):
+        chained(drafts)
+    name = raw.get("_id")
+    return made(
+        "chat_ui",
+        drafts,
+        tally,
+        now,
+        raw_id=name.get("$oid") if isinstance(name, dict) else name,
+        title=raw.get("title"),
+        created_at=instant(raw.get("createdAt")),
+        updated_at=instant(raw.get("updatedAt")),
+    )
+
+
+def _draft(message: Any, model: str | None, tally: Tally) -> Draft:
+    fields = fields_of(message)
+    above = [name for name in items_in(fields.get("ancestors")) if isinstance(name, str)]
+    draft = Draft(key=string(fields.get("id")), parent=above[-1] if above else None)
+    if not isinstance(message, dict):
+        tally.skip("message", "not_understood")
+        return draft
+    role, text = message.get("from"), string(message.get("content"))
+    for _ in items_in(message.get("files")):
+        tally.skip("part", "file")
+    for update in map(fields_of, items_in(message.get("updates"))):
+        if update.get("type") == "tool" and update.get("subtype") in ("call", None):
+            draft.leave_out(tally, "part", "tool_call", update)
+    if role not in ("user", "assistant"):
+        draft.leave_out(tally, "message", "system" if role == "system" else "unknown_role", None, text)
+    elif not text.strip():
+        tally.skip("message", "empty")
+    else:
+        draft.role, draft.content = role, text
+        draft.time = instant(message.get("createdAt"))
+        if role == "assistant":
+            draft.reasoning = string(message.get("reasoning"))
+            draft.model = text_or(fields_of(message.get("routerMetadata")).get("model")) or model
+            draft.status = "interrupted" if message.get("interrupted") is True else "done"
+    return draft

@@ -1,0 +1,103 @@
+"""HTML that a model's answer was turned into, as Markdown again: as far as answers have any."""
+
+import re
+from html.parser import HTMLParser
+from typing import Final
+
+from lianhua.exchange.links import link
+from lianhua.exchange.raw import code_block
+
+DEPTH: Final = 20  # of lists in lists; further in is drawn no further in
+_BLOCKS: Final = frozenset(("p", "div", "ul", "ol", "table", "blockquote", "section", "article", "tr"))
+_MARKS: Final = {"b": "**", "strong": "**", "i": "*", "em": "*", "del": "~~", "s": "~~", "code": "`"}
+_HEADINGS: Final = {f"h{level}": "\n\n" + "#" * level + " " for level in range(1, 7)}
+_OPENS: Final = {**_MARKS, **_HEADINGS, "br": "\n", "hr": "\n\n---\n\n", "td": " | ", "th": " | "}
+_HIDDEN: Final = frozenset(("script", "style", "title"))
+_SPACE = re.compile(r"\s+")
+_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+
+
+def as_markdown(text: str) -> str:
+    """The text; what is no HTML stays as it is."""
+    if "<" not in text and "&" not in text:
+        return text.strip()
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    return reader.text()
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._out: list[str] = []
+        self._lists: list[int] = []  # the next number of each open list, 0 for one without numbers
+        self._code: list[str] | None = None
+        self._address: str | None = None
+        self._linked: list[str] = []
+        self._hidden = 0
+
+    def text(self) -> str:
+        if self._code is not None:
+            self._end_code()
+        return _LINES.sub("\n\n", "".join(self._out)).strip()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _HIDDEN:
+            self._hidden += 1
+        elif self._code is not None:
+            if tag == "br":
+                self._code.append("\n")
+        elif tag == "pre":
+            self._code = []
+        elif tag == "li":
+            self._item()
+        elif tag in ("ul", "ol"):
+            self._put("" if self._lists else "\n\n")
+            self._lists.append(1 if tag == "ol" else 0)
+        elif tag in _BLOCKS:
+            self._put("\n" if self._lists else "\n\n")
+        elif tag == "a":
+            self._address, self._linked = dict(attrs).get("href"), []
+        else:
+            self._put(_OPENS.get(tag, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _HIDDEN:
+            self._hidden = max(self._hidden - 1, 0)
+        elif self._code is not None:
+            if tag == "pre":
+                self._end_code()
+        elif tag in _BLOCKS or tag in _HEADINGS:
+            is_list = tag in ("ul", "ol")
+            if is_list and self._lists:
+                self._lists.pop()
+            self._put("\n\n" if not self._lists else "" if is_list else "\n")
+        elif tag == "a" and self._address is not None:
+            shown, address = "".join(self._linked), self._address
+            self._address = None
+            self._put(link(shown, address) or shown)
+        else:
+            self._put(_MARKS.get(tag, ""))
+
+    def handle_data(self, data: str) -> None:
+        if self._hidden:
+            return
+        if self._code is not None:
+            self._code.append(data)
+        else:
+            self._put(_SPACE.sub(" ", data))
+
+    def _item(self) -> None:
+        indent = "  " * min(max(len(self._lists) - 1, 0), DEPTH)
+        number = self._lists[-1] if self._lists else 0
+        if number:
+            self._lists[-1] += 1
+        self._put(f"\n{indent}{f'{number}.' if number else '-'} ")
+
+    def _end_code(self) -> None:
+        code, self._code = "".join(self._code or []).strip("\n"), None
+        self._put(f"\n\n{code_block(code, '')}\n\n")
+
+    def _put(self, text: str) -> None:
+        (self._linked if self._address is not None else self._out).append(text)
