@@ -1,5 +1,6 @@
 """Conversations as files: out, in, from elsewhere, and what is refused."""
 
+import hashlib
 import io
 import json
 import re
@@ -20,12 +21,21 @@ from tests.http.store_dump import dump
 EXPORTS = Path(__file__).with_name("exports")
 JSON = {"Content-Type": "application/json"}
 ZIP = {"Content-Type": "application/zip"}
+BYTES = {"Content-Type": "application/octet-stream"}
 
 
 async def bring(client: Client, file: bytes, headers: dict[str, str] | None = None) -> Any:
     answer = await client.ask("POST", "/api/import", file, headers or JSON)
     assert answer.status == 200, answer.body
     return answer.json
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file.getvalue()
 
 
 async def take(client: Client, path: str = "/api/export", **query: Any) -> Answer:
@@ -96,7 +106,8 @@ async def test_one_conversation_leaves_under_its_title(alice: Client) -> None:
     assert named(answer) == "复利 1 yes.json"
     assert [one["id"] for one in answer.json["conversations"]] == [conversation]
     assert "key" not in answer.body.decode()
-    assert (await bring(alice, answer.body))["imported"]["conversations"] == 1
+    report = await bring(alice, answer.body)
+    assert (report["imported"]["conversations"], skipped(report)["conversation", "known_already"]) == (0, 1)
     text = await take(alice, path, format="markdown")
     assert (text.headers["Content-Type"], named(text)) == ("text/markdown; charset=utf-8", "复利 1 yes.md")
     assert text.body.decode().startswith('# 复利/1: "yes"\n\n- 开始于: 20')
@@ -111,10 +122,28 @@ async def test_a_conversation_without_a_title_has_a_name_too(alice: Client) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "conversations", "messages"), [("chatgpt", 2, 9), ("open_webui", 2, 6), ("librechat", 1, 6)]
+    ("file", "name", "conversations", "messages"),
+    [
+        ("chatgpt.json", "chatgpt", 2, 9),
+        ("chatgpt_canvas.json", "chatgpt", 1, 9),
+        ("open_webui.json", "open_webui", 2, 6),
+        ("open_webui_all.jsonl", "open_webui", 2, 4),
+        ("librechat.json", "librechat", 1, 6),
+        ("claude.json", "claude", 2, 7),
+        ("deepseek.json", "deepseek", 2, 7),
+        ("nextchat.json", "nextchat", 1, 3),
+        ("cherry_studio.json", "cherry_studio", 2, 6),
+        ("lobechat.json", "lobechat", 2, 4),
+        ("chat_ui.json", "chat_ui", 2, 5),
+        ("gemini.json", "gemini", 2, 6),
+        ("gemini.html", "gemini", 2, 4),
+    ],
 )
-async def test_what_others_have_exported_comes_in(alice: Client, name: str, conversations: int, messages: int) -> None:
-    report = await bring(alice, (EXPORTS / f"{name}.json").read_bytes())
+async def test_what_others_have_exported_comes_in_once(
+    alice: Client, file: str, name: str, conversations: int, messages: int
+) -> None:
+    data = (EXPORTS / file).read_bytes()
+    report = await bring(alice, data, BYTES)
     assert report["format"] == name
     assert report["imported"] == {"conversations": conversations, "messages": messages, "personas": 0}
     assert report["skipped"]
@@ -125,6 +154,13 @@ async def test_what_others_have_exported_comes_in(alice: Client, name: str, conv
         assert shown
         if shown[-1]["role"] == "assistant":
             assert (await alice.say(conversation["id"], "hello")).text.startswith("echo: hello")
+    again = await bring(
+        alice, packed({"renamed/conversations-000.json": data}) if file.endswith(".json") else data, BYTES
+    )
+    assert again["imported"] == {"conversations": 0, "messages": 0, "personas": 0}
+    assert skipped(again)["conversation", "known_already"] == conversations
+    assert skipped(again)["message", "known_already"] == messages
+    assert len((await alice.get("/api/conversations"))["conversations"]) == conversations
 
 
 async def test_the_archive_of_chatgpt_comes_in_as_it_is(alice: Client) -> None:
@@ -177,6 +213,75 @@ async def test_what_is_not_understood_is_named_and_leaves_nothing(alice: Client,
     assert [path.name for path in http_data_dir.iterdir() if path.is_file() and path.name.startswith("tmp")] == []
 
 
+async def test_an_export_that_was_cut_on_its_way_is_refused_and_said_so(alice: Client, bob: Client) -> None:
+    await talked(alice)
+    whole = (await take(alice)).body
+    for end in (len(whole) - 2, len(whole) - 100, len(whole) // 2, 90):
+        refused = await bob.ask("POST", "/api/import", whole[:end], JSON)
+        assert refused.problem == (422, "import_cut"), end
+        assert "cut off" in refused.json["detail"]
+    english = await bob.ask("POST", "/api/import", whole[:-9], {**JSON, "Accept-Language": "en"})
+    assert english.json["title"] == "The file was cut off; export or download it again"
+    refused = await bob.ask("POST", "/api/import", whole.replace(b"hello", b"hullo"), JSON)
+    assert refused.problem == (422, "import_damaged")
+    assert (await bob.get("/api/conversations"))["conversations"] == []
+    report = await bring(bob, whole)
+    assert report["imported"]["conversations"] == 1
+    end = json.loads(whole)["end"]
+    mark = whole.index(b'"end":')
+    assert (end["bytes"], end["sha256"]) == (mark, hashlib.sha256(whole[:mark]).hexdigest())
+
+
+async def test_markdown_says_where_it_ends(alice: Client) -> None:
+    conversation = await talked(alice)
+    text = (await take(alice, f"/api/conversations/{conversation}/export", format="markdown")).body
+    found = re.search(rb'\n<!-- end \{"bytes":(\d+),"sha256":"([0-9a-f]{64})"\} -->\n\Z', text)
+    assert found
+    assert (int(found[1]), found[2].decode()) == (found.start(), hashlib.sha256(text[: found.start()]).hexdigest())
+
+
+async def test_an_import_of_nothing_is_no_success(alice: Client) -> None:
+    tool = {"author": {"role": "tool"}, "content": {"content_type": "text", "parts": ["x"]}}
+    for file, skips in (
+        ([{"title": "t", "mapping": {"a": {"parent": None, "message": tool}}}], {"conversation", "message"}),
+        ([{"uuid": "c", "name": "n", "chat_messages": []}], {"conversation"}),
+        ({"format": "lianhua", "version": 1, "conversations": []}, set()),
+    ):
+        refused = await alice.ask("POST", "/api/import", json.dumps(file).encode(), {**JSON, "Accept-Language": "en"})
+        assert refused.problem == (422, "import_empty")
+        assert {one["what"] for one in refused.json["skipped"]} == skips
+        assert refused.json["title"] == "There is nothing in the file that could be imported"
+
+
+async def test_what_is_not_understood_stays_where_that_is_asked_for(alice: Client) -> None:
+    data = (EXPORTS / "claude.json").read_bytes()
+    answer = await alice.ask("POST", "/api/import", data, JSON, keep="unknown")
+    assert answer.status == 200
+    kept = [
+        message["reasoning"]
+        for conversation in (await alice.get("/api/conversations"))["conversations"]
+        for message in await alice.messages(conversation["id"])
+        if message["role"] == "assistant"
+    ]
+    assert any('"type":"hologram"' in text for text in kept if text), kept
+    assert "hologram" in (await take(alice)).body.decode(), "and leaves again"
+    refused = await alice.ask("POST", "/api/import", data, JSON, keep="all")
+    assert refused.problem == (422, "invalid_request")
+
+
+async def test_archives_come_in_as_they_are(alice: Client) -> None:
+    archives = {
+        "claude": {"users.json": b"[]", "projects.json": b"[]", "memories.json": b"[]", "conversations.json": b""},
+        "deepseek": {"user.json": b"{}", "conversations.json": b""},
+        "cherry_studio": {"data.json": b"", "Data/Files/x.png": b"PNG"},
+        "gemini": {"Takeout/My Activity/Gemini Apps/MyActivity.json": b"", "Takeout/archive_browser.html": b"<html>"},
+    }
+    for name, files in archives.items():
+        own = {inner: data or (EXPORTS / f"{name}.json").read_bytes() for inner, data in files.items()}
+        report = await bring(alice, packed(own), ZIP)
+        assert (report["format"], skipped(report)["file", "no_conversations"]) == (name, len(files) - 1)
+
+
 async def test_only_files_come_in_and_not_from_elsewhere(alice: Client) -> None:
     for kind in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
         refused = await alice.ask("POST", "/api/import", b"[]", {"Content-Type": kind})
@@ -212,7 +317,9 @@ async def test_nobody_takes_out_what_is_somebody_elses(alice: Client, bob: Clien
     for form in ("json", "markdown"):
         refused = await bob.ask("GET", f"/api/conversations/{conversation}/export", format=form)
         assert refused.problem == (404, "conversation_not_found")
-    assert (await take(bob)).json == {
+    nothing = (await take(bob)).json
+    assert nothing.pop("end")["conversations"] == 0
+    assert nothing == {
         "format": "lianhua", "version": 1, "settings": {}, "personas": [], "conversations": [],
     }  # fmt: skip
     refused = await alice.ask("GET", f"/api/conversations/{conversation}/export", format="html")

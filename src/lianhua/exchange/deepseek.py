@@ -130,7 +130,7 @@ def _fill(draft: Draft, message: dict[str, Any], asks: bool, tally: Tally) -> No
 
 def _cited(text: str, results: list[Any]) -> str:
     """With links in the place of the numbers of what a search had found."""
-    pages = {fields.get("cite_index"): fields for fields in map(fields_of, results)}
+    pages = {number: page for page in map(fields_of, results) if isinstance(number := page.get("cite_index"), int)}
 
     def shown(mark: re.Match[str]) -> str:
         page = pages.get(int(mark[1]), {})

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from lianhua.errors import InvalidRequest
+from lianhua.errors import FileCut, InvalidRequest
 from lianhua.exchange import gemini_page
 from lianhua.exchange.events import events_of
 from lianhua.exchange.nextchat import STORE
@@ -101,7 +101,10 @@ def kind_of(file: Readable, allowance: Allowance) -> Kind:
     if beginning.lstrip().startswith(b"<"):
         found = Kind("gemini", "page") if gemini_page.is_page(beginning) else None
     else:
-        found = _told(events_of(source, lines=True))
+        try:
+            found = _told(events_of(source, lines=True))
+        except FileCut as exc:  # of what, nobody can tell
+            raise InvalidRequest("file", f"is not JSON: it ends too soon, at {source.where}") from exc
     if found is None:
         raise InvalidRequest("file", f"is none of the formats that are known: {FORMATS}")
     return found
