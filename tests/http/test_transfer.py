@@ -235,7 +235,7 @@ async def test_an_export_that_was_cut_on_its_way_is_refused_and_said_so(alice: C
 async def test_markdown_says_where_it_ends(alice: Client) -> None:
     conversation = await talked(alice)
     text = (await take(alice, f"/api/conversations/{conversation}/export", format="markdown")).body
-    found = re.search(rb'\n<!-- end \{"bytes":(\d+),"sha256":"([0-9a-f]{64})"\} -->\n\Z', text)
+    found = re.search(rb'(?<=\n)<!-- end \{"bytes":(\d+),"sha256":"([0-9a-f]{64})"\} -->\n\Z', text)
     assert found
     assert (int(found[1]), found[2].decode()) == (found.start(), hashlib.sha256(text[: found.start()]).hexdigest())
 
@@ -258,7 +258,7 @@ async def test_what_is_not_understood_stays_where_that_is_asked_for(alice: Clien
     answer = await alice.ask("POST", "/api/import", data, JSON, keep="unknown")
     assert answer.status == 200
     kept = [
-        message["reasoning"]
+        message.get("reasoning", "")
         for conversation in (await alice.get("/api/conversations"))["conversations"]
         for message in await alice.messages(conversation["id"])
         if message["role"] == "assistant"

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import { describe, expect, test } from "vitest";
 
 import { Api } from "../src/core/api.ts";
@@ -14,6 +16,14 @@ const answering = (response: () => Response | Promise<Response>, seen: Request[]
   );
 
 const caught = (promise: Promise<unknown>) => promise.then(() => null, (error: unknown) => error);
+
+function sealedBy(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  return `"bytes":${bytes.length},"sha256":"${createHash("sha256").update(bytes).digest("hex")}"`;
+}
+
+/** A file as the server ends it. */
+const sealed = (text: string) => `${text}"end":{"conversations":0,${sealedBy(text)}}}\n`;
 
 describe("the client", () => {
   test("names the language, the key and the body of a turn", async () => {
@@ -73,9 +83,28 @@ describe("the client", () => {
   ])("%s names the file %s", async (disposition, name) => {
     const headers = disposition === null ? {} : { "Content-Disposition": disposition };
     const seen: Request[] = [];
-    const file = await exported(answering(() => new Response("{}", { headers }), seen), "a", "json");
-    expect([file.name, await file.content.text()]).toEqual([name, "{}"]);
+    const whole = sealed('{"conversations":[\n],\n');
+    const file = await exported(answering(() => new Response(whole, { headers }), seen), "a", "json");
+    expect([file.name, await file.content.text()]).toEqual([name, whole]);
     expect(seen[0]?.url).toBe("http://lianhua.test/api/conversations/a/export?format=json");
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["what is no export", "{}"],
+    ["one that ends in its middle", sealed("{…\n").slice(0, 40)],
+    ["one without its beginning", sealed("{…\n").slice(1)],
+    ["one with another beginning", sealed("{…\n").replace("{", "[")],
+    ["Markdown without its end", "# A title\n"],
+  ])("a body that ends as if it were whole, but is %s, is none", async (_, body) => {
+    expect(await caught(exported(answering(() => new Response(body)), "a", "markdown"))).toBeInstanceOf(Unreachable);
+  });
+
+  test("Markdown says where it ends as well", async () => {
+    const text = "# 标题\n";
+    const whole = `${text}<!-- end {${sealedBy(text)}} -->\n`;
+    const file = await exported(answering(() => new Response(whole)), "a", "markdown");
+    expect(await file.content.text()).toBe(whole);
   });
 
   test("half a file is none", async () => {

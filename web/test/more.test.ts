@@ -86,14 +86,15 @@ describe("usage", () => {
 describe("the report of an import", () => {
   /** The table in docs/http-api.md. */
   const TABLE = {
-    conversation: "empty not_understood new_id gone",
+    conversation: "empty not_understood known_already not_grouped no_time gone",
+    raw: "shortened",
     message:
-      "system hidden tool tool_call reasoning_recap error empty unknown_role not_understood retention too_many_siblings shortened parent_missing cycle duplicate_id",
-    part: "image audio video file tool_call error not_understood",
+      "known_already changed system hidden tool tool_call reasoning_recap error empty unknown_role not_understood retention too_many_siblings shortened parent_missing cycle duplicate_id",
+    part: "image audio video file tool_call tool_result code_interpreter error not_understood",
     reasoning: "no_reply",
     instructions: "not_supported",
     character: "control half",
-    title: "shortened",
+    title: "shortened not_understood",
     tree: "mended",
     pin: "too_many",
     usage: "mended",
@@ -127,6 +128,7 @@ describe("the report of an import", () => {
 
   test("every other refusal says what to do, with its code", () => {
     expect(refused(413, "http_413")).toMatchObject({ key: "refusal.payload_too_large", code: "payload_too_large" });
+    expect(refused(422, "import_cut", "file: ends too soon")).toEqual({ key: "refusal.import_cut", code: "import_cut", detail: "file: ends too soon" });
     expect(refused(503, "overloaded", "busy")).toEqual({ key: "refusal.overloaded", code: "overloaded", detail: "" });
     expect(refused(403, "cross_site")).toMatchObject({ key: "refusal.other", code: "cross_site" });
     expect(refusalOf(new Unreachable(null))).toMatchObject({ key: "refusal.unreachable", code: null });

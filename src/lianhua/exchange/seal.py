@@ -34,7 +34,7 @@ class Seal:
 
     def of_markdown(self) -> bytes:
         """The last line of Markdown, which is not shown."""
-        return b"\n<!-- end {%b} -->\n" % self._fields()
+        return self.over(b"\n") + b"<!-- end {%b} -->\n" % self._fields()
 
     def _fields(self) -> bytes:
         return b'"bytes":%d,"sha256":"%b"' % (self._size, self._digest.hexdigest().encode())

@@ -187,7 +187,13 @@ export interface Skipped {
 
 export interface ImportReport {
   readonly format: string;
-  readonly imported: { readonly conversations: number; readonly messages: number; readonly personas: number };
+  readonly imported: {
+    readonly conversations: number;
+    readonly messages: number;
+    readonly personas: number;
+    /** Conversations that were here already and have got messages; absent where none has. */
+    readonly extended?: number;
+  };
   readonly skipped: readonly Skipped[];
 }
 

@@ -6,6 +6,14 @@ const FORMATS: Readonly<Record<string, string>> = {
   chatgpt: "ChatGPT",
   open_webui: "Open WebUI",
   librechat: "LibreChat",
+  claude: "Claude",
+  deepseek: "DeepSeek",
+  gemini: "Gemini",
+  nextchat: "NextChat",
+  cherry_studio: "Cherry Studio",
+  lobechat: "LobeChat",
+  chat_ui: "chat-ui",
+  messages: "JSON",
 };
 
 export function formatName(format: string): string {
@@ -44,5 +52,5 @@ export function refusalOf(error: unknown): Refusal {
     return { key: FAULTS.find(([fault]) => fault.test(detail))?.[1] ?? "refusal.not_understood", code, detail };
   }
   const key = `refusal.${code}`;
-  return { key: isMoreKey(key) ? key : "refusal.other", code, detail: "" };
+  return { key: isMoreKey(key) ? key : "refusal.other", code, detail: code.startsWith("import_") ? detail : "" };
 }

@@ -1,5 +1,7 @@
 import { type Api, conversationUrl, query, turnUrl, whole } from "./api.ts";
 import type { ExportedFile, ExportFormat, FoundPage, Message, TurnAccount } from "./contract.ts";
+import { isWhole } from "./endMark.ts";
+import { Unreachable } from "./problem.ts";
 
 /** A page of the conversations in which `q` occurs, newest activity first. */
 export function search(api: Api, q: string, before: string | null, signal: AbortSignal): Promise<FoundPage> {
@@ -35,7 +37,9 @@ export function exportedAll(api: Api): Promise<ExportedFile> {
 async function file(api: Api, url: string, plainName: string): Promise<ExportedFile> {
   const response = await api.send("GET", url);
   const name = nameOf(response.headers.get("Content-Disposition")) ?? plainName;
-  return { name, content: await whole(response.blob()) };
+  const content = await whole(response.blob());
+  if (!(await isWhole(content))) throw new Unreachable(null);
+  return { name, content };
 }
 
 /** The name that an answer gives its file (RFC 6266, RFC 8187); null where it gives none. */

@@ -55,12 +55,15 @@ function Report({ name, report }: { name: string; report: ImportReport }) {
       <h4>{t("import.done")}</h4>
       <p class="muted">{t("import.from", { format: formatName(format), name })}</p>
       <dl class="import-counts">
-        {(["conversations", "messages", "personas"] as const).map((what) => (
-          <div key={what}>
-            <dt>{t(`import.${what}`)}</dt>
-            <dd>{figure(imported[what])}</dd>
-          </div>
-        ))}
+        {(["conversations", "messages", "personas", "extended"] as const).map((what) => {
+          const count = imported[what];
+          return count === undefined ? null : (
+            <div key={what}>
+              <dt>{t(`import.${what}`)}</dt>
+              <dd>{figure(count)}</dd>
+            </div>
+          );
+        })}
       </dl>
       {skipped.length === 0 ? (
         <p class="muted">{t("import.skipped.nothing")}</p>

@@ -93,7 +93,7 @@ function Import() {
           <input
             ref={picker}
             type="file"
-            accept=".json,.zip,application/json,application/zip"
+            accept=".json,.jsonl,.zip,.html,application/json,application/zip,text/html"
             hidden
             onChange={({ currentTarget }) => {
               const file = currentTarget.files?.[0];
