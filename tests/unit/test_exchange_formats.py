@@ -4,19 +4,20 @@ import io
 import json
 import random
 import re
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from lianhua.errors import FileCut, FileDamaged, InvalidRequest
-from lianhua.exchange import archive, seal
+from lianhua.exchange import archive, links, seal
 from lianhua.exchange.documents import updated
 from lianhua.exchange.html_text import as_markdown
 from lianhua.exchange.identity import name_of
 from lianhua.exchange.links import link
 from lianhua.exchange.portable import PortableConversation, is_conversation_id
-from lianhua.exchange.reading import items_of, kind_of
+from lianhua.exchange.reading import Kind, items_of, kind_of
 from lianhua.exchange.report import ImportReport, Tally
 from lianhua.exchange.source import Allowance
 from lianhua.exchange.thoughts import without_thoughts
@@ -474,3 +475,39 @@ def test_ids_depend_on_the_format_and_nothing_else() -> None:
     assert name_of("claude", "x", ()) == name_of("claude", "x", ("a",)) != name_of("chatgpt", "x", ())
     assert name_of("claude", None, ("a", "b")) != name_of("claude", None, ("ab", ""))
     assert is_conversation_id(name_of("claude", 3, ()))
+
+
+def test_short_marks_do_not_make_a_conversation_long_without_end() -> None:
+    mark, long = "\ue200c\ue201", "https://example.org/" + "x" * 1_900
+    references = [{"matched_text": mark, "items": [{"title": "t", "url": long}] * 3}]
+    content = {"content_type": "text", "parts": [mark * 50_000]}
+    message = {"author": {"role": "assistant"}, "content": content, "metadata": {"content_references": references}}
+    (found,), _ = read(json.dumps([{"mapping": {"a": {"message": message}}}]).encode())
+    assert len(found.messages[0].content) <= links.ROOM_CHARS
+    fragments = [
+        {"type": "SEARCH", "results": [{"cite_index": 1, "url": long}]},
+        {"type": "RESPONSE", "content": "[citation:1]" * 50_000},
+    ]
+    (found,), _ = read(json.dumps([{"mapping": {"a": {"message": {"fragments": fragments}}}}]).encode())
+    assert len(found.messages[0].content) <= links.ROOM_CHARS
+    assert updated("ab", [{"pattern": "a", "multiple": True, "replacement": "aa"}] * 100) is None, (
+        "it doubles each time"
+    )
+
+
+def test_what_waits_for_others_waits_on_disk() -> None:
+    messages = [
+        {"id": str(n), "role": "user", "content": "x" * 2_000, "createdAt": n + 1, "topicId": str(n % 150)}
+        for n in range(1_500)
+    ]
+    file = io.BytesIO(json.dumps({"exportType": "all", "state": {"messages": messages}}).encode())
+    del messages
+    kind = Kind("lobechat", "gathered")
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in items_of(file, kind, Allowance(LIMIT), NOW, Tally()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 150
+    assert peak < 2_500_000, "of 3,000,000 that the texts have"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lianhua.exchange import documents
 from lianhua.exchange.conversation import Found, fields_of, items_in, made, string, text_or
-from lianhua.exchange.links import link
+from lianhua.exchange.links import LINKS, Room, link
 from lianhua.exchange.report import Tally
 from lianhua.exchange.shape import EVERYTHING, SCALAR, Pairs, Shape
 from lianhua.exchange.tree import Draft, seconds
@@ -65,6 +65,7 @@ _THINKING: Final = ("thoughts", "reasoning_recap")
 _HIDDEN: Final = ("user_editable_context", "model_editable_context")
 _CREATE: Final = "canmore.create_textdoc"
 _UPDATE: Final = "canmore.update_textdoc"
+WORD_CHARS: Final = 200  # of a name in the place of a mark
 _RESEARCH: Final = "connector_openai_deep_research"
 # Between U+E200 and U+E201 stands what the page draws as a source, U+E202 parts its words: private use, drawn as boxes
 # elsewhere. The older 【…†…】 are such marks too.
@@ -117,7 +118,7 @@ def _fill(draft: Draft, message: dict[str, Any], model: str | None, canvas: "_Ca
     if kind == "thoughts":
         draft.reasoning = _thoughts(content)
     document = canvas.document(draft, message.get("recipient"), text) if role == "assistant" else None
-    if document is None and (report := _research(metadata)):
+    if document is None and (report := _research(metadata, canvas.room)):
         document, role = report, "assistant"
     if document is not None:
         text = document
@@ -130,7 +131,7 @@ def _fill(draft: Draft, message: dict[str, Any], model: str | None, canvas: "_Ca
     elif kind in _THINKING:
         tally.skip("message", "reasoning_recap", text)
         return
-    text = _with_links(text, metadata.get("content_references"))
+    text = _with_links(text, metadata.get("content_references"), canvas.room)
     if not text.strip():
         draft.leave_out(tally, "message", "empty", message if kind not in (None, "text", "multimodal_text") else None)
         return
@@ -191,7 +192,7 @@ def _thoughts(content: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if isinstance(part, str) and part)
 
 
-def _research(metadata: dict[str, Any]) -> str | None:
+def _research(metadata: dict[str, Any], room: Room) -> str | None:
     """The report of a deep research, which is kept as the state of what draws it."""
     sdk = fields_of(metadata.get("chatgpt_sdk"))
     if sdk.get("attribution_id") != _RESEARCH or not isinstance(sdk.get("widget_state"), str):
@@ -199,13 +200,14 @@ def _research(metadata: dict[str, Any]) -> str | None:
     report = fields_of(documents.decoded(sdk["widget_state"]).get("report_message"))
     texts = [text for text in items_in(fields_of(report.get("content")).get("parts")) if isinstance(text, str)]
     references = fields_of(report.get("metadata")).get("content_references")
-    return _with_links("\n".join(texts), references) if texts else None
+    return _with_links("\n".join(texts), references, room) if texts else None
 
 
 class _Canvas:
     """The documents of a conversation, by the nodes that have written them."""
 
     def __init__(self) -> None:
+        self.room = Room()
         self.parents: dict[str, str | None] = {}
         self._at: dict[str, tuple[object, object, str]] = {}  # title, kind, content
 
@@ -221,7 +223,7 @@ class _Canvas:
         else:
             title, kind, before = self._above(draft.parent)
             content = documents.updated(before, call.get("updates"))
-            if content is None:
+            if content is None or not self.room.take(len(content)):
                 return None
             found = (title, kind, content)
         self._at[draft.key] = found
@@ -237,7 +239,7 @@ class _Canvas:
         return None, None, None
 
 
-def _with_links(text: str, references: object) -> str:
+def _with_links(text: str, references: object, room: Room) -> str:
     """With links in the place of the marks that the page draws as sources, as far as it is told what they name."""
     if not (_STRAY.search(text) or "†" in text):
         return text
@@ -247,7 +249,8 @@ def _with_links(text: str, references: object) -> str:
             known.setdefault(matched, _shown(reference))
 
     def shown(mark: re.Match[str]) -> str:
-        return known.get(mark[0], mark[0] if mark[0].startswith("【") else "")
+        found = known.get(mark[0], mark[0] if mark[0].startswith("【") else "")
+        return found if room.take(len(found)) else ""
 
     return _STRAY.sub("", _MARK.sub(shown, text))
 
@@ -257,8 +260,8 @@ def _shown(reference: dict[str, Any]) -> str:
     pages += [fields_of(site) for page in list(pages) for site in items_in(page.get("supporting_websites"))]
     links = list(dict.fromkeys(filter(None, map(_link, [*pages, reference]))))
     if links:
-        return f"({', '.join(links)})"
-    return next(_words(reference), "")
+        return f"({', '.join(links[:LINKS])})"
+    return next(_words(reference), "")[:WORD_CHARS]
 
 
 def _link(page: dict[str, Any]) -> str:

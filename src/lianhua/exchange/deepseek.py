@@ -9,7 +9,7 @@ import re
 from typing import Any, Final
 
 from lianhua.exchange.conversation import Found, fields_of, items_in, joined, made, string, text_or
-from lianhua.exchange.links import link
+from lianhua.exchange.links import Room, link
 from lianhua.exchange.report import Tally
 from lianhua.exchange.shape import EVERYTHING, SCALAR, Pairs, Shape
 from lianhua.exchange.tree import Draft, instant
@@ -42,7 +42,8 @@ def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:
     mapping = raw.get("mapping")
     nodes = mapping if isinstance(mapping, Pairs) else Pairs()
     asking = _asking(nodes)
-    drafts = [_draft(key, node, key in asking, tally) for key, node in nodes]
+    room = Room()
+    drafts = [_draft(key, node, key in asking, room, tally) for key, node in nodes]
     return made(
         "deepseek",
         drafts,
@@ -78,7 +79,7 @@ def _asking(nodes: list[tuple[str, Any]]) -> set[str]:
     return asking
 
 
-def _draft(key: str, node: Any, asks: bool, tally: Tally) -> Draft:
+def _draft(key: str, node: Any, asks: bool, room: Room, tally: Tally) -> Draft:
     fields = fields_of(node)
     parent = fields.get("parent")
     draft = Draft(key=key, parent=parent if isinstance(parent, str) else None)
@@ -89,11 +90,11 @@ def _draft(key: str, node: Any, asks: bool, tally: Tally) -> Draft:
         return draft
     for _ in items_in(message.get("files")):
         tally.skip("part", "file")
-    _fill(draft, message, asks, tally)
+    _fill(draft, message, asks, room, tally)
     return draft
 
 
-def _fill(draft: Draft, message: dict[str, Any], asks: bool, tally: Tally) -> None:
+def _fill(draft: Draft, message: dict[str, Any], asks: bool, room: Room, tally: Tally) -> None:
     said: dict[str, list[str]] = {"user": [], "assistant": []}
     thoughts = [string(message.get("reasoning_content"))]
     results = items_in(message.get("search_results"))
@@ -121,20 +122,20 @@ def _fill(draft: Draft, message: dict[str, Any], asks: bool, tally: Tally) -> No
         tally.skip("message", "empty")
         return
     draft.role = "user" if role == "user" else "assistant"
-    draft.content = _cited(text, results) if draft.role == "assistant" else text
+    draft.content = _cited(text, results, room) if draft.role == "assistant" else text
     draft.time = instant(message.get("inserted_at"))
     if draft.role == "assistant":
         draft.model = text_or(message.get("model"))
         draft.status = "interrupted" if message.get("status") in ("INCOMPLETE", "WIP") else "done"
 
 
-def _cited(text: str, results: list[Any]) -> str:
+def _cited(text: str, results: list[Any], room: Room) -> str:
     """With links in the place of the numbers of what a search had found."""
     pages = {number: page for page in map(fields_of, results) if isinstance(number := page.get("cite_index"), int)}
 
     def shown(mark: re.Match[str]) -> str:
         page = pages.get(int(mark[1]), {})
         found = link(page.get("title"), page.get("url"))
-        return f"({found})" if found else ""
+        return f"({found})" if found and room.take(len(found) + 2) else ""
 
     return _CITATION.sub(shown, text)

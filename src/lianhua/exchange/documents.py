@@ -8,6 +8,8 @@ import msgspec
 from lianhua.exchange.raw import code_block
 
 LANGUAGE_CHARS: Final = 40
+UPDATES: Final = 100  # of one call
+CHARS: Final = 1_000_000  # of a document that is updated
 ABOVE: Final = 1_000  # messages that are looked through for the document which an update is of
 _PLAIN: Final = ("", "document", "text/markdown", "text/plain", "markdown")
 _LANGUAGES: Final = {
@@ -47,7 +49,7 @@ def updated(content: str | None, updates: object) -> str | None:
     Its patterns are regular expressions which a model has written: they are not run, for one can take for ever. Nearly
     all of them mean the whole document, or a text that stands in it.
     """
-    for update in updates if isinstance(updates, list) else []:
+    for update in updates[:UPDATES] if isinstance(updates, list) else []:
         pattern, replacement = (
             (update.get(name) for name in ("pattern", "replacement")) if _is(update) else (None, None)
         )
@@ -58,6 +60,8 @@ def updated(content: str | None, updates: object) -> str | None:
         elif content is not None and (plain := re.sub(r"\\([^A-Za-z0-9])", r"\1", pattern)) in content:
             content = content.replace(plain, replacement, -1 if update.get("multiple") is True else 1)
         else:
+            return None
+        if len(content) > CHARS:
             return None
     return content
 

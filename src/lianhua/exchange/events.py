@@ -28,6 +28,13 @@ def events_of(source: Source, *, lines: bool = False) -> Events:
         raise InvalidRequest("file", f"is not JSON, or has a number beyond 64 bits, at {source.where}") from exc
 
 
+def marked(events: Events, source: Source) -> Events:
+    """The same where nothing is held of what is read: only of one string as much comes as of a conversation."""
+    for event in events:
+        source.mark()
+        yield event
+
+
 def pass_over(event: str, events: Events) -> None:
     """Reads to the end of a value that has begun with the event."""
     if event in ("start_map", "start_array"):

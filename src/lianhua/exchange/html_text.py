@@ -1,7 +1,10 @@
-"""HTML that a model's answer was turned into, as Markdown again: as far as answers have any."""
+"""HTML that a model's answer was turned into, as Markdown again: as far as answers have any.
 
+By a table of tags and one pass: of 60 KB of `<a ` Python 3.11 makes 100 s with its own parser.
+"""
+
+import html
 import re
-from html.parser import HTMLParser
 from typing import Final
 
 from lianhua.exchange.links import link
@@ -13,6 +16,8 @@ _MARKS: Final = {"b": "**", "strong": "**", "i": "*", "em": "*", "del": "~~", "s
 _HEADINGS: Final = {f"h{level}": "\n\n" + "#" * level + " " for level in range(1, 7)}
 _OPENS: Final = {**_MARKS, **_HEADINGS, "br": "\n", "hr": "\n\n---\n\n", "td": " | ", "th": " | "}
 _HIDDEN: Final = frozenset(("script", "style", "title"))
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})\b([^<>]*+)>|<[!?][^<>]*+>", re.ASCII)
+_ADDRESS = re.compile(r"\bhref\s?=\s?[\"']([^\"']{0,2000})", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 _LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
 
@@ -22,14 +27,20 @@ def as_markdown(text: str) -> str:
     if "<" not in text and "&" not in text:
         return text.strip()
     reader = _Reader()
-    reader.feed(text)
-    reader.close()
+    at = 0
+    for tag in _TAG.finditer(text):
+        reader.say(html.unescape(text[at : tag.start()]))
+        at = tag.end()
+        if tag[2] and tag[1]:
+            reader.end(tag[2].lower())
+        elif tag[2]:
+            reader.begin(tag[2].lower(), tag[3])
+    reader.say(html.unescape(text[at:]))
     return reader.text()
 
 
-class _Reader(HTMLParser):
+class _Reader:
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self._out: list[str] = []
         self._lists: list[int] = []  # the next number of each open list, 0 for one without numbers
         self._code: list[str] | None = None
@@ -42,7 +53,7 @@ class _Reader(HTMLParser):
             self._end_code()
         return _LINES.sub("\n\n", "".join(self._out)).strip()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def begin(self, tag: str, attributes: str) -> None:
         if tag in _HIDDEN:
             self._hidden += 1
         elif self._code is not None:
@@ -58,11 +69,12 @@ class _Reader(HTMLParser):
         elif tag in _BLOCKS:
             self._put("\n" if self._lists else "\n\n")
         elif tag == "a":
-            self._address, self._linked = dict(attrs).get("href"), []
+            found = _ADDRESS.search(attributes)
+            self._address, self._linked = (html.unescape(found[1]) if found else None), []
         else:
             self._put(_OPENS.get(tag, ""))
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         if tag in _HIDDEN:
             self._hidden = max(self._hidden - 1, 0)
         elif self._code is not None:
@@ -80,7 +92,7 @@ class _Reader(HTMLParser):
         else:
             self._put(_MARKS.get(tag, ""))
 
-    def handle_data(self, data: str) -> None:
+    def say(self, data: str) -> None:
         if self._hidden:
             return
         if self._code is not None:

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from lianhua.errors import FileCut, InvalidRequest
 from lianhua.exchange import gemini_page
-from lianhua.exchange.events import events_of
+from lianhua.exchange.events import events_of, marked
 from lianhua.exchange.nextchat import STORE
-from lianhua.exchange.portable import FORMAT
+from lianhua.exchange.portable import CONVERSATION_BYTES, FORMAT
 from lianhua.exchange.shape import Events, skip
 from lianhua.exchange.source import Allowance, Readable, Source
 
@@ -96,13 +96,13 @@ class Kind(Struct, frozen=True):
 
 def kind_of(file: Readable, allowance: Allowance) -> Kind:
     """What the file is, by as much of it as tells. Raises `InvalidRequest` when it is nothing that is known."""
-    source = Source(file, allowance, None)
+    source = Source(file, allowance, CONVERSATION_BYTES)
     beginning = source.peek(gemini_page.LOOK_BYTES)
     if beginning.lstrip().startswith(b"<"):
         found = Kind("gemini", "page") if gemini_page.is_page(beginning) else None
     else:
         try:
-            found = _told(events_of(source, lines=True))
+            found = _told(marked(events_of(source, lines=True), source))
         except FileCut as exc:  # of what, nobody can tell
             raise InvalidRequest("file", f"is not JSON: it ends too soon, at {source.where}") from exc
     if found is None:

@@ -4,6 +4,10 @@ import re
 from typing import Final
 
 ADDRESS_CHARS: Final = 2_000
+TITLE_CHARS: Final = 200
+LINKS: Final = 5  # in one place
+# Of texts that a conversation gets in the place of short marks, beyond what the file holds: a mark can come very often.
+ROOM_CHARS: Final = 8_000_000
 _ADDRESS = re.compile(r"https?://[^\s<>]+", re.IGNORECASE)
 _HOST = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 
@@ -14,6 +18,20 @@ def link(title: object, address: object) -> str:
         return ""
     host = _HOST.match(address)
     shown = " ".join(title.split()) if isinstance(title, str) else ""
-    named = shown or (host[1] if host else address)
+    named = shown[:TITLE_CHARS] or (host[1] if host else address)
     words = re.sub(r"([\\\[\]`*_<>])", r"\\\1", named)
     return f"[{words}]({address.replace('(', '%28').replace(')', '%29')})"
+
+
+class Room:
+    """Bounds how much longer than its file a conversation may become."""
+
+    def __init__(self, chars: int = ROOM_CHARS) -> None:
+        self._left = chars
+
+    def take(self, chars: int) -> bool:
+        """Whether there is room for so many more."""
+        if chars > self._left:
+            return False
+        self._left -= chars
+        return True

@@ -23,7 +23,7 @@ from lianhua.exchange import (
     plain_messages,
 )
 from lianhua.exchange.conversation import Found
-from lianhua.exchange.events import each, events_of, open_field
+from lianhua.exchange.events import each, events_of, marked, open_field
 from lianhua.exchange.kinds import Format, Kind, kind_of
 from lianhua.exchange.portable import CONVERSATION_BYTES, FORMAT, VERSION, PortableConversation
 from lianhua.exchange.report import Tally
@@ -165,7 +165,7 @@ def _gathered(events: Events, source: Source, homes: dict[str, dict[str, Shape]]
             for raw in _things(events, source, wanted[""]):
                 yield "", raw
         else:
-            value_of(start, value, events, SCALAR)
+            value_of(start, value, marked(events, source), SCALAR)
         source.mark()
 
 
@@ -175,7 +175,7 @@ def _home(events: Events, source: Source, wanted: dict[str, Shape]) -> Iterator[
             for raw in _things(events, source, wanted[name]):
                 yield name, raw
         else:
-            found = value_of(start, value, events, SCALAR)
+            found = value_of(start, value, marked(events, source), SCALAR)
             if wanted.get(name) is SCALAR:
                 yield name, found
         source.mark()

@@ -55,8 +55,7 @@ class Source:
     Raises `InvalidRequest` when the allowance is used up, or more than `piece` bytes come between two calls of `mark`.
     """
 
-    def __init__(self, file: Readable, allowance: Allowance, piece: int | None) -> None:
-        """`piece` is None where nothing is held of what is read."""
+    def __init__(self, file: Readable, allowance: Allowance, piece: int) -> None:
         self.halves = 0
         self.position = 0  # in bytes, at most a block ahead of what has been parsed
         self._file = file
@@ -95,7 +94,7 @@ class Source:
         return b""
 
     def _check(self) -> None:
-        if self._piece is not None and self.position - self._marked > self._piece + BLOCK_BYTES:
+        if self.position - self._marked > self._piece + BLOCK_BYTES:
             raise InvalidRequest("file", f"holds more than {self._piece // 1024**2} MB in one piece, at {self.where}")
 
     @property
