@@ -480,13 +480,13 @@ def test_ids_depend_on_the_format_and_nothing_else() -> None:
 def test_short_marks_do_not_make_a_conversation_long_without_end() -> None:
     mark, long = "\ue200c\ue201", "https://example.org/" + "x" * 1_900
     references = [{"matched_text": mark, "items": [{"title": "t", "url": long}] * 3}]
-    content = {"content_type": "text", "parts": [mark * 50_000]}
+    content = {"content_type": "text", "parts": [mark * 5_000]}
     message = {"author": {"role": "assistant"}, "content": content, "metadata": {"content_references": references}}
     (found,), _ = read(json.dumps([{"mapping": {"a": {"message": message}}}]).encode())
     assert len(found.messages[0].content) <= links.ROOM_CHARS
     fragments = [
         {"type": "SEARCH", "results": [{"cite_index": 1, "url": long}]},
-        {"type": "RESPONSE", "content": "[citation:1]" * 50_000},
+        {"type": "RESPONSE", "content": "[citation:1]" * 5_000},
     ]
     (found,), _ = read(json.dumps([{"mapping": {"a": {"message": {"fragments": fragments}}}}]).encode())
     assert len(found.messages[0].content) <= links.ROOM_CHARS
