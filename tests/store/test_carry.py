@@ -314,6 +314,14 @@ async def test_a_deleted_conversation_comes_again_and_leaves_no_trace(house: Hou
     await house.conversations.erase(ID.format(1), OWNER, keep_conversation=False)
     assert [key for key in await keys_of_all(house) if not key.endswith(":feed")] == keys
     assert (await house.bring(ours(conversation(1)))).imported.conversations == 1
+    await house.conversations.erase(ID.format(1), OWNER, keep_conversation=True)
+    report = await house.bring(ours(conversation(1)))
+    assert (report.imported.messages, report.imported.extended) == (2, 1)
+    found = await house.whole(ID.format(1))
+    assert (found.title, found.current, [one.content for one in found.messages]) == (
+        "title 1", "m1", ["question", "answer"],
+    )  # fmt: skip
+    assert are_sound(found.messages, found.branches)
 
 
 async def test_the_same_file_at_the_same_time_in_two_processes_comes_once(nodes: Nodes, tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ class Carrier:
             fresh = _newer(conversation.messages, known, await self._oldest(keys))
         fresh = sorted(fresh[-cap:], key=lambda message: message.depth)  # parents first
         orphans = 0
-        for args in _additions(owner, conversation.updated_at, self.retention, fresh, settle=bool(fields[3])):
+        for args in _additions(owner, conversation, self.retention, fresh, settle=bool(fields[3])):
             answer = await self._database.run(self._extension, keys.lasting, args, durable=True)
             if answer[0] != b"ok":
                 return None
@@ -425,10 +425,16 @@ def _newer(messages: Sequence[PortableMessage], known: set[str], oldest: float) 
 
 
 def _additions(
-    owner: str, updated_at: float, retention: Retention, messages: Sequence[PortableMessage], *, settle: bool
+    owner: str,
+    conversation: PortableConversation,
+    retention: Retention,
+    messages: Sequence[PortableMessage],
+    *,
+    settle: bool,
 ) -> Iterator[list[Argument]]:
     """The calls that add messages, parents first; `settle`: one at least."""
-    head: list[Argument] = [owner, f"{updated_at:.6f}", retention.seconds, retention.messages]
+    updated_at = f"{conversation.updated_at:.6f}"
+    head: list[Argument] = [owner, updated_at, retention.seconds, retention.messages, conversation.title]
     args, size = list(head), 0
     for message in messages:
         body = _body(message)
