@@ -1,7 +1,7 @@
 """What Claude gives its users as `conversations.json`: conversations with their `chat_messages`, which since the end of
 2024 consist of blocks and since 2025 name their parents.
 
-The format is described nowhere by those who make it; this follows what exports from 2024 to 2026 hold.
+The format is described nowhere by those who make it; this follows what converters of 2024 to 2026 read.
 """
 
 from typing import Any, Final
