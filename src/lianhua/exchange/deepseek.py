@@ -1,8 +1,8 @@
 """What DeepSeek gives its users as `conversations.json`: like ChatGPT's a `mapping` of nodes, but with `inserted_at`
 for times, and messages that consist of `fragments`: the question, the thoughts, the answer.
 
-The format is described nowhere by those who make it; this follows what converters of 2025 and 2026 read. In the first ones
-a message is one text without a role: there every other one is the user's, counted from the root.
+The format is described nowhere by those who make it; this follows what converters of 2025 and 2026 read. In the first
+exports a message is one text without a role: there every other one is the user's, counted from the root.
 """
 
 import re
