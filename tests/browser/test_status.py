@@ -1,5 +1,7 @@
 """What a screen reader is told, and what it finds."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.talk import Talk
@@ -58,6 +60,37 @@ def test_a_failure_is_said_once(talk: Talk) -> None:
     assert len([text for text in said(talk) if "The server cannot be reached." in text]) == 1
 
 
+def test_what_happens_behind_a_dialog_is_said_in_the_dialog(told: Talk, model: ToldModel) -> None:
+    """All that is outside a modal dialog is out of the accessibility tree, and so is the page's own line."""
+    told.page.evaluate(LISTEN)
+    told.send("question")
+    reply = model.next_reply()
+    reply.say("One")
+    expect(told.texts.last).to_have_text("One")
+    told.input.press("Control+/")
+    dialog = told.page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_have_text("")
+    reply.end()
+    expect(dialog.get_by_role("status")).to_have_text("The reply is complete.")
+    told.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert said(told) == ["The reply begins.", "The reply is complete."]
+
+    told.click("Clear conversation")
+    expect(dialog).to_have_accessible_description(re.compile("^All its messages are deleted"))
+
+
+def test_what_happens_twice_is_said_twice(talk: Talk) -> None:
+    talk.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    talk.say("hello")
+    # A screen reader hears only of a text that is another than the one before.
+    for text in ("Copied", "Copied\u00a0", "Copied"):
+        talk.replies.get_by_role("button", name=re.compile("^Cop")).click()
+        talk.page.wait_for_function(
+            "text => document.querySelector('.page > [role=status]').textContent === text", arg=text
+        )
+
+
 def test_the_page_makes_sense_to_who_cannot_see_it(talk: Talk) -> None:
     talk.say("hello")
     expect(talk.page.locator("body")).to_match_aria_snapshot("""
@@ -100,3 +133,10 @@ def test_the_page_makes_sense_to_who_cannot_see_it(talk: Talk) -> None:
         )
         == []
     )
+
+
+def test_what_only_a_screen_reader_finds_makes_the_page_no_taller(talk: Talk) -> None:
+    """A hidden heading that the messages do not hold would stand below the page, and the page would scroll to it."""
+    for _ in range(3):
+        talk.say("one line\n" * 12)
+    assert talk.page.evaluate("document.documentElement.scrollHeight - innerHeight") == 0

@@ -3,14 +3,28 @@ import { signal } from "@preact/signals";
 import { missingMessage, Problem, Unreachable } from "../core/problem.ts";
 import { t, textOf } from "./language.ts";
 
-/** The one line that a screen reader is told: start, end and failure of a reply, never its text. */
-export const announcement = signal("");
+/**
+ * Makes a text that is said twice in a row another text, which looks and sounds the same: Chromium tells no screen reader
+ * of a new node with the old text, and Orca does not read what was cleared and set again.
+ */
+const AGAIN = "\u00a0";
+
+interface Announcement {
+  readonly text: string;
+  /** The modal dialog on top, null where there is none: nothing outside it is read. */
+  readonly within: Element | null;
+}
+
+/** What a screen reader is told: start, end and failure of a reply, never its text. */
+export const announcement = signal<Announcement>({ text: "", within: null });
 
 /** What did not work, in words for the line above the input; null while all is well. */
 export const trouble = signal<string | null>(null);
 
 export function announce(text: string): void {
-  announcement.value = text;
+  const before = announcement.peek().text;
+  const within = [...document.querySelectorAll("dialog[open]")].at(-1) ?? null;
+  announcement.value = { text: text === before ? text + AGAIN : text, within };
 }
 
 export function report(error: unknown): void {

@@ -1,10 +1,10 @@
-import { announcement } from "../state/status.ts";
 import { Banners } from "./Banners.tsx";
 import { Composer } from "./Composer.tsx";
 import { isDrawerOpen } from "./drawer.ts";
 import { Header } from "./Header.tsx";
 import { MessageList } from "./MessageList.tsx";
 import { SideList } from "./SideList.tsx";
+import { StatusLine } from "./StatusLine.tsx";
 
 export function App() {
   return (
@@ -16,9 +16,7 @@ export function App() {
         <MessageList />
         <Composer />
       </main>
-      <div class="visually-hidden" role="status">
-        {announcement.value}
-      </div>
+      <StatusLine />
     </div>
   );
 }

@@ -9,8 +9,7 @@ export function ClearDialog({ onClose }: { onClose: () => void }) {
     void clear();
   };
   return (
-    <Dialog title={t("conversation.clear.title")} onClose={onClose}>
-      <p>{t("conversation.clear.text")}</p>
+    <Dialog title={t("conversation.clear.title")} text={t("conversation.clear.text")} onClose={onClose}>
       <div class="dialog-actions">
         <button type="button" class="button" onClick={onClose}>
           {t("dialog.cancel")}

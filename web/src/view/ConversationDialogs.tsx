@@ -53,8 +53,7 @@ function DeleteDialog({ conversation, onClose }: ConversationDialogsProps) {
   };
   const isExporting = state === "exporting";
   return (
-    <Dialog title={t("conversation.delete.title", { title })} onClose={onClose}>
-      <p>{t("conversation.delete.text")}</p>
+    <Dialog title={t("conversation.delete.title", { title })} text={t("conversation.delete.text")} onClose={onClose}>
       {state !== "asking" && (
         <p class={isExporting ? "muted" : "dialog-trouble"} role="alert">
           {t(isExporting ? "export.running" : "export.failed.kept")}

@@ -1,17 +1,22 @@
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
+import { StatusLine } from "./StatusLine.tsx";
+
 interface DialogProps {
   readonly title: string;
+  /** What it asks or tells, in a sentence or two: read out when it opens, as its title is. */
+  readonly text?: string;
   /** Called when the reader leaves it, by Escape as well. */
   readonly onClose: () => void;
   readonly children: ComponentChildren;
 }
 
 /** The browser's own modal dialog: it holds the focus and gives it back. Open as long as it is drawn. */
-export function Dialog({ title, onClose, children }: DialogProps) {
+export function Dialog({ title, text, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
+  const textId = useId();
   const isDrawn = useRef(true);
   useLayoutEffect(() => {
     const element = dialog.current;
@@ -46,6 +51,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     <dialog
       ref={dialog}
       aria-labelledby={titleId}
+      aria-describedby={text === undefined ? undefined : textId}
       onCancel={leave}
       onClose={() => isDrawn.current && onClose()}
       onPointerDown={notePress}
@@ -53,8 +59,10 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     >
       <div class="dialog-content">
         <h2 id={titleId}>{title}</h2>
+        {text !== undefined && <p id={textId}>{text}</p>}
         {children}
       </div>
+      <StatusLine dialog={dialog} />
     </dialog>
   );
 }

@@ -26,9 +26,10 @@ export function PersonaDelete({ persona, onDeleted, onClose }: PersonaDeleteProp
     onDeleted(persona);
   };
   const heir = presentRole();
+  const title = t("personas.delete.title", { name: persona.name });
+  const text = t("personas.delete.text", { name: roleCalled(heir)?.name ?? heir });
   return (
-    <Dialog title={t("personas.delete.title", { name: persona.name })} onClose={onClose}>
-      <p>{t("personas.delete.text", { name: roleCalled(heir)?.name ?? heir })}</p>
+    <Dialog title={title} text={text} onClose={onClose}>
       {trouble !== "" && (
         <p class="dialog-trouble" role="alert">
           {trouble}

@@ -82,8 +82,7 @@ function DiscardDialog({ onDiscard, onClose }: { onDiscard: () => void; onClose:
     onDiscard();
   };
   return (
-    <Dialog title={t("personas.discard.title")} onClose={onClose}>
-      <p>{t("personas.discard.text")}</p>
+    <Dialog title={t("personas.discard.title")} text={t("personas.discard.text")} onClose={onClose}>
       <div class="dialog-actions">
         <button type="button" class="button" onClick={onClose}>
           {t("personas.discard.keep")}
