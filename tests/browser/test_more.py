@@ -155,6 +155,9 @@ def test_the_shortcuts_of_the_keyboard(told: Talk, model: ToldModel) -> None:
     editor = told.page.get_by_label("Edit message")
     expect(editor).to_be_focused()
     expect(editor).to_have_value("count to a million")
+    # The key that opened it has not moved the cursor in it.
+    keyboard.type("!")
+    expect(editor).to_have_value("count to a million!")
     editor.press("Escape")
 
     keyboard.press("Control+Shift+O")

@@ -23,7 +23,7 @@ export function press(event: KeyboardEvent): void {
     isInputEmpty: draft.peek() === "",
     isField: at.matches("input, select, textarea"),
   });
-  // The editor has the focus at once: in Firefox the same key would move the cursor there to the beginning.
+  // The editor has the focus at once: the same key would move the cursor there to the beginning.
   if (action === "edit") event.preventDefault();
   if (action !== null) ACTIONS[action]();
 }
