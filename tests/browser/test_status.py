@@ -76,7 +76,12 @@ def test_what_happens_behind_a_dialog_is_said_in_the_dialog(told: Talk, model: T
     expect(dialog).to_have_count(0)
     assert said(told) == ["The reply begins.", "The reply is complete."]
 
+    told.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    told.replies.get_by_role("button", name="Copy").click()
+    expect(told.status).to_have_text("Copied")
     told.click("Clear conversation")
+    # Chromium has a line read that comes back into the tree.
+    expect(told.page.locator(".page > [role=status]")).to_have_text("")
     expect(dialog).to_have_accessible_description(re.compile("^All its messages are deleted"))
 
 

@@ -27,6 +27,11 @@ export function announce(text: string): void {
   announcement.value = { text: text === before ? text + AGAIN : text, within };
 }
 
+/** For a dialog that opens: what the page said before would be read once more when it closes. */
+export function clearAnnouncement(): void {
+  announcement.value = { text: "", within: null };
+}
+
 export function report(error: unknown): void {
   trouble.value = describe(error);
 }

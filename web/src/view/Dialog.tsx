@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
+import { clearAnnouncement } from "../state/status.ts";
 import { StatusLine } from "./StatusLine.tsx";
 
 interface DialogProps {
@@ -22,6 +23,7 @@ export function Dialog({ title, text, onClose, children }: DialogProps) {
     const element = dialog.current;
     const opener = document.activeElement;
     element?.showModal();
+    clearAnnouncement();
     return () => {
       // Its event comes later, when nobody asks any more.
       isDrawn.current = false;
