@@ -11,7 +11,7 @@
     ├── Unavailable              the caller tries again later
     │   └── StoreUnavailable, Overloaded, Draining
     └── ModelError               a turn ends `failed`; the person may try again
-        ├── ModelAuthFailed, ModelRefused, ModelBadResponse, ContextTooLong
+        ├── ModelAuthFailed, ModelRefused (PrefillRefused), ModelBadResponse, ContextTooLong
         └── ModelRateLimited, ModelUnavailable, ModelTimeout
 
 A branch is what the one who catches it can do. HTTP is not known here: `api/problems` maps these to statuses. A bug
@@ -160,6 +160,10 @@ class ModelAuthFailed(ModelError):
 
 class ModelRefused(ModelError):
     code = "model_refused"
+
+
+class PrefillRefused(ModelRefused):
+    """The server lets its model not go on with a reply of its own; it can be asked to."""
 
 
 class ModelBadResponse(ModelError):

@@ -45,11 +45,12 @@ class ReasoningPiece(Struct, frozen=True, gc=False):
 
 
 class Notice(Struct, frozen=True, omit_defaults=True):
-    """Why nothing comes at the moment. `message` is for people."""
+    """Why nothing comes at the moment. `message` is for people, `model` the id of one that is asked from now on."""
 
     code: str
     message: str
     retry_in_s: float | None = None
+    model: str | None = None
 
 
 class Snapshot(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """One running turn with all that it needs, and the switch that stops it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -41,13 +41,27 @@ def opening_reasoning(kept: Kept) -> str:
     return f"{kept.reasoning.rstrip()}\n\n" if kept.reasoning else ""
 
 
+class Asking(Struct, frozen=True):
+    """What one model is asked with. `shrink` makes a smaller prompt of a refused one, `seam` is where the reply goes on
+    after a cut, `again` makes the same of what is known of the model by now.
+    """
+
+    model: ChatModel
+    prompt: Prompt
+    count: CountTokens
+    shrink: Callable[[Prompt], Prompt]
+    seam: Seam | None
+    again: Callable[[], "Asking"]
+
+
 class Job:
-    """`stop` may be called at any time from the same event loop. `shrink` makes a smaller prompt of a refused one.
+    """`stop` may be called at any time from the same event loop. `fallbacks` are the models to ask in the place of the
+    first when it cannot answer.
 
     `chosen_role` is the persona that came with the message, if one did: the conversation takes it over. `opening` is
-    what viewers are told before anything else, and `seam` where the reply goes on after a cut. `started` is the turn's
-    first event, where it has not been run before. `reply` is there once the turn has ended. `title` is
-    what the question calls the conversation, where it is the first one.
+    what viewers are told before anything else. `started` is the turn's first event, where it has not been run before.
+    `reply` is there once the turn has ended. `title` is what the question calls the conversation, where it is the first
+    one.
     """
 
     def __init__(
@@ -56,15 +70,12 @@ class Job:
         turn: Turn,
         question: Message,
         record: TurnRecord,
-        prompt: Prompt,
-        model: ChatModel,
+        asking: Asking,
         options: GenerationOptions,
-        count: CountTokens,
-        shrink: Callable[[Prompt], Prompt],
         chosen_role: str | None = None,
         opening: Notice | None = None,
         losses: int = 0,
-        seam: Seam | None = None,
+        fallbacks: Sequence[Callable[[], Asking]] = (),
         started: Numbered | None = None,
         kept: Kept = NOTHING_KEPT,
         title: str = "",
@@ -73,15 +84,12 @@ class Job:
         self.turn = turn
         self.question = question
         self.record = record
-        self.prompt = prompt
-        self.model = model
         self.options = options
-        self.count = count
-        self.shrink = shrink
+        self.fallbacks = list(fallbacks)
+        self.ask_with(asking)
         self.chosen_role = chosen_role
         self.opening = opening
         self.losses = losses
-        self.seam = seam
         self.started = started
         self.kept = kept
         self.title = title
@@ -90,6 +98,11 @@ class Job:
         self.renewed_at_s = asyncio.get_running_loop().time()
         self.stop_reason: StopReason | None = None
         self._limit: asyncio.Timeout | None = None
+
+    def ask_with(self, asking: Asking) -> None:
+        """The model and the prompt to go on with; nothing of the reply has been shown yet."""
+        self.asking = asking
+        self.model, self.prompt, self.count, self.seam = asking.model, asking.prompt, asking.count, asking.seam
 
     @property
     def unseen(self) -> bool:

@@ -72,9 +72,10 @@ class Conversation(Struct, frozen=True):
 class ContextEntry(Struct, frozen=True, omit_defaults=True):
     """One line of the account: a message that was sent to the model or left out, and why.
 
-    `id` is "persona" for the system prompt. `reason` is one of: persona, last_message, fits, pinned, and where a
-    cut reply goes on kept (the reply so far) and go_on (the request for the rest) (all sent); message_count,
-    token_budget, empty, retry_smaller (all left out).
+    `id` is "persona" for the system prompt. `reason` is one of: persona, last_message, fits, joined (made one with the
+    message before it), pinned, opening (a line of the server's above a reply that would come first), and where a cut
+    reply goes on kept (the reply so far) and go_on (the request for the rest) (all sent); message_count, token_budget,
+    no_question, repeated, empty, retry_smaller (all left out).
     """
 
     id: str

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Struct
 from lianhua.errors import InvalidRequest, MessageTooLong
 from lianhua.events import Notice
 from lianhua.ground import Act, Edit, Ground, Send
-from lianhua.job import NOTHING_KEPT, Job, Kept
+from lianhua.job import NOTHING_KEPT, Asking, Job, Kept
 from lianhua.messages import Conversation, Language, Message
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel, GenerationOptions
@@ -22,6 +23,7 @@ from lianhua.store.branches import Window
 from lianhua.store.journal import Claim, NewTurn
 from lianhua.texts import say
 from lianhua.turn import Turn, TurnRecord, TurnRef
+from lianhua.window import former_start
 
 TITLE_CHARS: Final = 40
 
@@ -52,6 +54,16 @@ class Cut(Struct, frozen=True):
 
     reply_id: str
     text: str
+
+
+class Grounds(Struct, frozen=True):
+    """What a prompt is made from, whichever model it is for."""
+
+    language: Language
+    persona: Persona
+    question: Message
+    window: Window
+    cut: Cut | None
 
 
 class TurnPlanner:
@@ -102,22 +114,20 @@ class TurnPlanner:
             goes_on: Cut | None = Cut(record.reply_message_id, claim.text)
         else:
             goes_on = Cut(cut.id, cut.content) if cut else None
-        first, shrink = self._prompts(record.language, persona, model, question, window, goes_on)
+        plan = Grounds(record.language, persona, question, window, goes_on)
+        asking = self._asking(model, plan)
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
         code = "continued" if shown else "restarted"
         return Job(
             claim.owner,
             turn,
             question,
-            msgspec.structs.replace(record, context=first.context, attempts=record.attempts + 1),
-            first,
-            model,
+            msgspec.structs.replace(record, context=asking.prompt.context, attempts=record.attempts + 1),
+            asking,
             self._options(persona),
-            self._counter_for(model.info.name),
-            shrink,
             opening=Notice(code, say(code, record.language)),
             losses=claim.losses,
-            seam=_seam(model, goes_on),
+            fallbacks=self._fallbacks(record.asked or record.model, plan, after=record.model),
             kept=Kept(cut.content, cut.reasoning) if cut else NOTHING_KEPT,
         )
 
@@ -150,14 +160,15 @@ class TurnPlanner:
         parent_id = window.head if ground.parent_id is None else ground.parent_id
         question = ground.question or Message(new_id(), "user", said, parent_id=parent_id or None)
         goes_on = Cut(ground.cut.id, ground.cut.content) if ground.cut else None
-        prompt, shrink = self._prompts(ask.language, persona, model, question, window, goes_on)
+        plan = Grounds(ask.language, persona, question, window, goes_on)
+        asking = self._asking(model, plan)
         turn = Turn(ref)
         record = TurnRecord(
             user_message_id=question.id,
             reply_message_id=new_id(),
             model=model.info.id,
             persona=persona.id,
-            context=prompt.context,
+            context=asking.prompt.context,
             language=ask.language,
             key=ask.key,
             continues=ground.cut.id if ground.cut else None,
@@ -168,13 +179,10 @@ class TurnPlanner:
             turn,
             question,
             record,
-            prompt,
-            model,
+            asking,
             self._options(persona),
-            self._counter_for(model.info.name),
-            shrink,
             ask.role,
-            seam=_seam(model, goes_on),
+            fallbacks=self._fallbacks(model.info.id, plan),
             started=started,
             kept=Kept(ground.cut.content, ground.cut.reasoning) if ground.cut else NOTHING_KEPT,
             title=title_of(said) if said and not conversation.title else "",
@@ -198,16 +206,17 @@ class TurnPlanner:
         limits = [tokens for tokens in (persona.max_tokens, self._limits.reply_tokens) if tokens]
         return GenerationOptions(persona.temperature, persona.top_p, min(limits, default=None))
 
-    def _prompts(
-        self,
-        language: Language,
-        persona: Persona,
-        model: ChatModel,
-        question: Message,
-        window: Window,
-        cut: Cut | None,
-    ) -> tuple[Prompt, Callable[[Prompt], Prompt]]:
-        """The prompt, and what makes a smaller one of a prompt which the model refused."""
+    def _fallbacks(self, asked: str, grounds: Grounds, after: str | None = None) -> list[Callable[[], Asking]]:
+        """How each model is asked that comes in the place of `asked`; with `after`, those that come after that one."""
+        models = self.catalog.fallbacks(asked)
+        ids = [model.info.id for model in models]
+        return [
+            partial(self._asking, model, grounds) for model in models[ids.index(after) + 1 if after in ids else 0 :]
+        ]
+
+    def _asking(self, model: ChatModel, grounds: Grounds) -> Asking:
+        """What a model is asked with. Raises `MessageTooLong` where its window is known and too small."""
+        language, persona, window, cut = grounds.language, grounds.persona, grounds.window, grounds.cut
         text = persona.text(language)
         info = model.info
         count = self._counter_for(info.name)
@@ -217,9 +226,9 @@ class TurnPlanner:
 
         def prompt_within(budget_tokens: int, refused: Prompt | None) -> Prompt:
             found = select(
-                text.prompt.strip(),
+                text.prompt,
                 history,
-                question,
+                grounds.question,
                 max_messages=self._limits.messages,
                 budget_tokens=max(budget_tokens - reserve, 1),
                 count=count,
@@ -228,16 +237,38 @@ class TurnPlanner:
                 language=language,
                 persona_name=text.name,
                 smaller_than=refused.context if refused else None,
+                former=_former_start(window, model, budget_tokens) if refused is None else None,
+                refuses=info.window == "set" and refused is None,
             )
             return going_on(found, cut.reply_id, cut.text, count, prefill=prefill) if cut else found
 
-        def shrink(refused: Prompt) -> Prompt:
-            return prompt_within(smaller_budget(refused.context), refused)
+        def budget() -> int:
+            window_tokens = model.info.context_tokens
+            reply_tokens = self._options(persona).max_tokens
+            if reply_tokens and persona.max_tokens:
+                reply_tokens = min(reply_tokens, window_tokens // 2)  # a persona cannot talk the question away
+            return token_budget(window_tokens, reply_tokens)
 
-        reply_tokens = self._options(persona).max_tokens
-        if reply_tokens and persona.max_tokens:
-            reply_tokens = min(reply_tokens, info.context_tokens // 2)  # a persona cannot talk the question away
-        return prompt_within(token_budget(info.context_tokens, reply_tokens), None), shrink
+        def shrink(refused: Prompt) -> Prompt:
+            smaller, learnt = smaller_budget(refused.context), budget()
+            return prompt_within(learnt if smaller < learnt < refused.context.used_tokens else smaller, refused)
+
+        return Asking(
+            model,
+            prompt_within(budget(), None),
+            count,
+            shrink,
+            _seam(model, cut),
+            partial(self._asking, model, grounds),
+        )
+
+
+def _former_start(window: Window, model: ChatModel, budget_tokens: int) -> str | None:
+    """What the window of the turn before began with, unless that turn had less room, or another model."""
+    former = window.former
+    if former is None or former.model != model.info.id or former.context.budget_tokens < budget_tokens:
+        return None
+    return former_start(former.context)
 
 
 def _seam(model: ChatModel, cut: Cut | None) -> Seam | None:

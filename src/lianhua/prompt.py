@@ -2,17 +2,22 @@
 
 The persona's system prompt comes first, then the newest messages that fit both the message count and the token
 budget. The last user message is always there, and pinned messages are as far as the budget goes. All others are taken
-without gaps: the first one that does not fit ends the window, for a conversation with holes reads as a different
-conversation.
+without gaps, from where the `window` begins, for a conversation with holes reads as a different conversation.
+
+Many chat templates take nothing but a system prompt and then the user and the assistant by turns, the user first, and a
+prompt that one of them refuses it refuses for ever. So messages of the same speaker that follow each other are made
+one, and a window begins with a question.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from msgspec import Struct
 
 from lianhua.errors import ContextTooLong, MessageTooLong
-from lianhua.messages import ContextAccount, ContextEntry, Language, Message
+from lianhua.messages import ContextAccount, ContextEntry, Language, Message, Speaker
+from lianhua.window import Earlier, Room, reasons_left_out, window_start
 
 CountTokens = Callable[[str], int]
 
@@ -21,6 +26,11 @@ CountTokens = Callable[[str], int]
 TOKENS_PER_MESSAGE = 5
 # A reply keeps a quarter of the context window, at most this much: more only starves the conversation's memory.
 REPLY_RESERVE_TOKENS = 4096
+
+# Between messages of the same speaker that are sent as one.
+JOINT = "\n\n"
+# What the user "says" before a reply that has no question above it: a pinned one, or a greeting.
+OPENING: dict[Language, str] = {"zh": "（以下是对话中的内容。）", "en": "(From the conversation:)"}
 
 # What a model is told after the part of a reply that was kept when its worker was lost.
 GO_ON: dict[Language, str] = {
@@ -37,8 +47,8 @@ class PromptMessage(Struct, frozen=True):
 
 
 class Prompt(Struct, frozen=True):
-    """What a model is given for one turn: the persona's system prompt first, the last user message last; where a cut
-    reply goes on, that reply after it.
+    """What a model is given for one turn: the persona's system prompt first, if it has one, then user and assistant by
+    turns, the last user message last; where a cut reply goes on, that reply after it.
 
     `context` is the account of what was included and left out; of the models only `demo` looks at it.
     """
@@ -60,10 +70,19 @@ def smaller_budget(refused: ContextAccount) -> int:
 
     Raises `ContextTooLong` when there is no history to leave out.
     """
-    history = [entry.tokens for entry in refused.messages if entry.included and entry.reason in ("fits", "pinned")]
-    if not history:
+    if not has_history(refused):
         raise ContextTooLong("persona and question alone")
-    return refused.used_tokens - (sum(history) + 1) // 2
+    history = sum(entry.tokens for entry in refused.messages if _is_history(entry))
+    return refused.used_tokens - (history + 1) // 2
+
+
+def has_history(account: ContextAccount) -> bool:
+    """Whether anything was sent that can be left out."""
+    return any(_is_history(entry) for entry in account.messages)
+
+
+def _is_history(entry: ContextEntry) -> bool:
+    return entry.included and entry.reason in ("fits", "joined", "pinned")
 
 
 def message_tokens(text: str, count: CountTokens) -> int:
@@ -110,55 +129,137 @@ def select(
     language: Language = "zh",
     persona_name: str = "",
     smaller_than: ContextAccount | None = None,
+    former: str | None = None,
+    refuses: bool = True,
 ) -> Prompt:
     """The prompt for `question`, with as much of `history` (oldest first, without `question`) as fits.
 
     `max_messages` counts the question too. Messages whose ids are in `pinned` have their place before all others, and
-    beyond `max_messages` if need be. `older` is how many messages of the branch are not in `history`. With
-    `smaller_than`, an earlier account that the model refused as too long, what falls out now is marked `retry_smaller`.
-    Raises `MessageTooLong` (in tokens) when persona and question alone exceed the budget.
+    beyond `max_messages` if need be. `older` is how many messages of the branch are not in `history`. `former` is the
+    message that the window began with in the turn before. With `smaller_than`, an earlier account that the model
+    refused as too long, what falls out now is marked `retry_smaller`. Raises `MessageTooLong` (in tokens) when persona
+    and question alone exceed the budget and it `refuses`; else they are sent alone.
     """
-    system_tokens = message_tokens(system, count)
+    system = system.strip()
+    system_tokens = message_tokens(system, count) if system else 0
     question_tokens = message_tokens(question.content, count)
     used = system_tokens + question_tokens
-    if used > budget_tokens:
+    if used > budget_tokens and refuses:
         raise MessageTooLong(max(budget_tokens - system_tokens, 0), question_tokens, "tokens")
 
-    sent_before = {entry.id for entry in smaller_than.messages if entry.included} if smaller_than else set()
     costs = [message_tokens(message.content, count) for message in history]
-    held: set[str] = set()  # the pinned ones that fit, the newest first in line
-    for message, tokens in zip(reversed(history), reversed(costs), strict=True):
-        if message.id in pinned and message.content and used + tokens <= budget_tokens:
-            held.add(message.id)
-            used += tokens
+    greeting = _greeting(history, older)
+    if any(message.role == "assistant" and message.id in {*pinned, greeting} for message in history):
+        used += message_tokens(OPENING[language], count)
+    held = _held(history, costs, pinned, budget_tokens - used)
+    used += sum(tokens for message, tokens in zip(history, costs, strict=True) if message.id in held)
+    repeated = _repeated([*history, question], pinned)
+    earlier = _earlier(history, costs, held, {*pinned, *repeated}, greeting)
+    room = Room(max_messages - 1 - len(held), budget_tokens - used)
+    start = window_start(earlier, room, former)
+    left_out = reasons_left_out(earlier, room, start)
 
-    entries: list[ContextEntry] = [
-        ContextEntry(question.id, question.role, question_tokens, included=True, reason="last_message")
-    ]
-    kept: list[PromptMessage] = [PromptMessage("user", question.content)]
-    places = max_messages - 1 - len(held)
-    closed: str | None = None  # why the window takes no more messages
-    for message, tokens in zip(reversed(history), reversed(costs), strict=True):
+    sent_before = {entry.id for entry in smaller_than.messages if entry.included} if smaller_than else set()
+    talk = _Talk(count, language)
+    for place, (message, tokens) in enumerate(zip(history, costs, strict=True)):
         if message.id in held:
-            reason, included = "pinned", True
-        elif not message.content:
-            reason, included = "empty", False
+            talk.add(message, tokens, "pinned")
+        elif not _says_something(message):
+            talk.leave_out(message, tokens, "empty")
+        elif message.id in repeated:
+            talk.leave_out(message, tokens, "repeated")
+        elif place < start or message.id in pinned:
+            why = "token_budget" if message.id in pinned else left_out[place]
+            talk.leave_out(message, tokens, "retry_smaller" if message.id in sent_before else why)
         else:
-            if closed is None and places <= 0:
-                closed = "message_count"
-            if closed is None and used + tokens > budget_tokens:
-                closed = "token_budget"
-            why = "token_budget" if message.id in pinned else closed
-            if why is not None:
-                reason, included = "retry_smaller" if message.id in sent_before else why, False
-            else:
-                reason, included = "fits", True
-                used += tokens
-                places -= 1
-        if included:
-            kept.append(PromptMessage(message.role, message.content))
-        entries.append(ContextEntry(message.id, message.role, tokens, included=included, reason=reason))
-    entries.append(ContextEntry("persona", "system", system_tokens, included=True, reason="persona"))
-    kept.append(PromptMessage("system", system))
-    account = ContextAccount(budget_tokens, used, older, tuple(reversed(entries)))
-    return Prompt(tuple(reversed(kept)), account, language, persona_name)
+            talk.add(message, tokens, "fits")
+    talk.add(question, question_tokens, "last_message")
+
+    why = "persona" if system else "empty"
+    persona = ContextEntry("persona", "system", system_tokens, included=bool(system), reason=why)
+    entries = (persona, *talk.entries)
+    used = sum(entry.tokens for entry in entries if entry.included)
+    opening = [PromptMessage("system", system)] if system else []
+    account = ContextAccount(budget_tokens, used, older, entries)
+    return Prompt((*opening, *talk.messages()), account, language, persona_name)
+
+
+class _Talk:
+    """What user and assistant say by turns, the user first, and the account of it."""
+
+    def __init__(self, count: CountTokens, language: Language) -> None:
+        self.entries: list[ContextEntry] = []
+        self._said: list[tuple[Speaker, list[str]]] = []
+        self._count = count
+        self._opening = OPENING[language]
+
+    def add(self, message: Message, tokens: int, reason: str) -> None:
+        if not self._said and message.role == "assistant":
+            self._said.append(("user", [self._opening]))
+            cost = message_tokens(self._opening, self._count)
+            self.entries.append(ContextEntry("opening", "user", cost, included=True, reason="opening"))
+        if self._said and self._said[-1][0] == message.role:
+            self._said[-1][1].append(message.content)
+            tokens = self._count(JOINT + message.content)
+            reason = "joined" if reason == "fits" else reason
+        else:
+            self._said.append((message.role, [message.content]))
+        self.entries.append(ContextEntry(message.id, message.role, tokens, included=True, reason=reason))
+
+    def leave_out(self, message: Message, tokens: int, reason: str) -> None:
+        self.entries.append(ContextEntry(message.id, message.role, tokens, included=False, reason=reason))
+
+    def messages(self) -> list[PromptMessage]:
+        return [PromptMessage(role, JOINT.join(texts)) for role, texts in self._said]
+
+
+def _held(history: Sequence[Message], costs: Sequence[int], pinned: Collection[str], room_tokens: int) -> set[str]:
+    """The ids of the pinned messages that fit, the newest first in line."""
+    held: set[str] = set()
+    for message, tokens in zip(reversed(history), reversed(costs), strict=True):
+        if message.id in pinned and _says_something(message) and tokens <= room_tokens:
+            held.add(message.id)
+            room_tokens -= tokens
+    return held
+
+
+def _earlier(
+    history: Sequence[Message],
+    costs: Sequence[int],
+    held: Collection[str],
+    apart: Collection[str],
+    greeting: str | None,
+) -> list[Earlier]:
+    """The history as the window sees it: what is `held` is in the prompt anyway, and like all that is `apart` takes no
+    room of it.
+    """
+    earlier: list[Earlier] = []
+    before: Speaker | None = None  # who speaks just before a window that begins here
+    for message, tokens in zip(history, costs, strict=True):
+        if message.id in held:
+            before = message.role
+        in_window = _says_something(message) and message.id not in apart
+        can_begin = message.role == "user" or before == "user" or message.id == greeting
+        earlier.append(Earlier(message.id, tokens if in_window else None, in_window and can_begin))
+    return earlier
+
+
+def _says_something(message: Message) -> bool:
+    """Whether there is anything but white space, which many servers refuse, in a message."""
+    return bool(message.content.strip())
+
+
+def _greeting(history: Sequence[Message], older: int) -> str | None:
+    """The id of what the conversation begins with, where that is a reply."""
+    first = next(filter(_says_something, history), None)
+    return first.id if first and first.role == "assistant" and older == 0 else None
+
+
+def _repeated(messages: Sequence[Message], pinned: Collection[str]) -> set[str]:
+    """The unanswered questions that were sent once more, word for word."""
+    said = [message for message in messages if _says_something(message)]
+    return {
+        message.id
+        for message, after in pairwise(said)
+        if message.role == after.role == "user" and message.content == after.content and message.id not in pinned
+    }

@@ -9,10 +9,20 @@ from itertools import groupby
 import msgspec
 from msgspec import Struct
 
-from lianhua.errors import ContextTooLong, ModelBadResponse, ModelError, ModelUnavailable, Unavailable
+from lianhua.errors import (
+    ContextTooLong,
+    MessageTooLong,
+    ModelBadResponse,
+    ModelError,
+    ModelUnavailable,
+    PrefillRefused,
+    Unavailable,
+)
 from lianhua.events import Notice
-from lianhua.job import Job, opening_reasoning
+from lianhua.job import Asking, Job, opening_reasoning
 from lianhua.messages import Message, MessageStatus, Usage
+from lianhua.models.patience import RETRY_S as REPEAT_S
+from lianhua.models.patience import Tries
 from lianhua.models.port import Delta, Finish, Queued, ReasoningDelta, Retrying, TextDelta
 from lianhua.relay import RETRY_S, Relay
 from lianhua.store.journal import Claim, Fate, TurnJournal
@@ -23,10 +33,13 @@ logger = logging.getLogger(__name__)
 
 
 class ReplyLimits(Struct, frozen=True):
-    """When a reply is too much: `seconds` for the whole of it, `chars` of text and reasoning together."""
+    """When a reply is too much: `seconds` for the whole of it, `chars` of text and reasoning together. A request that
+    failed is repeated within `retry_s` seconds.
+    """
 
     seconds: float
     chars: int
+    retry_s: float = REPEAT_S
 
 
 class Outcome(Struct, frozen=True):
@@ -114,7 +127,8 @@ class TurnRunner:
         try:
             async with asyncio.timeout(self._limits.seconds) as limit:
                 job.within(limit)
-                return await self._ask_twice_if_too_long(job)
+                await self._open(job)
+                return await self._ask_one_after_another(job, Tries(seconds=self._limits.retry_s))
         except TimeoutError:
             match job.stop_reason:
                 case "stopped":
@@ -134,24 +148,62 @@ class TurnRunner:
         finally:
             job.outside()
 
-    async def _ask_twice_if_too_long(self, job: Job) -> Outcome:
+    async def _open(self, job: Job) -> None:
+        """What viewers see before the model is asked."""
         if job.opening:
             await self._replace_record(job)
             await self._log(job, job.turn.notice(job.opening))
             if not job.unseen and job.turn.reasoning_length:  # of the try before: it was seen, so it stays
                 await self._log(job, job.turn.reasoning_piece("\n\n"))
         await self._log_kept(job)
+
+    async def _ask_one_after_another(self, job: Job, tries: Tries) -> Outcome:
+        """Asks the model, and in its place the others, as long as nothing was shown."""
+        while True:
+            tries.kept_back = len(job.fallbacks)
+            try:
+                return await self._ask_in_other_words(job, tries)
+            except ModelError as exc:
+                if not job.unseen or (other := _next_asking(job)) is None:
+                    raise
+                logger.warning("turn %s: %s: %s; %s is asked", job.turn.ref.turn_id, exc.code, exc, other.model.info.id)
+                info = other.model.info
+                await self._ask_anew(job, other)
+                text = say("fallback", job.language, model=info.name)
+                await self._log(job, job.turn.notice(Notice("fallback", text, model=info.id)))
+
+    async def _ask_in_other_words(self, job: Job, tries: Tries) -> Outcome:
+        """Asks one model, and again where it refuses how it was asked: with less of the conversation, or for the rest
+        of a reply that it does not go on with by itself.
+        """
         try:
-            return await self._ask(job)
+            return await self._ask(job, tries)
         except ContextTooLong:
             if not job.unseen:
                 raise
-        job.prompt = job.shrink(job.prompt)
-        job.record = msgspec.structs.replace(job.record, context=job.prompt.context, attempts=job.record.attempts + 1)
+            smaller = job.asking.shrink(job.prompt)
+            await self._ask_anew(job, msgspec.structs.replace(job.asking, prompt=smaller))
+            notice = Notice("context_too_long", say("window_shrunk", job.language))
+            await self._log(job, job.turn.notice(notice))
+        except PrefillRefused:
+            if not job.unseen:
+                raise
+            await self._ask_anew(job, job.asking.again())
+        return await self._ask(job, tries)
+
+    async def _ask_anew(self, job: Job, asking: Asking) -> None:
+        """Puts down what is asked from now on: the model that answers is the reply's, and its prompt the account's."""
+        record = job.record
+        asked = record.asked or (record.model if asking.model.info.id != record.model else None)
+        job.ask_with(asking)
+        job.record = msgspec.structs.replace(
+            record,
+            model=asking.model.info.id,
+            asked=asked,
+            context=asking.prompt.context,
+            attempts=record.attempts + 1,
+        )
         await self._replace_record(job)
-        notice = Notice("context_too_long", say("window_shrunk", job.language))
-        await self._log(job, job.turn.notice(notice))
-        return await self._ask(job)
 
     async def _log_kept(self, job: Job) -> None:
         """What the reply goes on with, as far as an earlier worker has not logged it."""
@@ -160,10 +212,11 @@ class TurnRunner:
         if job.kept.text and not job.turn.length:
             await self._log(job, job.turn.text_piece(job.kept.text))
 
-    async def _ask(self, job: Job) -> Outcome:
+    async def _ask(self, job: Job, tries: Tries) -> Outcome:
         turn = job.turn
         finish: Finish | None = None
-        async with aclosing(job.model.stream(job.prompt, job.options)) as batches:
+        options = msgspec.structs.replace(job.options, tries=tries)
+        async with aclosing(job.model.stream(job.prompt, options)) as batches:
             async for batch in batches:
                 # Whatever arrives while an append is on its way, or the turn rests, is the next batch.
                 for delta in _joined(batch):
@@ -313,11 +366,23 @@ def _event(job: Job, delta: Delta) -> Numbered | None:
             return turn.reasoning_piece(delta.text)
         case Retrying():
             job.record = msgspec.structs.replace(job.record, attempts=job.record.attempts + 1)
-            return turn.notice(Notice(delta.code, say("retrying", language), round(delta.retry_in_s, 1)))
+            text = say("retrying", language, attempt=delta.attempt, attempts=delta.attempts)
+            return turn.notice(Notice(delta.code, text, round(delta.retry_in_s, 1)))
         case Queued():
             return turn.notice(Notice("queued", say("queued", language, ahead=delta.ahead)))
         case Finish():
             return None
+
+
+def _next_asking(job: Job) -> Asking | None:
+    """What the next model is asked with for which the question is not too long."""
+    while job.fallbacks and job.stop_reason is None:
+        build = job.fallbacks.pop(0)
+        try:
+            return build()
+        except MessageTooLong:
+            continue
+    return None
 
 
 def _failure(turn: Turn, code: str) -> Outcome:

@@ -63,6 +63,7 @@ class Settings:
     first_byte_timeout_s: float
     delta_timeout_s: float
     reply_timeout_s: float
+    retry_timeout_s: float
     prices: Mapping[str, tuple[Decimal, Decimal]]  # of a million tokens in a prompt and in a reply
     currency: str
     log_level: str
@@ -265,6 +266,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_FIRST_BYTE_TIMEOUT_S", _number(0.1, 3_600), 300.0),
     _row("LIANHUA_DELTA_TIMEOUT_S", _number(0.1, 3_600), 60.0),
     _row("LIANHUA_REPLY_TIMEOUT_S", _number(1, 86_400), 3_600.0),
+    _row("LIANHUA_RETRY_TIMEOUT_S", _number(0, 3_600), 60.0),
     _row("LIANHUA_PRICES", _prices, lambda _env: {}),
     _row("LIANHUA_CURRENCY", _currency, "USD"),
     _row("LIANHUA_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),

@@ -42,7 +42,11 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "reply_cut": ("模型的回答中途断开，已保留收到的内容", "The model's answer was cut off; what came is kept"),
     "reply_too_long": ("回复达到长度上限，已停止", "The reply reached its length limit and was stopped"),
     # Notices while a turn runs.
-    "retrying": ("模型暂时没有回应，正在重试", "The model did not answer; trying again"),
+    "retrying": (
+        "模型暂时没有回应，正在重试（第 {attempt} 次，最多 {attempts} 次）",
+        "The model did not answer; trying again (attempt {attempt} of at most {attempts})",
+    ),
+    "fallback": ("模型无法回答，改由 {model} 回答", "The model cannot answer; {model} is asked in its place"),
     "queued": ("正在排队，前面还有 {ahead} 个回复", "Waiting in the queue, {ahead} before this one"),
     "restarted": ("生成进程中断，正在重新生成", "The process making this reply was lost; it is being made again"),
     "continued": ("生成进程中断，正在接着写", "The process making this reply was lost; it goes on from here"),

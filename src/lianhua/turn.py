@@ -25,7 +25,8 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
     """What is kept of a turn as long as its reply. Times are Unix seconds by the store's clock, None while not reached.
 
     `end` and `end_cursor` let a viewer who comes after the log is gone still get the last event, with its id.
-    `continues` is the id of the reply that this turn goes on with.
+    `continues` is the id of the reply that this turn goes on with. `asked` is the model that was to answer, where
+    `model` has come in its place.
     """
 
     user_message_id: str
@@ -42,6 +43,7 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
     end: End | None = None
     end_cursor: Cursor | None = None
     continues: str | None = None
+    asked: str | None = None
 
 
 class Numbered(Struct, frozen=True, gc=False):

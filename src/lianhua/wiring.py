@@ -20,12 +20,19 @@ from lianhua.models.catalog import Catalog
 from lianhua.models.demo import DemoModel
 from lianhua.models.discover import FoundServer, find_local_server
 from lianhua.models.download import Download
-from lianhua.models.listed import ListedModel, context_tokens_of, parse_models_file, parse_models_list
+from lianhua.models.listed import (
+    ListedModel,
+    check_fallbacks,
+    context_tokens_of,
+    is_providers_own,
+    parse_models_file,
+    parse_models_list,
+)
 from lianhua.models.local import CONTEXT_TOKENS, LocalModel, local_info
 from lianhua.models.local_process import missing_runtime
 from lianhua.models.openai import OpenAIModel
 from lianhua.models.patience import Limits
-from lianhua.models.port import ChatModel, ModelInfo, Prefill
+from lianhua.models.port import ChatModel, ModelInfo, Prefill, WindowSource
 from lianhua.models.pull import find_pulled
 from lianhua.models.scripted import ScriptedModel, load_script
 from lianhua.models.tokens import token_counter
@@ -106,7 +113,9 @@ async def open_chat(
         journal = TurnJournal(database, retention, f"{os.getpid()}-{secrets.token_hex(4)}")
         relay = Relay(journal)
         wakeups = Wakeups(database)
-        runner = TurnRunner(journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars))
+        runner = TurnRunner(
+            journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars, settings.retry_timeout_s)
+        )
         limits = ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars)
         planner = TurnPlanner(catalog, limits, _counter_for)
         branches = Branches(database)
@@ -174,6 +183,7 @@ async def pick_models(settings: Settings) -> list[ChatModel]:
     chosen: list[ChatModel] = [_openai(listed, settings, limits) for listed in _listed(settings)]
     if settings.local_model:
         chosen.append(_local(settings.local_model, settings, limits))
+    check_fallbacks({model.info.id: model.info.fallback for model in chosen}, f"LIANHUA_MODELS: {settings.models}")
     if chosen:
         return chosen
     if settings.discovery and (found := await find_local_server()):
@@ -186,6 +196,13 @@ async def pick_models(settings: Settings) -> list[ChatModel]:
 def describe(info: ModelInfo) -> str:
     """One line for the log and for `doctor`."""
     return f"{info.name} ({info.kind}{', ' + info.note if info.note else ''})"
+
+
+def describe_window(info: ModelInfo) -> str:
+    """How large a model's window is, and how that is known."""
+    how = {"set": "as set", "told": "as its server says", "learnt": "learnt from a refusal"}
+    how |= {"known": "as its provider says", "guessed": "a guess"}
+    return f"a window of {info.context_tokens:,} tokens ({how[info.window]})"
 
 
 def _listed(settings: Settings) -> list[ListedModel]:
@@ -205,14 +222,17 @@ def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIMo
         raise WrongSettings(f"LIANHUA_MODELS: {listed.id} wants the environment variable {listed.api_key_env}")
     base_url = listed.base_url or settings.openai_base_url or OPENAI_URL
     remote = not is_loopback(urlsplit(base_url).hostname or "")
+    set_tokens = listed.context_tokens or settings.context_tokens
     info = ModelInfo(
         id=listed.id,
         name=listed.name or listed.id,
         kind="openai",
-        context_tokens=listed.context_tokens or settings.context_tokens or context_tokens_of(upstream),
+        context_tokens=set_tokens or context_tokens_of(upstream),
         images=listed.images,
         prefill=listed.prefill,
         serial=not remote,
+        window="set" if set_tokens else "known" if is_providers_own(upstream) else "guessed",
+        fallback=listed.fallback,
     )
     # llama.cpp's server ends a connection after a streamed reply without saying so, and the next turn would meet a dead
     # one. On this machine a new connection costs 0.1 ms, so there none is used twice.
@@ -220,10 +240,13 @@ def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIMo
 
 
 def _found(found: FoundServer, settings: Settings, limits: Limits) -> OpenAIModel:
-    tokens = settings.context_tokens or FOUND_CONTEXT_TOKENS
+    tokens = settings.context_tokens or found.context_tokens or FOUND_CONTEXT_TOKENS
+    window: WindowSource = "set" if settings.context_tokens else "told" if found.context_tokens else "guessed"
     # Ollama and llama.cpp go on with a last message of the model's own; of LM Studio nothing of the kind is documented.
     prefill: Prefill | None = None if found.name == "LM Studio" else "last"
-    info = ModelInfo(found.model, found.model, "openai", tokens, note=found.name, prefill=prefill, serial=True)
+    info = ModelInfo(
+        found.model, found.model, "openai", tokens, note=found.name, prefill=prefill, serial=True, window=window
+    )
     return OpenAIModel(info, found.base_url, None, limits, keep_connections=False)
 
 

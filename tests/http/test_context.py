@@ -1,5 +1,6 @@
 """The account of a turn: exactly what the model was given, and what was left out and why."""
 
+import itertools
 from typing import Any
 
 import aiohttp
@@ -33,28 +34,26 @@ async def test_the_account_is_what_the_model_was_given(
         assert [{"role": entry["role"], "content": contents[entry["id"]]} for entry in included] == given
         assert kept["used_tokens"] == sum(entry["tokens"] for entry in included) <= kept["budget_tokens"]
         assert all(entry["tokens"] > 0 and entry["reason"] for entry in kept["messages"])
-    assert [message["content"] for message in sent[3][1:]] == ["fine, thanks", "message 2", "fine, thanks", "message 3"]
+    assert [message["content"] for message in sent[3][1:]] == ["message 2", "fine, thanks", "message 3"]
 
 
-async def test_the_window_is_twenty_messages(alice: Client) -> None:
+async def test_the_window_is_twenty_messages_and_loses_them_in_blocks(alice: Client) -> None:
     conversation = await alice.create()
-    texts, turn = [], ""
-    for number in range(15):
+    given, turn = [], ""
+    for number in range(16):
         whole = await alice.say(conversation, f"message {number}")
-        texts.append(whole.text)
         turn = whole.turn["turn_id"]
-    # The question is one of the twenty, the persona's prompt comes on top.
-    assert texts[9] == "echo: message 9 (turn 10: 20 messages)"
-    assert texts[10] == "echo: message 10 (turn 10: 21 messages)"
-    assert texts[14] == "echo: message 14 (turn 10: 21 messages)"
-
-    kept = await account(alice, conversation, turn)
-    included = [entry["id"] for entry in kept["messages"] if entry["included"]]
+        kept = await account(alice, conversation, turn)
+        given.append([entry["id"] for entry in kept["messages"] if entry["included"]])
+        left_out = [entry for entry in kept["messages"] if not entry["included"]]
+        assert {entry["reason"] for entry in left_out} <= {"message_count"}
+        assert kept["older_left_out"] + len(left_out) + len(given[-1]) == 2 * number + 2
+    # The question is one of the twenty, the persona's prompt comes on top. Of a full window twelve earlier ones stay.
+    assert [len(ids) - 1 for ids in given] == [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 13, 15, 17, 19, 13, 15]
     messages = [message["id"] for message in await alice.messages(conversation)]
-    assert included == ["persona", *messages[9:29]]
-    left_out = [entry for entry in kept["messages"] if not entry["included"]]
-    assert {entry["reason"] for entry in left_out} <= {"message_count"}
-    assert kept["older_left_out"] + len(left_out) == 9
+    assert given[15] == ["persona", *messages[16:31]]
+    for before, after in itertools.pairwise(given):
+        assert len(after) < len(before) or after[: len(before)] == before
 
 
 async def test_what_does_not_fit_the_models_window_is_left_out(alice: Client) -> None:

@@ -87,7 +87,8 @@ async def one_turn(client: Client, *answers: Answer, port: int, patience_s: floa
         await goes_on(client, conversation, whole)
         assert len(upstream.requests) == len(answers) + 1
         given = [message["content"] for message in upstream.requests[-1].json["messages"][1:]]
-        assert given == ["a question", *([whole.text] if whole.text else []), "another"]
+        # What was not answered is said again, in one message with the next question.
+        assert given == (["a question", whole.text, "another"] if whole.text else ["a question\n\nanother"])
     return whole, took_s
 
 

@@ -95,13 +95,13 @@ def test_a_first_turn_has_no_earlier_messages() -> None:
 
 
 def test_a_long_history_is_shown_by_its_ends() -> None:
-    history = [Message(f"m{at}", "user", f"message {at}") for at in range(15)]
+    history = [Message(f"m{at}", "assistant" if at % 2 else "user", f"message {at}") for at in range(16)]
     question = Message("q", "user", "now?")
     prompt = select("", history, question, max_messages=20, budget_tokens=5_000, count=len, language="en")
     text = explain(prompt)
 
-    assert "message 0`" in text and "message 14`" in text and "message 7`" not in text
-    assert "9 more in between" in text
+    assert "message 0`" in text and "message 15`" in text and "message 7`" not in text
+    assert "10 more in between" in text
 
 
 def test_what_people_wrote_stays_text() -> None:

@@ -21,13 +21,16 @@ _EVENT_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
 
 
 class Failed(Exception):
-    """One try came to nothing. `cut`: the connection broke, and what came so far is all there is."""
+    """One try came to nothing. `cut`: the connection broke, and what came so far is all there is. `of_status`: the
+    answer's status said so, and not something inside of it.
+    """
 
-    def __init__(self, fault: Fault, *, wait_s: float = 0.0, cut: bool = False) -> None:
+    def __init__(self, fault: Fault, *, wait_s: float = 0.0, cut: bool = False, of_status: bool = False) -> None:
         super().__init__()
         self.fault = fault
         self.wait_s = wait_s
         self.cut = cut
+        self.of_status = of_status
 
 
 class Answer:

@@ -35,6 +35,17 @@ class Catalog:
         """The model of that id; the default where there is none, as when the operator has taken a model away."""
         return self._models.get(model_id or self._default, self.default)
 
+    def fallbacks(self, model_id: str) -> list[ChatModel]:
+        """The models that are asked in the place of one that cannot answer, in order: its own list, then theirs."""
+        found: dict[str, ChatModel] = {}
+        named = [model_id]
+        for name in named:
+            for other in self._models[name].info.fallback if name in self._models else ():
+                if other in self._models and other not in found and other != model_id:
+                    found[other] = self._models[other]
+                    named.append(other)
+        return list(found.values())
+
     def add(self, model: ChatModel) -> None:
         """A model that has just become ready; it answers from the next turn on."""
         self._models[model.info.id] = model

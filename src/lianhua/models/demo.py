@@ -88,6 +88,8 @@ def _explain_zh(prompt: Prompt) -> str:
             (context.older_left_out + _left_out(prompt, "message_count"), "因为超出了消息条数上限"),
             (_left_out(prompt, "token_budget"), "因为超出了 token 预算"),
             (_left_out(prompt, "retry_smaller"), "因为模型嫌上下文太长，缩短后重试"),
+            (_left_out(prompt, "no_question"), "因为它回答的问题没有发送"),
+            (_left_out(prompt, "repeated"), "因为紧接着又问了一遍"),
             (_left_out(prompt, "empty"), "因为没有内容"),
         )
         if count
@@ -128,6 +130,8 @@ def _explain_en(prompt: Prompt) -> str:
             (context.older_left_out + _left_out(prompt, "message_count"), "beyond the message count"),
             (_left_out(prompt, "token_budget"), "beyond the token budget"),
             (_left_out(prompt, "retry_smaller"), "dropped because the model found the prompt too long"),
+            (_left_out(prompt, "no_question"), "a reply whose question is not sent"),
+            (_left_out(prompt, "repeated"), "asked once more word for word"),
             (_left_out(prompt, "empty"), "without any text"),
         )
         if count

@@ -1,6 +1,6 @@
 """What servers take of a request: they differ, and say so only when asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -8,14 +8,19 @@ from msgspec import Struct
 
 from lianhua.models.faults import Complaint
 from lianhua.models.port import GenerationOptions, Prefill
-from lianhua.prompt import Prompt
+from lianhua.models.refusals import refuses_roles
+from lianhua.prompt import JOINT, Prompt, PromptMessage
 
 
 class Dialect(Struct, frozen=True):
-    """Which optional parts of the request a server takes: all, until a refusal teaches otherwise."""
+    """Which optional parts of the request a server takes: all, until a refusal teaches otherwise.
+
+    Without `system_role` the system prompt is the beginning of the first message of the user's.
+    """
 
     usage: bool = True
     sampling: bool = True
+    system_role: bool = True
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
     def without(self, complaint: Complaint) -> "Dialect | None":
@@ -27,7 +32,17 @@ class Dialect(Struct, frozen=True):
             return msgspec.structs.replace(self, max_tokens="max_completion_tokens")
         if self.sampling and ("temperature" in complaint.words or "top_p" in complaint.words):
             return msgspec.structs.replace(self, sampling=False)
-        return None
+        return self._without_system_role(complaint)
+
+    def after(self, status: int, complaint: Complaint) -> "Dialect | None":
+        """The same for an answer of that status. Some servers fail (500) over a template, and so over roles alone."""
+        if status in (400, 422):
+            return self.without(complaint)
+        return self._without_system_role(complaint) if status >= 500 else None
+
+    def _without_system_role(self, complaint: Complaint) -> "Dialect | None":
+        refused = self.system_role and not complaint.of_context and refuses_roles(complaint.words)
+        return msgspec.structs.replace(self, system_role=False) if refused else None
 
 
 def request_body(
@@ -42,9 +57,10 @@ def request_body(
 
     A prompt that ends with the model's own words is to be gone on with, in the way that `prefill` names.
     """
-    body = {**extra, "model": model, "messages": prompt.messages, "stream": True}
+    messages = prompt.messages if dialect.system_role else _folded(prompt.messages)
+    body = {**extra, "model": model, "messages": messages, "stream": True}
     if prefill is not None and prompt.messages[-1].role == "assistant":
-        _let_go_on(body, prompt, prefill)
+        _let_go_on(body, messages, prefill)
     if dialect.usage:
         body["stream_options"] = {"include_usage": True}
     if options.temperature is not None:
@@ -59,9 +75,17 @@ def request_body(
     return msgspec.json.encode(body)
 
 
-def _let_go_on(body: dict[str, Any], prompt: Prompt, prefill: Prefill) -> None:
+def _folded(messages: Sequence[PromptMessage]) -> Sequence[PromptMessage]:
+    """The messages with the system prompt at the beginning of what the user says first."""
+    if len(messages) < 2 or messages[0].role != "system" or messages[1].role != "user":
+        return messages
+    system, first, *rest = messages
+    return (PromptMessage("user", f"{system.content}{JOINT}{first.content}"), *rest)
+
+
+def _let_go_on(body: dict[str, Any], messages: Sequence[PromptMessage], prefill: Prefill) -> None:
     if prefill == "vllm":  # docs.vllm.ai, chat completions: the two go together
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     elif prefill == "prefix":  # DeepSeek's and Mistral's chat completions
-        *before, last = prompt.messages
+        *before, last = messages
         body["messages"] = [*before, {"role": last.role, "content": last.content, "prefix": True}]

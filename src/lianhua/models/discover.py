@@ -10,7 +10,8 @@ from msgspec import Struct
 from lianhua.models.connection import Broken, NotHttp
 from lianhua.models.connections import Connections
 from lianhua.models.endpoint import parse_endpoint
-from lianhua.models.inflate import body_of
+from lianhua.models.listing import read_list
+from lianhua.models.window_size import listed_size
 
 # Where each listens by default, in the order in which they are preferred. docs.ollama.com/faq;
 # lmstudio.ai/docs/developer/core/server; llama.cpp tools/server/README.md
@@ -27,11 +28,14 @@ _NO_CHAT = re.compile(
 
 
 class FoundServer(Struct, frozen=True):
-    """A server that answered. `base_url` ends in `/v1`; `model` is the first of its models that can chat."""
+    """A server that answered. `base_url` ends in `/v1`; `model` is the first of its models that can chat, and
+    `context_tokens` its window, where the server says how large it is.
+    """
 
     name: str
     base_url: str
     model: str
+    context_tokens: int | None = None
 
 
 class _Model(Struct):
@@ -68,7 +72,7 @@ async def _ask(name: str, port: int, deadline: float) -> FoundServer | None:
     except (Broken, NotHttp, OSError, ValueError, RecursionError):
         return None
     model = first_chat_model([model.id for model in models.data])
-    return FoundServer(name, base_url, model) if model else None
+    return FoundServer(name, base_url, model, listed_size(body, model).tokens) if model else None
 
 
 async def _list(base_url: str, deadline: float) -> bytes:
@@ -79,13 +83,6 @@ async def _list(base_url: str, deadline: float) -> bytes:
         "GET", "/models", {"Accept": "application/json", "User-Agent": "lianhua", "Connection": "close"}
     )
     try:
-        connection = await connections.take(deadline)
-        await connection.ask(request + b"\r\n", deadline)
-        if connection.status != 200:
-            return b""
-        listed, body = bytearray(), body_of(connection)
-        while len(listed) <= MODELS_BODY_BYTES and (chunk := await body.read(deadline)):
-            listed += chunk
-        return bytes(listed) if len(listed) <= MODELS_BODY_BYTES else b""
+        return await read_list(connections, request, MODELS_BODY_BYTES, deadline)
     finally:
         connections.close()

@@ -4,7 +4,7 @@ Nothing of a body goes into an error's text: bodies quote prompts, and some quot
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -48,10 +48,11 @@ _HOPELESS_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"}
 
 @dataclass(frozen=True)
 class Fault:
-    """`passing`: the same request may well be answered a moment later."""
+    """`passing`: the same request may well be answered a moment later. `complaint`: in the server's own words."""
 
     error: ModelError
     passing: bool = False
+    complaint: "Complaint | None" = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def read_complaint(error: Any) -> Complaint:
     if not isinstance(error, dict):
         return Complaint(words=error[:WORDS_CHARS].lower() if isinstance(error, str) else "")
     words = [error.get("message"), error.get("detail"), error.get("param")]
+    if isinstance(error.get("n_ctx"), int):  # llama.cpp gives the window as a field
+        words.append(f"n_ctx {error['n_ctx']}")
     if isinstance(error.get("metadata"), dict):  # OpenRouter keeps the provider's own words there
         words.append(error["metadata"].get("raw"))
     codes = (error.get("code"), error.get("type"), error.get("status"))
@@ -116,6 +119,10 @@ def fault_of_status(status: int, complaint: Complaint) -> Fault:
 
 def fault_of_event(complaint: Complaint) -> Fault:
     """What an error object inside a 200 means."""
+    return replace(_fault_of_event(complaint), complaint=complaint)
+
+
+def _fault_of_event(complaint: Complaint) -> Fault:
     if complaint.of_context:
         return Fault(ContextTooLong("error in the stream"))
     for code in complaint.codes:

@@ -8,25 +8,46 @@ server sent.
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from lianhua.errors import ModelBadResponse, ModelTimeout, ModelUnavailable
+import msgspec
+
+from lianhua.errors import (
+    ContextTooLong,
+    ModelBadResponse,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    PrefillRefused,
+)
 from lianhua.models.answer import Answer, Failed, read_start
 from lianhua.models.connection import Broken, Connection, NotHttp
 from lianhua.models.connections import Connections
 from lianhua.models.dialect import Dialect, request_body
 from lianhua.models.endpoint import Endpoint, parse_endpoint
-from lianhua.models.faults import Fault, complaint_in, fault_of_status
+from lianhua.models.faults import Complaint, Fault, complaint_in, fault_of_status
 from lianhua.models.inflate import body_of
-from lianhua.models.patience import LONGEST_WAIT_S, TRIES, Limits, retry_after_s, wait_before
-from lianhua.models.port import Delta, GenerationOptions, ModelInfo, Retrying
-from lianhua.prompt import Prompt
+from lianhua.models.listing import read_list
+from lianhua.models.patience import TRIES, Limits, Tries, retry_after_s, wait_before
+from lianhua.models.port import Delta, GenerationOptions, ModelInfo, Retrying, WindowSource
+from lianhua.models.refusals import SMALLEST_WINDOW_TOKENS, refuses_prefill, window_in
+from lianhua.models.window_size import MORE_TO_ASK, listed_size
+from lianhua.prompt import Prompt, has_history, token_budget
 
 __all__ = ["Limits", "OpenAIModel"]
 
 # Enough for every field of an error that is looked at.
 ERROR_BODY_BYTES = 64 * 1024
+# Of a list of models; that of OpenRouter is nearly 1 MB.
+LIST_BODY_BYTES = 4 * 1024 * 1024
+# No server gives a window below 2,048 tokens unless it is told to, and a quarter of it is for the reply: only from here
+# on it matters how large it is, and its server is asked.
+ASK_FOR_SIZE_TOKENS = 1_536
+# What that may take, and how often it is tried where the server does not say.
+SIZE_S = 2.0
+SIZE_TRIES = 3
 DEFAULT_LIMITS = Limits()
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,7 +57,8 @@ class OpenAIModel:
 
     `upstream_model` is the name the server knows it by, where that differs from `info.id`. `extra_body` goes into
     each request, below the options of a turn. A login in the address is used where there is no key. Redirects are not
-    followed, for the key would follow them; cookies are not kept, proxies of the environment not used.
+    followed, for the key would follow them; cookies are not kept, proxies of the environment not used. The size of a
+    guessed window is asked once it matters and learnt from refusals; `info` has what is known.
     """
 
     def __init__(
@@ -58,6 +80,7 @@ class OpenAIModel:
         self._extra = extra_body or _NOTHING
         self._keep_connections = keep_connections
         self._dialect = Dialect()
+        self._size_tries = SIZE_TRIES if info.window == "guessed" else 0
         self._connections: Connections | None = None
         self._request = b""  # how each begins
         self._closed = False
@@ -68,13 +91,15 @@ class OpenAIModel:
 
     async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
         """See `ChatModel`. While nothing was shown, a passing fault is met by up to two more tries, each announced."""
+        await self._find_size(prompt)
+        tries = options.tries or Tries()
         shown = False
         attempt = 1
         while True:
             try:
                 connections = self._connected()
                 deadline = asyncio.get_running_loop().time() + self._limits.first_byte_s
-                connection = await self._ask(connections, prompt, options, deadline)
+                connection = await self._ask(connections, prompt, options, deadline, tries)
                 try:
                     answer = Answer(body_of(connection), deadline, self._limits.delta_s)
                     while batch := await answer.batch():
@@ -85,15 +110,21 @@ class OpenAIModel:
                     connections.give_back(connection)
                 return
             except Failed as failed:
-                error, wait_s = failed.fault.error, failed.wait_s
                 if shown and failed.cut:
                     return
-                if shown or not failed.fault.passing or attempt == TRIES or wait_s > LONGEST_WAIT_S:
+                if shown:
+                    raise failed.fault.error from None
+                if self._speaks_otherwise_after(failed):
+                    continue
+                error, wait_s = self._learnt_from(failed.fault, prompt), failed.wait_s
+                if not failed.fault.passing or error is not failed.fault.error or attempt == TRIES:
                     raise error from None
             wait_s = wait_before(attempt, self._limits.retry_s, wait_s)
-            yield [Retrying(error.code, wait_s)]
-            await asyncio.sleep(wait_s)
+            if not tries.may_repeat(asyncio.get_running_loop().time(), wait_s):
+                raise error from None
             attempt += 1
+            yield [Retrying(error.code, wait_s, attempt, TRIES)]
+            await asyncio.sleep(wait_s)
 
     async def close(self) -> None:
         """Close every connection. Replies under way end as cut, and none can be asked for any more."""
@@ -122,6 +153,7 @@ class OpenAIModel:
             "Accept-Encoding": "identity",  # compression holds single tokens back
             "Content-Type": "application/json",
             "User-Agent": "lianhua",
+            "x-litellm-num-retries": "0",  # a LiteLLM in between is not to multiply our own tries
         }
         if self._api_key:
             headers["Authorization"] = f"Bearer {self._api_key}"
@@ -132,16 +164,19 @@ class OpenAIModel:
         return headers
 
     async def _ask(
-        self, connections: Connections, prompt: Prompt, options: GenerationOptions, deadline: float
+        self, connections: Connections, prompt: Prompt, options: GenerationOptions, deadline: float, tries: Tries
     ) -> Connection:
-        """The connection on which a 2xx answer begins."""
+        """The connection on which a 2xx answer begins. What it took to get one is remembered."""
+        dialect, refused = self._dialect, None
         while True:
-            dialect = self._dialect
+            if not tries.begin(asyncio.get_running_loop().time()):
+                raise refused or Failed(Fault(ModelUnavailable("no try left")))
             body = request_body(self._upstream_model, prompt, options, dialect, self._extra, self._info.prefill)
             connection = await self._connect(connections, deadline)
             try:
                 await self._post(connection, body, deadline)
                 if 200 <= connection.status < 300:
+                    self._dialect = dialect
                     return connection
                 soon = min(deadline, asyncio.get_running_loop().time() + self._limits.connect_s)
                 complaint = complaint_in(await read_start(body_of(connection), ERROR_BODY_BYTES, soon))
@@ -149,11 +184,67 @@ class OpenAIModel:
                 connection.close()
                 raise
             connections.give_back(connection)
-            if connection.status in (400, 422) and (other := dialect.without(complaint)) is not None:
-                self._dialect = other
-                continue
-            fault = fault_of_status(connection.status, complaint)
-            raise Failed(fault, wait_s=retry_after_s(connection.header(b"retry-after")))
+            refused = _refusal(connection, complaint)
+            if self._of_prefill(complaint, prompt) or (other := dialect.after(connection.status, complaint)) is None:
+                raise refused
+            dialect = other
+
+    def _speaks_otherwise_after(self, failed: Failed) -> bool:
+        """Whether an error inside a 200 was about the roles, which are sent in another way from then on."""
+        complaint = failed.fault.complaint
+        if failed.of_status or complaint is None or (other := self._dialect.after(500, complaint)) is None:
+            return False
+        self._dialect = other
+        return True
+
+    def _of_prefill(self, complaint: Complaint, prompt: Prompt) -> bool:
+        goes_on = self._info.prefill is not None and prompt.messages[-1].role == "assistant"
+        return goes_on and refuses_prefill(complaint.words)
+
+    def _learnt_from(self, fault: Fault, prompt: Prompt) -> ModelError:
+        """The error of a fault, and what it tells of the model besides."""
+        complaint = fault.complaint or Complaint()
+        if self._of_prefill(complaint, prompt):
+            self._info = msgspec.structs.replace(self._info, prefill=None)
+            return PrefillRefused(str(fault.error))
+        if isinstance(fault.error, ContextTooLong):
+            used = prompt.context.used_tokens
+            guess = used if self._info.window != "set" and used >= SMALLEST_WINDOW_TOKENS else None
+            self._learn_size(window_in(complaint.words) or guess, "learnt")
+        return fault.error
+
+    def _learn_size(self, tokens: int | None, window: WindowSource) -> None:
+        if tokens is not None and (window == "told" or tokens < self._info.context_tokens):
+            self._info = msgspec.structs.replace(self._info, context_tokens=tokens, window=window)
+            self._size_tries = 0
+
+    async def _find_size(self, prompt: Prompt) -> None:
+        """Asks the server for the size of a guessed window. Raises `ContextTooLong` where the prompt has to shrink."""
+        used = prompt.context.used_tokens
+        if not self._size_tries or used < ASK_FOR_SIZE_TOKENS:
+            return
+        self._size_tries -= 1
+        self._learn_size(await self._told_size(), "told")
+        if used > token_budget(self._info.context_tokens) and has_history(prompt.context):
+            raise ContextTooLong("its server says so before it is asked")
+
+    async def _told_size(self) -> int | None:
+        """What the server's own lists say; None where they do not, cannot be read, or not in time."""
+        try:
+            connections, endpoint = self._connected(), parse_endpoint(self._base_url)
+            until = asyncio.get_running_loop().time() + SIZE_S
+            headers = {**self._headers(endpoint), "Accept": "application/json"}
+            del headers["Content-Type"]
+            request = endpoint.begin("GET", "/models", headers)
+            size = listed_size(await read_list(connections, request, LIST_BODY_BYTES, until), self._upstream_model)
+            if size.tokens is None and size.owner in MORE_TO_ASK:
+                root = msgspec.structs.replace(endpoint, path=endpoint.path.rstrip("/").removesuffix("/v1"))
+                request = root.begin("GET", MORE_TO_ASK[size.owner], headers)
+                body = await read_list(connections, request, LIST_BODY_BYTES, until)
+                size = listed_size(body, self._upstream_model)
+        except (Failed, Broken, NotHttp, OSError, ValueError):  # a time limit is an OSError
+            return None
+        return size.tokens
 
     async def _connect(self, connections: Connections, deadline: float) -> Connection:
         until = min(deadline, asyncio.get_running_loop().time() + self._limits.connect_s)
@@ -178,3 +269,11 @@ class OpenAIModel:
             raise Failed(Fault(ModelBadResponse(str(exc)))) from None
         except Broken as exc:
             raise Failed(Fault(ModelUnavailable(str(exc)), passing=True)) from None
+
+
+def _refusal(connection: Connection, complaint: Complaint) -> Failed:
+    fault = fault_of_status(connection.status, complaint)
+    # OpenAI's way to say that the same request will not do better (its own clients obey it too).
+    passing = fault.passing and connection.header(b"x-should-retry") != "false"
+    fault = replace(fault, passing=passing, complaint=complaint)
+    return Failed(fault, wait_s=retry_after_s(connection.header(b"retry-after")), of_status=True)

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from lianhua.messages import Usage
+from lianhua.models.patience import Tries
 from lianhua.prompt import Prompt
 
 ModelKind = Literal["openai", "local", "demo", "scripted"]
@@ -13,11 +14,12 @@ Prefill = Literal["last", "prefix", "vllm"]
 
 
 class GenerationOptions(Struct, frozen=True):
-    """None leaves a parameter to the model's own default."""
+    """None leaves a parameter to the model's own default. `tries` is what the turn may still spend on asking."""
 
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
+    tries: Tries | None = None
 
 
 class TextDelta(Struct, frozen=True):
@@ -29,10 +31,14 @@ class ReasoningDelta(Struct, frozen=True):
 
 
 class Retrying(Struct, frozen=True):
-    """Nothing was shown yet and the model is asked again in `retry_in_s` seconds. `code` says why."""
+    """Nothing was shown yet and the model is asked again in `retry_in_s` seconds. `code` says why, `attempt` for the
+    how-manieth time, of `attempts` at most.
+    """
 
     code: str
     retry_in_s: float
+    attempt: int = 2
+    attempts: int = 3
 
 
 class Queued(Struct, frozen=True):
@@ -51,8 +57,15 @@ class Finish(Struct, frozen=True):
 Delta = TextDelta | ReasoningDelta | Retrying | Queued | Finish
 
 
+# How the size of a window is known: the operator or the model itself has `set` it, its server has `told` it or was seen
+# to refuse more (`learnt`), it is `known` of a model that its provider alone runs, or `guessed` by the model's name.
+WindowSource = Literal["set", "told", "learnt", "known", "guessed"]
+
+
 class ModelInfo(Struct, frozen=True):
-    """`context_tokens` is the whole window, prompt and reply. `note` is for people: where the model runs.
+    """`context_tokens` is the whole window, prompt and reply, and `window` how that is known: only one that was set
+    refuses a question. `note` is for people: where the model runs. `fallback` are ids of models that are asked in the
+    place of this one when it cannot answer.
 
     `prefill` is how its server lets it go on with a reply of its own: where that is the `last` message, where it is
     also marked `prefix` (DeepSeek, Mistral), or by vLLM's `continue_final_message`. None: it has to be asked to. A
@@ -67,6 +80,8 @@ class ModelInfo(Struct, frozen=True):
     note: str = ""
     prefill: Prefill | None = None
     serial: bool = False
+    window: WindowSource = "set"
+    fallback: tuple[str, ...] = ()
 
 
 class ChatModel(Protocol):

@@ -3,6 +3,7 @@
 Every call checks the owner; a foreign conversation is a missing one.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,11 +14,13 @@ from lianhua.messages import Message
 from lianhua.store.database import Database
 from lianhua.store.keys import ConversationKeys
 from lianhua.store.scripts import Argument, Script
+from lianhua.turn import TurnRecord
 
 PINNED_MESSAGES: Final = 20  # each is in every prompt; more would leave no room to talk
 # A switch looks for the end of the branch so many messages at a time, so that the store is not kept for longer.
 SWITCH_STEPS: Final = 500
 _message = msgspec.json.Decoder(Message)
+_record = msgspec.json.Decoder(TurnRecord)
 
 
 class Placed(Struct, frozen=True):
@@ -51,7 +54,7 @@ class Window(Struct, frozen=True):
     """The newest messages of a branch, oldest first, and the pinned ones that come before them.
 
     `head` is the conversation's newest message. `total` counts all that precede what is to be said next; `pins` are the
-    ids of all pinned messages.
+    ids of all pinned messages. `former` is the record of the turn that made the newest reply, where one is kept.
     """
 
     messages: tuple[Message, ...]
@@ -59,6 +62,7 @@ class Window(Struct, frozen=True):
     head: str
     total: int
     pins: frozenset[str]
+    former: TurnRecord | None = None
 
 
 class Branches:
@@ -104,7 +108,16 @@ class Branches:
         answer = await self._tree(self._window, conversation_id, args, "parent_id" if at else "message_id")
         newest = tuple(stored_message(value) for value in reversed(answer[4]))
         pinned = tuple(stored_message(value) for value in reversed(answer[5]))
-        return Window(newest, pinned, answer[1].decode(), int(answer[2]) + 1, _pinned(answer[3]))
+        former = await self._record(conversation_id, newest)
+        return Window(newest, pinned, answer[1].decode(), int(answer[2]) + 1, _pinned(answer[3]), former)
+
+    async def _record(self, conversation_id: str, messages: Sequence[Message]) -> TurnRecord | None:
+        """The record of the turn that made the newest reply; imported ones have none."""
+        turn_id = next((message.turn_id for message in reversed(messages) if message.turn_id), None)
+        if turn_id is None:
+            return None
+        (value,) = await self._database.ask(("HGET", ConversationKeys(conversation_id).turns, turn_id))
+        return _record.decode(value) if value is not None else None
 
     async def message(self, conversation_id: str, owner: str, message_id: str) -> Message | None:
         """One message by its id; None when the conversation does not hold it."""

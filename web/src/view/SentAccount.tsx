@@ -62,6 +62,7 @@ function SentRow({ row }: { row: ContextRow }) {
 function excerpt(row: ContextRow): string {
   if (row.id === "persona") return t("sent.persona");
   if (row.id === "go_on") return t("sent.go_on");
+  if (row.id === "opening") return t("sent.opening");
   const content = messages.value.find(({ id }) => id === row.id)?.content;
   if (content === undefined) return t("sent.removed");
   const characters = [...content.replace(/\s+/g, " ")];

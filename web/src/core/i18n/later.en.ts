@@ -108,6 +108,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "sent.included": "sent",
   "sent.left": "left out",
   "sent.go_on": "(asked to go on)",
+  "sent.opening": "(a line before the first reply)",
 
   "reason.persona": "the persona is always sent",
   "reason.last_message": "the latest message is always sent",
@@ -115,6 +116,10 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "reason.message_count": "beyond the limit of messages",
   "reason.token_budget": "beyond the token budget",
   "reason.empty": "without text",
+  "reason.joined": "made one with the message before it",
+  "reason.opening": "stands before a reply that would come first",
+  "reason.no_question": "a reply to nobody",
+  "reason.repeated": "sent again word for word",
   "reason.retry_smaller": "left out after a refusal for length",
   "reason.pinned": "pinned, always sent",
   "reason.kept": "what the reply goes on from",

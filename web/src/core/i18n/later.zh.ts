@@ -106,6 +106,7 @@ export const laterZh = {
   "sent.included": "送出",
   "sent.left": "未送出",
   "sent.go_on": "（请它接着写）",
+  "sent.opening": "（垫在第一条回复前的一行）",
 
   "reason.persona": "角色设定总会送出",
   "reason.last_message": "最新的一句总会送出",
@@ -113,6 +114,10 @@ export const laterZh = {
   "reason.message_count": "超过了消息条数的上限",
   "reason.token_budget": "超过了词元的预算",
   "reason.empty": "没有内容",
+  "reason.joined": "与前一条合为一条送出",
+  "reason.opening": "垫在开头的回复之前",
+  "reason.no_question": "没有对应的提问",
+  "reason.repeated": "随后原样又发了一遍",
   "reason.retry_smaller": "太长被拒绝后，缩短重发",
   "reason.pinned": "已固定，总会送出",
   "reason.kept": "要接着写的部分",

@@ -1,0 +1,87 @@
+"""What a model server's words say of how it wants to be asked: which roles it takes, how large its window is. Pure.
+
+The words come in lower case, as `faults` reads them. They are those of real servers and of the templates that they
+render; a template's own words arrive inside others ("Jinja Exception: ...", "Template error: ...").
+"""
+
+import re
+
+# A refusal of the system role, or of who speaks when. Templates of Gemma ("System role not supported"), Mistral
+# ("Conversation roles must alternate user/assistant/...", "After the optional system message, conversation roles must
+# alternate ...", "Only user and assistant roles are supported!"), Qwen ("System message must be at the beginning.",
+# "Unexpected message role."); Gemini ("Developer instruction is not enabled for ...", "Please use a valid role: user,
+# model."), OpenAI's first reasoning models ("'messages[0].role' does not support 'system' with this model"), Bedrock
+# ("This model doesn't support system messages", "A conversation must start with a user message"), Anthropic ("roles
+# must alternate", "first message must use the \"user\" role"), DeepSeek ("does not support successive user or assistant
+# messages"), Perplexity ("user or assistant messages should alternate"), Qianfan ("the role of first message must be
+# user"), MiniMax ("invalid role: system").
+_ROLES = re.compile(
+    r"alternat"
+    r"|(?:system|developer)['\"`]? ?(?:role|message|instruction|prompt)s?\b.{0,60}?(?:not|n't|un)\W?(?:be )?"
+    r"(?:support|allow|enabl|accept|permit|valid|recogni)"
+    r"|system messages? (?:must|should|can only|may only|needs? to|has to) be (?:at the beginning|first|the first)"
+    r"|(?:not|n't|un) ?(?:support|allow|accept|permit)\w* (?:the )?['\"`]?(?:role:? )?['\"`]?(?:system|developer)\b"
+    r"|(?:unexpected|invalid|unknown|unsupported|unrecognized|valid) (?:message |chat )?roles?\b"
+    r"|roles? (?:is|are|was|were) (?:not |in|un)(?:supported|valid|allowed|known)"
+    r"|only (?:the )?['\"`]?user['\"`]?,? .{0,40}roles? (?:are|is) (?:supported|allowed)"
+    r"|messages\W{1,2}[0-9]+\W{1,3}role"
+    r"|(?:(?:first|start|begin)\w*\b.{0,40}\b(?:must|should|needs? to|has to)\b"
+    r"|\b(?:must|should|needs? to|has to) (?:start|begin)\b).{0,40}\buser\b"
+    r"|(?:successive|consecutive|adjacent|in a row).{0,30}(?:role|user|assistant|message)"
+    r"|(?:role|user|assistant)\w*['\"`]?.{0,20}(?:in a row|consecutive|successive)"
+    r"|system ?(?:角色|消息|role).{0,10}(?:不支持|不允许|非法|无效)|不支持.{0,6}system"
+    r"|角色.{0,8}(?:交替|不正确|错误|非法)"
+)
+# A template that fails for a reason of its own is given what every template takes, too.
+_TEMPLATE = re.compile(r"jinja|chat.?template|template.?error|error rendering prompt|parser for this template")
+# A last message of the model's own is refused: llama.cpp ("Cannot have 2 or more assistant messages at the end of the
+# list", "Assistant response prefill is incompatible with enable_thinking"), Anthropic ("does not support assistant
+# message prefill. The conversation must end with a user message."), Mistral ("Expected last role User or Tool (or
+# Assistant with prefix True)"), transformers ("continue_final_message is set but ..."), Gemini ("ensure that multiturn
+# requests ends with a user role"), Perplexity ("Last message must have role `user`").
+_PREFILL = re.compile(
+    r"prefill|continue_final_message|add_generation_prompt"
+    r"|assistant messages? at the end"
+    r"|(?:last|final) (?:message|role|assistant)"
+    r"|ends? with (?:a |an |the )?['\"`]?(?:user|assistant)"
+    r"|\bprefix\b.{0,60}(?:not (?:permitted|supported|allowed)|unexpected|unknown|extra)"
+    r"|(?:extra (?:inputs|fields)|unexpected|unknown|unrecognized).{0,60}\bprefix\b"
+)
+
+# What says how large the window is, the surest first. The number is the last thing matched, perhaps with commas.
+_SIZES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"n_ctx\D{0,4}(\d[\d,_]*)",  # llama.cpp
+        r"> ?(\d[\d,_]*)",  # Anthropic: "prompt is too long: 210000 tokens > 200000 maximum"
+        r"(\d[\d,_]*) (?:tokens? )?max(?:imum)? context",  # Mistral
+        # OpenAI, vLLM, SGLang, OpenRouter, llama.cpp, LM Studio, xAI, Moonshot, Fireworks
+        r"(?:context (?:length|window|size|limit)|model length|prompt length|token limit)\D{0,24}(\d[\d,_]*)",
+        r"maximum number of (?:input )?tokens\D{0,16}(\d[\d,_]*)",  # Gemini
+        r"(?:<=|≤|less than|at most|cannot exceed|limit of|maximum of|up to) ?(\d[\d,_]*)",  # TGI, Cohere, OpenAI
+        r"\[1, ?(\d[\d,_]*)\]",  # DashScope: "Range of input length should be [1, 30720]"
+    )
+)
+# A number below it is not the size of a window: some servers count the messages or the reply in the same sentence.
+SMALLEST_WINDOW_TOKENS = 512
+LARGEST_WINDOW_TOKENS = 100_000_000
+
+
+def refuses_roles(words: str) -> bool:
+    """Whether the roles of the messages, or their order, are what a server does not take."""
+    return bool(_ROLES.search(words) or _TEMPLATE.search(words))
+
+
+def refuses_prefill(words: str) -> bool:
+    """Of a request whose last message is the model's own: whether that is what a server does not take."""
+    return bool(_PREFILL.search(words))
+
+
+def window_in(words: str) -> int | None:
+    """The window, in tokens, that a refusal of a too long prompt names; None where it names none."""
+    for pattern in _SIZES:
+        for found in pattern.findall(words):
+            tokens = int(found.replace(",", "").replace("_", ""))
+            if SMALLEST_WINDOW_TOKENS <= tokens <= LARGEST_WINDOW_TOKENS:
+                return tokens
+    return None
