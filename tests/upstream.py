@@ -3,14 +3,16 @@
     async with Upstream(answer(503), events(b'data: {"choices": ...}\\n\\n', DONE)) as upstream:
         model = OpenAIModel(info, upstream.base_url, "key")
 
-Each request takes the next answer; the last one answers every further request. An answer is made of steps: bytes are
-written at once, an `asyncio.Event` is waited for, `HANG` waits until the client goes, `FIN` and `RST` cut the line.
+Each request takes the next answer; the last one answers every further request. A function gives the answer to a
+request that it is shown. An answer is made of steps: bytes are written at once, an `asyncio.Event` is waited for,
+`HANG` waits until the client goes, `FIN` and `RST` cut the line.
 """
 
 import asyncio
 import json
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Self
@@ -94,7 +96,7 @@ def text(content: str) -> bytes:
 class Upstream:
     """Answers on a free port of 127.0.0.1 from entering to leaving."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer | Callable[[Request], Answer]) -> None:
         self._answers = answers
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -140,7 +142,8 @@ class Upstream:
                     self.requests.append(request)
                     self._asked.notify_all()
                 script = self._answers[min(len(self.requests), len(self._answers)) - 1]
-                if not await _play(script, request, reader, writer):
+                answer = script(request) if callable(script) else script
+                if not await _play(answer, request, reader, writer):
                     break
         except (ConnectionError, asyncio.CancelledError):
             pass

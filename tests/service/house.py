@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
@@ -56,6 +56,7 @@ async def open_service(
     nodes: Nodes,
     *rules: Rule,
     model: ChatModel | None = None,
+    others: Sequence[ChatModel] = (),
     worker: str = "one",
     reply: ReplyLimits = ReplyLimits(60, 100_000),  # noqa: B008  frozen
     context_messages: int = 20,
@@ -71,7 +72,7 @@ async def open_service(
     journal = TurnJournal(database, retention, worker)
     relay = Relay(journal, patience_s)
     wakeups = Wakeups(database)
-    catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens))])
+    catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens)), *others])
     limits = ContextLimits(context_messages, None, 32_000)
     planner = TurnPlanner(catalog, limits, lambda _: estimate_tokens)
     conversations = ConversationStore(database, retention)

@@ -26,7 +26,9 @@ _BUFFER = memoryview(bytearray(256 * 1024))
 # the answer (1xx), the extensions of a chunk, trailers.
 BODILESS_BYTES = 64 * 1024
 # The headers that somebody looks at.
-_READ_HEADERS = frozenset((b"content-encoding", b"content-length", b"transfer-encoding", b"retry-after"))
+_READ_HEADERS = frozenset(
+    (b"content-encoding", b"content-length", b"transfer-encoding", b"retry-after", b"x-should-retry")
+)
 
 
 class Broken(Exception):

@@ -25,7 +25,7 @@ _ROLES = re.compile(
     r"|roles? (?:is|are|was|were) (?:not |in|un)(?:supported|valid|allowed|known)"
     r"|only (?:the )?['\"`]?user['\"`]?,? .{0,40}roles? (?:are|is) (?:supported|allowed)"
     r"|messages\W{1,2}[0-9]+\W{1,3}role"
-    r"|(?:(?:first|start|begin)\w*\b.{0,40}\b(?:must|should|needs? to|has to)\b"
+    r"|(?:(?:first|start|begin)\w*\b.{0,80}\b(?:must|should|needs? to|has to)\b"
     r"|\b(?:must|should|needs? to|has to) (?:start|begin)\b).{0,40}\buser\b"
     r"|(?:successive|consecutive|adjacent|in a row).{0,30}(?:role|user|assistant|message)"
     r"|(?:role|user|assistant)\w*['\"`]?.{0,20}(?:in a row|consecutive|successive)"
