@@ -7,12 +7,13 @@ from msgspec import Struct
 
 from lianhua.errors import LianhuaError, ModelError
 from lianhua.messages import ContextAccount
+from lianhua.models.openai import OpenAIModel
 from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
 from lianhua.prompt import Prompt, PromptMessage
 from lianhua.settings import Settings
 from lianhua.store.connect import is_served, open_store
 from lianhua.texts import say
-from lianhua.wiring import describe, load_personas, pick_models
+from lianhua.wiring import describe, describe_window, load_personas, pick_models
 
 ANSWER_TIMEOUT_S = 120.0  # a model on this computer is loaded first
 
@@ -46,6 +47,8 @@ async def _store(settings: Settings) -> Finding:
 
 
 async def _model(model: ChatModel) -> Finding:
+    if isinstance(model, OpenAIModel):
+        await model.find_size()
     question = PromptMessage("user", "Say OK.")
     prompt = Prompt((question,), ContextAccount(model.info.context_tokens, 8, 0, ()), "en")
     try:
@@ -55,7 +58,7 @@ async def _model(model: ChatModel) -> Finding:
         ):
             async for batch in batches:
                 if any(isinstance(delta, TextDelta) for delta in batch):
-                    return Finding(True, f"model: {describe(model.info)} answers")
+                    return Finding(True, f"model: {describe(model.info)} answers; {describe_window(model.info)}")
     except ModelError as exc:
         return Finding(False, f"model: {describe(model.info)}: {say(exc.code, 'en')}")
     except TimeoutError:

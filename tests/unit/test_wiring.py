@@ -8,7 +8,7 @@ from lianhua.errors import WrongSettings
 from lianhua.models.listed import UNKNOWN_CONTEXT_TOKENS, context_tokens_of
 from lianhua.models.port import ModelInfo
 from lianhua.settings import load_settings
-from lianhua.wiring import load_personas, pick_models
+from lianhua.wiring import describe_window, load_personas, pick_models
 
 NOWHERE = Path("/nonexistent/.env")
 
@@ -54,6 +54,44 @@ async def test_a_bad_file_of_models_is_refused_in_one_line(tmp_path: Path, text:
         await picked(tmp_path, LIANHUA_MODELS=str(file))
     assert str(refusal.value).startswith("LIANHUA_MODELS: ")
     assert "\n" not in str(refusal.value)
+
+
+async def test_models_may_answer_for_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text(
+        '[[model]]\nid = "a"\nfallback = ["b", "c"]\n[[model]]\nid = "b"\nfallback = ["c"]\n[[model]]\nid = "c"\n'
+    )
+    infos = await picked(tmp_path, OPENAI_API_KEY="k", LIANHUA_MODELS=str(file))
+    assert [info.fallback for info in infos] == [("b", "c"), ("c",), ()]
+
+
+@pytest.mark.parametrize(
+    ("fallbacks", "fault"),
+    [
+        ({"a": ["x"]}, "'x'"),
+        ({"a": ["a"]}, "a -> a"),
+        ({"a": ["b"], "b": ["c"], "c": ["b"]}, "b -> c -> b"),
+        ({"a": ["b", "c"], "c": ["a"]}, "a -> c -> a"),
+    ],
+)
+async def test_a_fallback_that_is_none_or_comes_back_is_refused_in_one_line(
+    tmp_path: Path, fallbacks: dict[str, list[str]], fault: str
+) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text("".join(f'[[model]]\nid = "{name}"\nfallback = {fallbacks.get(name, [])}\n' for name in "abc"))
+    with pytest.raises(WrongSettings) as refusal:
+        await picked(tmp_path, OPENAI_API_KEY="k", LIANHUA_MODELS=str(file))
+    assert str(refusal.value).startswith(f"LIANHUA_MODELS: {file}: ")
+    assert fault in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+async def test_only_a_window_that_was_set_is_no_guess(tmp_path: Path) -> None:
+    infos = await picked(tmp_path, OPENAI_API_KEY="k", LIANHUA_MODELS="gpt-4o,kimi-k2.6,qwen3-32b")
+    assert [info.window for info in infos] == ["known", "guessed", "guessed"]
+    infos = await picked(tmp_path, OPENAI_API_KEY="k", LIANHUA_MODELS="gpt-4o,kimi-k2.6", LIANHUA_CONTEXT_TOKENS="4096")
+    assert [(info.window, info.context_tokens) for info in infos] == [("set", 4_096)] * 2
+    assert describe_window(infos[0]) == "a window of 4,096 tokens (as set)"
 
 
 @pytest.mark.parametrize(

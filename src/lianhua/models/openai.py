@@ -91,7 +91,7 @@ class OpenAIModel:
 
     async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
         """See `ChatModel`. While nothing was shown, a passing fault is met by up to two more tries, each announced."""
-        await self._find_size(prompt)
+        await self._check_size(prompt)
         tries = options.tries or Tries()
         shown = False
         attempt = 1
@@ -125,6 +125,12 @@ class OpenAIModel:
             attempt += 1
             yield [Retrying(error.code, wait_s, attempt, TRIES)]
             await asyncio.sleep(wait_s)
+
+    async def find_size(self) -> None:
+        """Asks the server how large a guessed window is, where it has not said so before. Never raises."""
+        if self._size_tries:
+            self._size_tries -= 1
+            self._learn_size(await self._told_size(), "told")
 
     async def close(self) -> None:
         """Close every connection. Replies under way end as cut, and none can be asked for any more."""
@@ -218,13 +224,12 @@ class OpenAIModel:
             self._info = msgspec.structs.replace(self._info, context_tokens=tokens, window=window)
             self._size_tries = 0
 
-    async def _find_size(self, prompt: Prompt) -> None:
-        """Asks the server for the size of a guessed window. Raises `ContextTooLong` where the prompt has to shrink."""
+    async def _check_size(self, prompt: Prompt) -> None:
+        """Finds out what matters for a prompt. Raises `ContextTooLong` where it has to shrink."""
         used = prompt.context.used_tokens
         if not self._size_tries or used < ASK_FOR_SIZE_TOKENS:
             return
-        self._size_tries -= 1
-        self._learn_size(await self._told_size(), "told")
+        await self.find_size()
         if used > token_budget(self._info.context_tokens) and has_history(prompt.context):
             raise ContextTooLong("its server says so before it is asked")
 
