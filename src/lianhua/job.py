@@ -42,14 +42,16 @@ def opening_reasoning(kept: Kept) -> str:
 
 
 class Asking(Struct, frozen=True):
-    """What one model is asked with. `shrink` makes a smaller prompt of a refused one, `seam` is where the reply goes on
-    after a cut, `again` makes the same of what is known of the model by now.
+    """What one model is asked with. `shrink` makes a smaller prompt of a refused one, `answered_only` one without the
+    questions that got no reply, None where there are none. `seam` is where the reply goes on after a cut, and `again`
+    makes the same of what is known of the model by now.
     """
 
     model: ChatModel
     prompt: Prompt
     count: CountTokens
     shrink: Callable[[Prompt], Prompt]
+    answered_only: Callable[[Prompt], Prompt | None]
     seam: Seam | None
     again: Callable[[], "Asking"]
 

@@ -75,7 +75,7 @@ class ContextEntry(Struct, frozen=True, omit_defaults=True):
     `id` is "persona" for the system prompt. `reason` is one of: persona, last_message, fits, joined (made one with the
     message before it), pinned, opening (a line of the server's above a reply that would come first), and where a cut
     reply goes on kept (the reply so far) and go_on (the request for the rest) (all sent); message_count, token_budget,
-    no_question, repeated, empty, retry_smaller (all left out).
+    no_question, repeated, unanswered, empty, retry_smaller (all left out).
     """
 
     id: str

@@ -17,7 +17,17 @@ from lianhua.messages import Conversation, Language, Message
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.personas import Persona
-from lianhua.prompt import CountTokens, Prompt, going_on, going_on_tokens, select, smaller_budget, token_budget
+from lianhua.prompt import (
+    CountTokens,
+    Prompt,
+    going_on,
+    going_on_tokens,
+    left_out_unanswered,
+    select,
+    smaller_budget,
+    token_budget,
+    unanswered,
+)
 from lianhua.seam import Seam
 from lianhua.store.branches import Window
 from lianhua.store.journal import Claim, NewTurn
@@ -224,7 +234,11 @@ class TurnPlanner:
         prefill = info.prefill is not None
         reserve = going_on_tokens(cut.text, language, count, prefill=prefill) if cut else 0
 
-        def prompt_within(budget_tokens: int, refused: Prompt | None) -> Prompt:
+        refused_before = left_out_unanswered(window.former.context) if window.former else frozenset()
+
+        def prompt_within(
+            budget_tokens: int, refused: Prompt | None, without: frozenset[str] = refused_before
+        ) -> Prompt:
             found = select(
                 text.prompt,
                 history,
@@ -239,6 +253,7 @@ class TurnPlanner:
                 smaller_than=refused.context if refused else None,
                 former=_former_start(window, model, budget_tokens) if refused is None else None,
                 refuses=info.window == "set" and refused is None,
+                without=without,
             )
             return going_on(found, cut.reply_id, cut.text, count, prefill=prefill) if cut else found
 
@@ -253,11 +268,16 @@ class TurnPlanner:
             smaller, learnt = smaller_budget(refused.context), budget()
             return prompt_within(learnt if smaller < learnt < refused.context.used_tokens else smaller, refused)
 
+        def answered_only(refused: Prompt) -> Prompt | None:
+            without = unanswered(refused.context)
+            return prompt_within(budget(), None, without) if without - left_out_unanswered(refused.context) else None
+
         return Asking(
             model,
             prompt_within(budget(), None),
             count,
             shrink,
+            answered_only,
             _seam(model, cut),
             partial(self._asking, model, grounds),
         )

@@ -50,13 +50,21 @@ class Prompt(Struct, frozen=True):
     """What a model is given for one turn: the persona's system prompt first, if it has one, then user and assistant by
     turns, the last user message last; where a cut reply goes on, that reply after it.
 
-    `context` is the account of what was included and left out; of the models only `demo` looks at it.
+    `context` is the account of what was included and left out; of the models only `demo` looks at it. `question` is the
+    last user message without those that were made one with it.
     """
 
     messages: tuple[PromptMessage, ...]
     context: ContextAccount
     language: Language = "zh"
     persona_name: str = ""
+    question: str = ""
+
+    @property
+    def last_said(self) -> str:
+        """The last message, without those that were made one with it."""
+        last = self.messages[-1].content
+        return self.question if self.question and last.endswith(self.question) else last
 
 
 def token_budget(context_tokens: int, reply_tokens: int | None = None) -> int:
@@ -74,6 +82,21 @@ def smaller_budget(refused: ContextAccount) -> int:
         raise ContextTooLong("persona and question alone")
     history = sum(entry.tokens for entry in refused.messages if _is_history(entry))
     return refused.used_tokens - (history + 1) // 2
+
+
+def unanswered(account: ContextAccount) -> frozenset[str]:
+    """The ids of the questions that were sent although no reply came to them, and of those left out for that."""
+    sent = [entry for entry in account.messages if entry.included]
+    return frozenset(
+        entry.id
+        for entry, after in pairwise(sent)
+        if entry.role == after.role == "user" and entry.reason in ("fits", "joined")
+    ) | left_out_unanswered(account)
+
+
+def left_out_unanswered(account: ContextAccount) -> frozenset[str]:
+    """The ids of the questions that the model refused to hear with others."""
+    return frozenset(entry.id for entry in account.messages if entry.reason == "unanswered")
 
 
 def has_history(account: ContextAccount) -> bool:
@@ -113,7 +136,7 @@ def going_on(prompt: Prompt, reply_id: str, kept: str, count: CountTokens, *, pr
         account.older_left_out,
         account.messages + tuple(entries),
     )
-    return Prompt(prompt.messages + tuple(added), account, prompt.language, prompt.persona_name)
+    return Prompt(prompt.messages + tuple(added), account, prompt.language, prompt.persona_name, prompt.question)
 
 
 def select(
@@ -131,14 +154,16 @@ def select(
     smaller_than: ContextAccount | None = None,
     former: str | None = None,
     refuses: bool = True,
+    without: Collection[str] = (),
 ) -> Prompt:
     """The prompt for `question`, with as much of `history` (oldest first, without `question`) as fits.
 
     `max_messages` counts the question too. Messages whose ids are in `pinned` have their place before all others, and
     beyond `max_messages` if need be. `older` is how many messages of the branch are not in `history`. `former` is the
     message that the window began with in the turn before. With `smaller_than`, an earlier account that the model
-    refused as too long, what falls out now is marked `retry_smaller`. Raises `MessageTooLong` (in tokens) when persona
-    and question alone exceed the budget and it `refuses`; else they are sent alone.
+    refused as too long, what falls out now is marked `retry_smaller`; the ids in `without` are left out as
+    `unanswered`. Raises `MessageTooLong` (in tokens) when persona and question alone exceed the budget and it
+    `refuses`; else they are sent alone.
     """
     system = system.strip()
     system_tokens = message_tokens(system, count) if system else 0
@@ -154,7 +179,7 @@ def select(
     held = _held(history, costs, pinned, budget_tokens - used)
     used += sum(tokens for message, tokens in zip(history, costs, strict=True) if message.id in held)
     repeated = _repeated([*history, question], pinned)
-    earlier = _earlier(history, costs, held, {*pinned, *repeated}, greeting)
+    earlier = _earlier(history, costs, held, {*pinned, *repeated, *without}, greeting)
     room = Room(max_messages - 1 - len(held), budget_tokens - used)
     start = window_start(earlier, room, former)
     left_out = reasons_left_out(earlier, room, start)
@@ -166,6 +191,8 @@ def select(
             talk.add(message, tokens, "pinned")
         elif not _says_something(message):
             talk.leave_out(message, tokens, "empty")
+        elif message.id in without:
+            talk.leave_out(message, tokens, "unanswered")
         elif message.id in repeated:
             talk.leave_out(message, tokens, "repeated")
         elif place < start or message.id in pinned:
@@ -181,7 +208,7 @@ def select(
     used = sum(entry.tokens for entry in entries if entry.included)
     opening = [PromptMessage("system", system)] if system else []
     account = ContextAccount(budget_tokens, used, older, entries)
-    return Prompt((*opening, *talk.messages()), account, language, persona_name)
+    return Prompt((*opening, *talk.messages()), account, language, persona_name, question.content)
 
 
 class _Talk:

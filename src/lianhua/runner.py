@@ -14,6 +14,7 @@ from lianhua.errors import (
     MessageTooLong,
     ModelBadResponse,
     ModelError,
+    ModelRefused,
     ModelUnavailable,
     PrefillRefused,
     Unavailable,
@@ -173,8 +174,8 @@ class TurnRunner:
                 await self._log(job, job.turn.notice(Notice("fallback", text, model=info.id)))
 
     async def _ask_in_other_words(self, job: Job, tries: Tries) -> Outcome:
-        """Asks one model, and again where it refuses how it was asked: with less of the conversation, or for the rest
-        of a reply that it does not go on with by itself.
+        """Asks one model, and again where it refuses how it was asked: with less of the conversation, for the rest of a
+        reply that it does not go on with by itself, or without the questions that got no reply.
         """
         try:
             return await self._ask(job, tries)
@@ -189,6 +190,14 @@ class TurnRunner:
             if not job.unseen:
                 raise
             await self._ask_anew(job, job.asking.again())
+        except ModelRefused:
+            # A question that is refused for what it says has no reply, and is not to take those after it along.
+            other = job.asking.answered_only(job.prompt) if job.unseen else None
+            if other is None:
+                raise
+            await self._ask_anew(job, msgspec.structs.replace(job.asking, prompt=other))
+            notice = Notice("unanswered_left_out", say("unanswered_left_out", job.language))
+            await self._log(job, job.turn.notice(notice))
         return await self._ask(job, tries)
 
     async def _ask_anew(self, job: Job, asking: Asking) -> None:

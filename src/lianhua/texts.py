@@ -46,6 +46,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "模型暂时没有回应，正在重试（第 {attempt} 次，最多 {attempts} 次）",
         "The model did not answer; trying again (attempt {attempt} of at most {attempts})",
     ),
+    "unanswered_left_out": (
+        "模型服务拒绝了请求，已去掉没有得到回复的问题再试",
+        "The model refused the request; trying without the questions that got no reply",
+    ),
     "fallback": ("模型无法回答，改由 {model} 回答", "The model cannot answer; {model} is asked in its place"),
     "queued": ("正在排队，前面还有 {ahead} 个回复", "Waiting in the queue, {ahead} before this one"),
     "restarted": ("生成进程中断，正在重新生成", "The process making this reply was lost; it is being made again"),

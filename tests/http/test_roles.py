@@ -221,6 +221,31 @@ async def test_a_server_that_refuses_a_prefill_is_asked_to_go_on(session: aiohtt
             assert len(upstream.requests) - before == asked
 
 
+async def test_a_question_that_is_refused_for_what_it_says_takes_no_other_along(
+    session: aiohttp.ClientSession, place: Place
+) -> None:
+    alice = Client(session, place.server.url, "alice")
+
+    def moderated(request: Request) -> Answer:
+        refused = any("poison" in message["content"] for message in request.json["messages"])
+        return answer(400, {"error": {"message": "content policy", "code": "content_filter"}}) if refused else FINE
+
+    async with UpstreamAt(place.port, moderated) as upstream:
+        conversation = await alice.create()
+        assert (await act(alice, conversation, message="say one")).end["status"] == "done"
+        assert (await act(alice, conversation, message="poison")).end["code"] == "model_refused"
+        assert len(upstream.requests) == 2
+        whole = await act(alice, conversation, message="say two")
+        assert (whole.end["status"], [notice["code"] for notice in whole.notices]) == ("done", ["unanswered_left_out"])
+        assert len(upstream.requests) == 4
+        whole = await act(alice, conversation, message="say three")
+        assert (whole.end["status"], whole.notices, len(upstream.requests)) == ("done", [], 5)
+        sent = upstream.requests[-1].json["messages"]
+    assert contents(sent) == ["say one", "fine", "say two", "fine", "say three"]
+    account = (await alice.get(f"{turns(conversation)}/{whole.turn['turn_id']}"))["context"]
+    assert [entry["reason"] for entry in account["messages"]].count("unanswered") == 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_people_do_no_prompt_is_refused(alice: Client, strict: Strict, seed: int) -> None:
     chance = random.Random(seed)

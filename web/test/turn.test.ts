@@ -31,6 +31,13 @@ describe("folding the events of a turn", () => {
     expect(foldTurn(waiting, { type: "piece", content: "x" }).notice).toBeNull();
   });
 
+  test("a notice may name the model that is asked from now on", () => {
+    const names = { turn_id: "t", session_id: "s", user_message_id: "u", reply_message_id: "r", model: "first" };
+    const reply = fold({ type: "turn", ...names }, { type: "notice", code: "fallback", message: "m", model: "second" });
+    expect(reply.names?.model).toBe("second");
+    expect(foldTurn(reply, { type: "notice", code: "queued", message: "m" }).names?.model).toBe("second");
+  });
+
   test("nothing changes after the end", () => {
     const ended = fold({ type: "piece", content: "a" }, { type: "end", ...END });
     expect(ended.end).toEqual(END);

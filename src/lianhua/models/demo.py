@@ -74,7 +74,7 @@ def _explain_zh(prompt: Prompt) -> str:
         "**这是演示回复，不是语言模型写的。** 目前没有配置模型，所以我只能告诉你：假如有模型，它这一轮会收到什么。",
         "",
         f"- **角色**：{prompt.persona_name or '未命名'}，系统提示词以 {_quote(_system(prompt), 'zh')} 开头",
-        f"- **你刚才说**：{_quote(prompt.messages[-1].content, 'zh')}",
+        f"- **你刚才说**：{_quote(prompt.last_said, 'zh')}",
     ]
     if earlier:
         lines.append(f"- **它还能看到的历史消息：{len(earlier)} 条**（模型自己不记事，每一轮都要重新发给它）：")
@@ -90,6 +90,7 @@ def _explain_zh(prompt: Prompt) -> str:
             (_left_out(prompt, "retry_smaller"), "因为模型嫌上下文太长，缩短后重试"),
             (_left_out(prompt, "no_question"), "因为它回答的问题没有发送"),
             (_left_out(prompt, "repeated"), "因为紧接着又问了一遍"),
+            (_left_out(prompt, "unanswered"), "因为模型拒绝了它"),
             (_left_out(prompt, "empty"), "因为没有内容"),
         )
         if count
@@ -113,7 +114,7 @@ def _explain_en(prompt: Prompt) -> str:
         "what a model would have been sent for this turn.",
         "",
         f"- **Persona**: {prompt.persona_name or 'unnamed'}; its prompt begins {_quote(_system(prompt), 'en')}",
-        f"- **You just said**: {_quote(prompt.messages[-1].content, 'en')}",
+        f"- **You just said**: {_quote(prompt.last_said, 'en')}",
     ]
     if earlier:
         lines.append(
@@ -132,6 +133,7 @@ def _explain_en(prompt: Prompt) -> str:
             (_left_out(prompt, "retry_smaller"), "dropped because the model found the prompt too long"),
             (_left_out(prompt, "no_question"), "a reply whose question is not sent"),
             (_left_out(prompt, "repeated"), "asked once more word for word"),
+            (_left_out(prompt, "unanswered"), "refused by the model"),
             (_left_out(prompt, "empty"), "without any text"),
         )
         if count

@@ -148,7 +148,7 @@ class ScriptedModel:
         """Nothing is held."""
 
     async def _play(self, prompt: Prompt) -> AsyncGenerator[list[Delta], None]:
-        message = prompt.messages[-1].content
+        message = prompt.last_said
         rule = next((rule for rule in self._script.rules if rule.when in message), Rule())
         pace_s = self._script.pace_s if rule.pace_s is None else rule.pace_s
         call = self._calls[rule] = self._calls.get(rule, 0) + 1

@@ -31,6 +31,8 @@ export interface Notice {
   readonly code: string;
   readonly message: string;
   readonly retry_in_s?: number | null;
+  /** The model that is asked from now on, in the place of another. */
+  readonly model?: string | null;
 }
 
 /** Everything that can arrive in the stream of a turn. */
@@ -83,7 +85,8 @@ export function foldTurn(reply: Reply, event: TurnEvent): Reply {
       return { ...reply, reasoning: reply.reasoning + event.content, notice: null };
     case "notice": {
       const { type: _, ...notice } = event;
-      return { ...reply, notice };
+      const names = reply.names && { ...reply.names, model: notice.model ?? reply.names.model };
+      return { ...reply, names, notice };
     }
     case "snapshot":
       return { ...reply, content: event.content, reasoning: event.reasoning ?? "" };

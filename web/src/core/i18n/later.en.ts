@@ -120,6 +120,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "reason.opening": "stands before a reply that would come first",
   "reason.no_question": "a reply to nobody",
   "reason.repeated": "sent again word for word",
+  "reason.unanswered": "left out after a refusal",
   "reason.retry_smaller": "left out after a refusal for length",
   "reason.pinned": "pinned, always sent",
   "reason.kept": "what the reply goes on from",

@@ -118,6 +118,7 @@ export const laterZh = {
   "reason.opening": "垫在开头的回复之前",
   "reason.no_question": "没有对应的提问",
   "reason.repeated": "随后原样又发了一遍",
+  "reason.unanswered": "被模型拒绝后去掉",
   "reason.retry_smaller": "太长被拒绝后，缩短重发",
   "reason.pinned": "已固定，总会送出",
   "reason.kept": "要接着写的部分",
