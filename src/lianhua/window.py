@@ -78,10 +78,11 @@ def reasons_left_out(earlier: Sequence[Earlier], room: Room, start: int) -> list
     """Why each message before `start` is not sent, oldest first: `message_count`, `token_budget` or `no_question`."""
     needs = _needs(earlier)[:start]
     beyond = next((place + 1 for place in reversed(range(start)) if not _fits(needs[place], room)), 0)
-    # What would have fitted goes with its block, for the same reason; replies to nobody go because they are.
+    # What would have fitted goes with its block, for the same reason; a reply whose question has no room, or that has
+    # none, goes because of that. By count a question and its reply are one block.
     counted = beyond > 0 and needs[beyond - 1].messages > room.messages
     of_block = "message_count" if counted else "token_budget"
-    has_question = any(message.can_begin for message in earlier[:start])
+    has_question = any(message.can_begin for message in earlier[0 if counted else beyond : start])
     return [of_block if place < beyond or has_question else "no_question" for place in range(start)]
 
 

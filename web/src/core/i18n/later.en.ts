@@ -118,7 +118,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "reason.empty": "without text",
   "reason.joined": "made one with the message before it",
   "reason.opening": "stands before a reply that would come first",
-  "reason.no_question": "a reply to nobody",
+  "reason.no_question": "its question is not sent",
   "reason.repeated": "sent again word for word",
   "reason.unanswered": "left out after a refusal",
   "reason.retry_smaller": "left out after a refusal for length",

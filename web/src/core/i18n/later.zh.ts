@@ -116,7 +116,7 @@ export const laterZh = {
   "reason.empty": "没有内容",
   "reason.joined": "与前一条合为一条送出",
   "reason.opening": "垫在开头的回复之前",
-  "reason.no_question": "没有对应的提问",
+  "reason.no_question": "它回答的问题没有送出",
   "reason.repeated": "随后原样又发了一遍",
   "reason.unanswered": "被模型拒绝后去掉",
   "reason.retry_smaller": "太长被拒绝后，缩短重发",
