@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from lianhua.errors import MessageTooLong
 from lianhua.messages import Message, Speaker
@@ -240,6 +240,11 @@ def test_a_full_window_loses_a_block_every_fourth_turn() -> None:
 sizes = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=30, max_size=60)
 
 
+# Long talks: fewer of them, on a machine that may be busy.
+LONG = settings(deadline=None, max_examples=30)
+
+
+@LONG
 @given(sizes, st.integers(1, 50), st.integers(200, 2_000))
 def test_whatever_is_said_a_prompt_goes_on_from_the_one_before_or_has_lost_a_block(
     sizes: list[tuple[int, int]], most: int, budget: int
@@ -253,6 +258,7 @@ def test_whatever_is_said_a_prompt_goes_on_from_the_one_before_or_has_lost_a_blo
             assert said(next_one)[: len(one.messages)] == said(one)
 
 
+@LONG
 @given(st.integers(15, 40), st.integers(0, 200))
 def test_a_budget_of_tokens_is_lost_in_blocks_too(chars: int, more: int) -> None:
     prompts = talked([(chars, chars)] * 60, most=1_000, budget=14 * (chars + 8) + 60 + more)
