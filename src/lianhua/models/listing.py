@@ -12,11 +12,11 @@ async def read_list(connections: Connections, request: bytes, limit: int, until:
     connection = await connections.take(until)
     try:
         await connection.ask(request + b"\r\n", until)
-        if connection.status != 200:
-            return b""
         listed, body = bytearray(), body_of(connection)
         while len(listed) <= limit and (chunk := await body.read(until)):
             listed += chunk
-        return bytes(listed) if len(listed) <= limit else b""
-    finally:
-        connections.give_back(connection)
+    except BaseException:
+        connection.close()
+        raise
+    connections.give_back(connection)
+    return bytes(listed) if connection.status == 200 and len(listed) <= limit else b""
