@@ -132,5 +132,5 @@ def from_log(kind: bytes, value: bytes) -> Event:
 def to_frame(turn_id: str, cursor: Cursor, event: Event) -> bytes:
     """The event as it goes over the wire, to every viewer the same bytes."""
     if type(event) is TextPiece:  # nearly all of them: what `sse.frame` does, without what JSON and ids cannot hold
-        return b"id: %b:%d-%d\ndata: %b\n\n" % (turn_id.encode(), cursor.epoch, cursor.seq, _encoder.encode(event))
+        return b"data: %b\nid: %b:%d-%d\n\n" % (_encoder.encode(event), turn_id.encode(), cursor.epoch, cursor.seq)
     return sse.frame(WIRE_NAME[type(event)], event_id(turn_id, cursor), _encoder.encode(event))

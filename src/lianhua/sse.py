@@ -147,31 +147,39 @@ class Decoder:
 def frame(event: str | None, id: str | None, data: bytes | str) -> bytes:
     """One event as it goes to a viewer. Line ends inside `data` arrive as LF: the grammar carries no other.
 
+    The id is the last line: there are clients that take it over when they read that line, before the event is given
+    out. What is cut between the two would be lost to them, for they ask on after that id.
+
     Raises `ValueError` where `event` or `id` holds a line end, or `id` a NUL.
     """
     raw = data.encode() if isinstance(data, str) else data
-    head = b""
+    head = b"" if event is None else b"event: " + _one_line(event) + b"\n"
+    foot = b"\n"
     if id is not None:
-        head = b"id: " + _one_line(id) + b"\n"
+        foot = b"id: " + _one_line(id) + b"\n\n"
         if "\0" in id:
             raise ValueError("a NUL in an event's id")
-    if event is not None:
-        head += b"event: " + _one_line(event) + b"\n"
     if b"\n" in raw or b"\r" in raw:
         # Not splitlines: data that ends in a line end keeps it.
         lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        return head + b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
-    return head + b"data: " + raw + b"\n\n"
+        return head + b"".join(b"data: " + line + b"\n" for line in lines) + foot
+    return head + b"data: " + raw + b"\n" + foot
 
 
 def comment(text: str = "") -> bytes:
-    """A line that keeps a connection alive and no viewer sees."""
-    return b": " + _one_line(text) + b"\n\n"
+    """A line that keeps a connection alive and no viewer sees.
+
+    Without an empty line after it, of which some clients make an event without data.
+    """
+    return b": " + _one_line(text) + b"\n"
 
 
 def retry(milliseconds: int) -> bytes:
-    """How long a browser waits before it connects again."""
-    return b"retry: %d\n\n" % milliseconds
+    """How long a browser waits before it connects again: a line of the event that comes next, whenever that is.
+
+    As a block of its own some clients make an event without data of it.
+    """
+    return b"retry: %d\n" % milliseconds
 
 
 def _one_line(text: str) -> bytes:

@@ -14,11 +14,9 @@ class EventReader:
     def feed(self, chunk: bytes) -> list[Frame]:
         """The events that `chunk` completes."""
         *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
-        return [frame for block in blocks if (frame := _frame(block.decode()))]
+        return [_frame(block.decode()) for block in blocks]
 
 
-def _frame(block: str) -> Frame | None:
+def _frame(block: str) -> Frame:
     fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
-    if "data" not in fields:
-        return None
     return Frame(fields["id"], fields.get("event", ""), json.loads(fields["data"]))

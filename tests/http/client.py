@@ -66,6 +66,7 @@ class Stream:
         self.retry_ms: int | None = None
         self._response = response
         self._rest = b""
+        self._block: list[str] = []
         self._waiting: deque[Frame] = deque()
 
     def __aiter__(self) -> Self:
@@ -75,11 +76,12 @@ class Stream:
         while not self._waiting:
             chunk = await self._response.content.readany()
             if not chunk:
-                assert not self._rest, "a stream ends with a whole event"
+                assert not (self._rest or self._block), "a stream ends with a whole event"
                 raise StopAsyncIteration
             self.raw += chunk
-            *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
-            self._waiting.extend(frame for block in blocks if (frame := self._frame(block.decode())))
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            for line in lines:
+                self._take(line.decode())
         return self._waiting.popleft()
 
     async def until(self, enough: Callable[[list[Frame]], bool]) -> list[Frame]:
@@ -92,19 +94,25 @@ class Stream:
                     return frames
         raise AssertionError(f"the stream ended after {len(frames)} events")
 
-    def _frame(self, block: str) -> Frame | None:
-        fields: dict[str, str] = {}
-        for line in block.split("\n"):
-            name, _, value = line.partition(":")
-            assert name not in fields, f"one line of {name!r} an event: {block!r}"
-            fields[name] = value.removeprefix(" ")
-        if "" in fields:
+    def _take(self, line: str) -> None:
+        if line.startswith(":"):
             self.comments += 1
-        if "retry" in fields:
-            self.retry_ms = int(fields["retry"])
-        if "data" not in fields:
-            return None
-        return Frame(fields["id"], fields.get("event", ""), json.loads(fields["data"]))
+        elif line.startswith("retry: "):
+            assert not self._block, "it stands at the head of a block"
+            self.retry_ms = int(line[7:])
+        elif line:
+            self._block.append(line)
+        else:
+            self._waiting.append(_frame(self._block))
+            self._block = []
+
+
+def _frame(block: list[str]) -> Frame:
+    """The lines of one block stand in the promised order."""
+    fields = dict(line.split(": ", 1) for line in block)
+    assert list(fields) in (["data", "id"], ["event", "data", "id"]), block
+    assert len(fields) == len(block), block
+    return Frame(fields["id"], fields.get("event", ""), json.loads(fields["data"]))
 
 
 class Client:

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import json
+import re
 
 import pytest
 
@@ -23,7 +25,29 @@ async def test_a_stream_is_one_that_proxies_leave_alone(alice: Client) -> None:
         assert stream.headers["X-Accel-Buffering"] == "no"
         assert "Content-Length" not in stream.headers
         assert shown([frame async for frame in stream]).text
-        assert stream.raw.startswith(b"retry: 1500\n\n")
+        assert stream.retry_ms == 1_500
+
+
+async def test_a_stream_is_these_bytes(alice: Client) -> None:
+    conversation = await alice.create()
+    turn = await alice.begin(conversation, "[think]")
+    async with alice.stream(events(conversation, turn)) as stream:
+        frames = [frame async for frame in stream]
+    blocks = [f"event: {frame.name}\n" if frame.name else "" for frame in frames]
+    data = re.findall(rb"^data: (.*)$", stream.raw, re.MULTILINE)
+    for place, frame in enumerate(frames):
+        blocks[place] += f"data: {data[place].decode()}\nid: {turn}:1-{place}\n\n"
+        assert json.loads(data[place]) == frame.data
+    assert stream.raw.decode() == "retry: 1500\n" + "".join(blocks)
+
+
+async def test_the_first_bytes_come_before_there_is_an_event(alice: Client) -> None:
+    async with alice.stream("/api/events") as stream:
+        reading = asyncio.ensure_future(anext(stream))
+        async with asyncio.timeout(5):
+            while stream.raw != b"retry: 1500\n":
+                await asyncio.sleep(0.01)
+        reading.cancel()
 
 
 async def test_events_have_the_promised_shapes(alice: Client) -> None:

@@ -180,8 +180,14 @@ def test_a_frame_cannot_be_broken_out_of(event: str | None, id_: str | None) -> 
 
 
 def test_frames_comments_and_retries_as_they_stand_on_the_wire() -> None:
-    assert frame("end", "t:1-2", '{"a":1}') == b'id: t:1-2\nevent: end\ndata: {"a":1}\n\n'
+    assert frame("end", "t:1-2", '{"a":1}') == b'event: end\ndata: {"a":1}\nid: t:1-2\n\n'
+    assert frame(None, "t:1-2", "a\nb") == b"data: a\ndata: b\nid: t:1-2\n\n"
     assert frame(None, None, b"") == b"data: \n\n"
-    assert comment() == b": \n\n"
-    assert comment("ping") == b": ping\n\n"
-    assert retry(1500) == b"retry: 1500\n\n"
+    assert comment() == b": \n"
+    assert comment("ping") == b": ping\n"
+    assert retry(1500) == b"retry: 1500\n"
+
+
+def test_a_comment_and_a_retry_go_before_an_event_and_make_none() -> None:
+    whole = retry(1500) + comment() + comment() + frame(None, "t:1-2", "a")
+    assert Decoder().feed(whole) == [Event(b"a", "", "t:1-2")]

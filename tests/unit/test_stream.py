@@ -59,7 +59,7 @@ async def sent_for(source: Told, extensions: dict[str, Any] | None) -> list[Mess
 async def test_frames_are_sent_and_pushed_and_the_answer_ends() -> None:
     socket = Socket()
     sent = await sent_for(Told(), {SOCKET: {"socket": socket}})
-    assert [message.get("body") for message in sent] == [None, b"retry: 1500\n\n", b"data: 1\n\n", b""]
+    assert [message.get("body") for message in sent] == [None, b"retry: 1500\n", b"data: 1\n\n", b""]
     assert [message.get("more_body") for message in sent] == [None, True, True, False]
     assert socket.pushed == [b"data: 2\n\n"]
 
