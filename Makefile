@@ -30,7 +30,7 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt
 	$(PIP) install --require-hashes --requirement requirements/test.txt
 	touch $@
 
-test: $(VENV)/tested web/node_modules/.installed
+test: $(VENV)/tested web/node_modules/.installed tests/clients/node_modules/.installed
 	sh tests/need_browser.sh
 	sh tests/need_servers.sh
 	cd web && $(NPM) test
@@ -49,6 +49,11 @@ format: $(VENV)/tested
 
 web/node_modules/.installed: $(VENV)/tested web/package-lock.json
 	cd web && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+# Other people's clients of event streams, which the tests let follow a reply.
+tests/clients/node_modules/.installed: $(VENV)/tested tests/clients/package-lock.json
+	cd tests/clients && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 # Versions with hashes, for every platform, without the address of an index.
