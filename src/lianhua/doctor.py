@@ -26,7 +26,7 @@ class Finding(Struct, frozen=True):
 async def examine(settings: Settings) -> list[Finding]:
     """What was looked at, in order. Raises only `WrongSettings`: then there is nothing to look at yet."""
     findings = [Finding(True, f"personas: {', '.join(persona.id for persona in load_personas(settings))}")]
-    findings.append(await _store(settings))
+    findings += await _store(settings)
     models = await pick_models(settings)
     try:
         findings += [await _model(model) for model in models]
@@ -36,14 +36,15 @@ async def examine(settings: Settings) -> list[Finding]:
     return findings
 
 
-async def _store(settings: Settings) -> Finding:
+async def _store(settings: Settings) -> list[Finding]:
     if await is_served(settings):
-        return Finding(True, f"store: a running lianhua serves from {settings.data_dir}")
+        return [Finding(True, f"store: a running lianhua serves from {settings.data_dir}")]
     try:
         async with open_store(settings) as store:
-            return Finding(True, f"store: {store.where}")
+            remarks = [Finding(True, f"store: it {remark}") for remark in store.remarks]
+            return [Finding(True, f"store: {store.where}"), *remarks]
     except LianhuaError as exc:
-        return Finding(False, f"store: {exc}")
+        return [Finding(False, f"store: {exc}")]
 
 
 async def _model(model: ChatModel) -> Finding:

@@ -40,10 +40,11 @@ STOP_LOOK_S: Final = 0.05
 
 
 class TurnView(Struct, frozen=True):
-    """A turn as it stands."""
+    """A turn as it stands. `stopping`: it was asked to stop, and ends as soon as the store takes its end."""
 
     status: TurnStatus
     record: TurnRecord
+    stopping: bool = False
 
 
 class ChatService:
@@ -296,23 +297,24 @@ class ChatService:
         page = await self._journal.read(ref, user, FROM_START)
         if page.state == "lost" and await self._recovery.recover(ref):
             page = await self._journal.read(ref, user, FROM_START)
-        end = page.record.end
-        return TurnView(end.status if end else "running", page.record)
+        if end := page.record.end:
+            return TurnView(end.status, page.record)
+        return TurnView("running", page.record, stopping=await self._journal.stopping(ref))
 
     async def stop(self, user: str, ref: TurnRef) -> TurnView:
         """Ends a running reply and keeps what came of it; the turn as it then stands. Harmless when repeated."""
+        deadline = asyncio.get_running_loop().time() + STOP_WAIT_S
         if job := self._tasks.job(ref, user):
             job.stop("stopped")  # at once, whether or not the store answers
             await self._tasks.ended(ref, STOP_WAIT_S)
-        else:
+        if not job or self._tasks.job(ref, user):  # it cannot be ended in the store: whoever does so is to know
             asked = await self._journal.stop(ref, user)
-            if asked.state == "running":
+            if asked.state == "running" and not job:
                 await self._wakeups.tell(worker_channel(asked.worker), ref.turn_id)
             elif asked.state == "lost":
                 await self._recovery.recover(ref)
-        deadline = asyncio.get_running_loop().time() + STOP_WAIT_S
         while (view := await self.turn(user, ref)).status == "running":
             if asyncio.get_running_loop().time() > deadline:
-                break
+                return TurnView("running", view.record, stopping=True)
             await asyncio.sleep(STOP_LOOK_S)  # its worker, another one, hears of it with its next append or renewal
         return view

@@ -289,6 +289,12 @@ async def test_a_store_without_memory_left_is_said_and_goes_on_when_there_is_som
         turn, stop_me = await alice.begin(conversation, "[steady]"), await alice.begin_and_see(other, "[long]")
         watcher = room.watch(alice, conversation, turn)
         await watcher.sees(10)
+        removable = [await alice.create() for _ in range(4)]
+        for name in removable[:3]:
+            await alice.say(name, "hello")
+        pinned = (await alice.messages(removable[2]))[0]["id"]
+        await alice.ask("PATCH", f"/api/conversations/{removable[2]}/messages/{pinned}", {"pinned": True})
+        await alice.begin_and_see(removable[3], "[long]")
 
         fillers = [f"filler:{number}" for number in range(16)]
         for name in fillers:
@@ -299,11 +305,13 @@ async def test_a_store_without_memory_left_is_said_and_goes_on_when_there_is_som
         with pytest.raises(OutOfMemoryError):
             await other_tenant.set("one more", b"x")
         full_at = time.monotonic()
+        await everything_can_be_removed(alice, *removable)
         assert is_for_now(await alice.ask("POST", "/api/conversations", {}))
         readable = ledger.sent[0]
         assert (await alice.messages(readable.conversation))[0]["content"] == readable.message
         sending = room.meanwhile(some_of(ledger, 8))
-        await stop_in_time(alice, other, stop_me)
+        assert (await alice.stop(other, stop_me))["stopping"]
+        assert (await alice.get(f"{turns(other)}/{stop_me}"))["stopping"]
         assert (await alice.ask("GET", "/healthz")).status == 200
         assert all(sent.refusals for sent in await sending)
         assert time.monotonic() - full_at < LEASE_S, "too late to ask for the reply in full"
@@ -313,9 +321,25 @@ async def test_a_store_without_memory_left_is_said_and_goes_on_when_there_is_som
         whole = await watcher.whole(within_s=STEADY_S + PATIENCE_S)
         assert (whole.end["status"], whole.text) == ("done", STEADY)
         await ledger.settle()
-        assert (await ended(alice, other, stop_me)).end["status"] in ("stopped", "interrupted")
-        for usable in (conversation, other):
+        assert (await ended(alice, other, stop_me)).end["status"] == "stopped"
+        assert not (await alice.get(f"{turns(other)}/{stop_me}"))["stopping"]
+        for usable in (conversation, other, removable[1]):
             await is_as_before(alice, usable)
+
+
+async def everything_can_be_removed(client: Client, idle: str, cleared: str, pinned: str, running: str) -> None:
+    """On a full store: a removal needs no room."""
+    message = (await client.messages(pinned))[0]["id"]
+    for name in (idle, running):
+        assert (await client.ask("DELETE", f"/api/conversations/{name}")).status == 204
+        assert (await client.ask("GET", f"/api/conversations/{name}")).status == 404
+    assert (await client.ask("DELETE", f"/api/chat/history/{cleared}")).status == 200
+    assert await client.messages(cleared) == []
+    unpinned = await client.ask("PATCH", f"/api/conversations/{pinned}/messages/{message}", {"pinned": False})
+    assert unpinned.status == 200
+    listed = {row["id"] for row in (await client.get("/api/conversations"))["conversations"]}
+    assert listed.isdisjoint({idle, running})
+    assert {cleared, pinned} <= listed
 
 
 async def fill_the_disk(client: Client, conversation: str) -> None:

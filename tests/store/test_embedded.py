@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +19,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from lianhua.errors import WrongSettings
-from lianhua.store.child import SOCKET_PATH_BYTES, socket_path, works_in
+from lianhua.store import tail
+from lianhua.store.child import SOCKET_PATH_BYTES, server_binary, socket_path, works_in
 from lianhua.store.embedded import REWRITE_TIMES, EmbeddedServer
 from lianhua.store.rewrite import RewriteTimes, remove_unfinished
 
@@ -103,6 +105,112 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
         async with Redis(unix_socket_path=str(server.socket), retry=Retry(ConstantBackoff(0.1), 50)) as client:
             assert await client.get("a") == b"kept"
+
+
+async def left_by_a_kill(tmp_path: Path) -> Path:
+    """The file of a server that was killed when it had kept `a`, and `b` and `c` by one script."""
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    assert server.pid is not None
+    await put(server, "a")
+    async with Redis(unix_socket_path=str(server.socket)) as client:
+        await client.eval("redis.call('SET', 'b', 'kept') redis.call('SET', 'c', 'kept')", 0)
+    os.kill(server.pid, signal.SIGKILL)
+    await server.close()
+    (file,) = tail.files(tmp_path / "store")
+    return file
+
+
+def copies(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "store").glob("*.before-cut-*"))
+
+
+@pytest.mark.parametrize("zeros", [1, 4096, 3 * tail.BLOCK_BYTES])
+async def test_zeros_that_a_power_cut_has_left_are_cut_and_said(
+    tmp_path: Path, zeros: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = await left_by_a_kill(tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole + bytes(zeros))
+    async with embedded(tmp_path) as again:
+        assert [await has(again, name) for name in "abc"] == [True] * 3
+        (copy,) = copies(tmp_path)
+        assert copy.read_bytes() == whole + bytes(zeros)
+        assert copy.stat().st_mode & 0o077 == 0
+    assert f"{zeros} zero bytes" in caplog.text
+    assert str(copy) in caplog.text
+    async with embedded(tmp_path) as once_more:
+        assert await has(once_more, "a")
+        assert copies(tmp_path) == [copy]
+
+
+async def test_a_file_of_nothing_but_zeros_is_an_empty_one(tmp_path: Path) -> None:
+    file = await left_by_a_kill(tmp_path)
+    file.write_bytes(bytes(10_000))
+    async with embedded(tmp_path) as again:
+        assert not await has(again, "a")
+        await put(again, "d")
+    async with embedded(tmp_path) as once_more:
+        assert await has(once_more, "d")
+
+
+@pytest.mark.parametrize("program", ["valkey", "redis"])
+@pytest.mark.parametrize("padding", [b"", bytes(4096)], ids=["", "and zeros"])
+async def test_what_is_written_after_a_script_that_broke_off_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, padding: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    binary = server_binary() if program == "valkey" else Path(str(shutil.which("redis-server")))
+    monkeypatch.setattr("lianhua.store.embedded.server_binary", lambda: binary)
+    file = await left_by_a_kill(tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-5] + padding)
+    server = EmbeddedServer(tmp_path)
+    await server.start()
+    assert [await has(server, name) for name in "abc"] == [True, False, False]
+    await put(server, "d")
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+    await server.close()
+    async with embedded(tmp_path) as again:
+        assert [await has(again, name) for name in "abcd"] == [True, False, False, True]
+    assert "a command that broke off" in caplog.text
+    (copy,) = copies(tmp_path)
+    assert copy.read_bytes() == whole[:-5] + padding
+
+
+async def test_every_place_where_a_file_can_break_off_is_started_from(tmp_path: Path) -> None:
+    file = await left_by_a_kill(tmp_path)
+    whole = file.read_bytes()
+    begin = whole.index(b"MULTI")
+    for end in range(begin, len(whole), 37):
+        file.write_bytes(whole[:end] + bytes(512))
+        (cut,) = tail.mend(tmp_path / "store")
+        assert cut.zeros == 512
+        assert file.read_bytes() == whole[:end]
+        assert cut.torn == (not whole[:end].endswith(b"\r\n"))
+    file.write_bytes(whole)
+    assert tail.mend(tmp_path / "store") == []
+
+
+async def test_a_copy_goes_with_the_next_erasure(tmp_path: Path) -> None:
+    file = await left_by_a_kill(tmp_path)
+    file.write_bytes(file.read_bytes() + bytes(100))
+    async with embedded(tmp_path) as server:
+        assert copies(tmp_path)
+        server.rewrite_soon()
+        assert copies(tmp_path) == []
+
+
+async def test_a_copy_is_kept_for_a_week(tmp_path: Path) -> None:
+    file = await left_by_a_kill(tmp_path)
+    file.write_bytes(file.read_bytes() + bytes(100))
+    async with embedded(tmp_path):
+        pass
+    (copy,) = copies(tmp_path)
+    for age_s, kept in ((tail.KEPT_S - 60, [copy]), (tail.KEPT_S + 60, [])):
+        os.utime(copy, (time.time() - age_s,) * 2)
+        tail.forget_copies(tmp_path / "store")
+        assert copies(tmp_path) == kept
 
 
 MARKER = "a marker to look for"

@@ -237,6 +237,7 @@ class ContextOut(Out):
 
 class TurnOut(Out):
     status: Literal["running", "done", "stopped", "failed", "interrupted"]
+    stopping: bool
     model: str
     role: str
     code: str | None

@@ -102,6 +102,7 @@ def turn_out(view: TurnView, prices: Prices) -> TurnOut:
     usage = record.end.usage if record.end else None
     return TurnOut(
         status=view.status,
+        stopping=view.stopping,
         model=record.model,
         role=record.persona,
         code=record.end.code if record.end else None,

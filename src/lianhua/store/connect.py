@@ -26,6 +26,7 @@ from lianhua.store.keys import PREFIX
 from lianhua.store.memory import store_memory_bytes
 from lianhua.store.nodes import POOLED_AT_ONCE, ClusterNodes, Nodes, OneNode, SentinelNode
 from lianhua.store.running import RunningTurns
+from lianhua.store.versions import MIN_VERSION, WAITAOF_VERSION, loses_after_a_tear
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +36,24 @@ CONNECT_TIMEOUT_S: Final = 2.0
 CALL_TIMEOUT_S: Final = 3.0
 PROBE_TIMEOUT_S: Final = 1.5  # health probes give up after a few seconds
 PROBE_TTL_S: Final = 60
+_TEAR: Final = (
+    "is {server}: after a power cut in the middle of a script it loses what it acknowledges from then on at its next "
+    "start (valkey-io/valkey pull request 4342). Valkey 8.0.11, 8.1.10, 9.0.6, 9.1.2 and later do not; else run "
+    "BGREWRITEAOF after each start that says that it has truncated the AOF"
+)
 RETRIES: Final = 1  # every script may be repeated, see `scripts`; a wire does the same
-MIN_VERSION: Final = {"redis": 7, "valkey": 8}
-WAITAOF_VERSION: Final = {"redis": (7, 2), "valkey": (7, 2)}
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open store. `where` is for people: no password in it. `erased` is called when a text was erased."""
+    """An open store. `where` is for people: no password in it. `erased` is called when a text was erased. `remarks` are
+    what its operator should know of it.
+    """
 
     database: Database
     where: str
     erased: Callable[[], None] = lambda: None
+    remarks: tuple[str, ...] = ()
 
     async def takes_writes(self) -> bool:
         """Whether the store takes writes now: a full server still answers a PING. Of a Cluster some node is enough."""
@@ -74,8 +81,10 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
             _refuse_exposed(address, settings)
             nodes, where, erased = await open_nodes(address), address.shown, lambda: None
         stack.push_async_callback(nodes.close)
-        durability = await _check_servers(nodes, where, settings)
-        yield Store(Database(nodes, durability), where, erased)
+        durability, remarks = await _check_servers(nodes, where, settings)
+        for remark in remarks:
+            logger.warning("the store at %s %s", where, remark)
+        yield Store(Database(nodes, durability), where, erased, remarks)
 
 
 @asynccontextmanager
@@ -150,10 +159,11 @@ def _refuse_exposed(address: Address, settings: Settings) -> None:
         )
 
 
-async def _check_servers(nodes: Nodes, where: str, settings: Settings) -> Durability | None:
-    """What each server must be. What a durable write has to wait for, where it has to."""
+async def _check_servers(nodes: Nodes, where: str, settings: Settings) -> tuple[Durability | None, tuple[str, ...]]:
+    """What each server must be. What a durable write has to wait for, where it has to; and what is to be said."""
     strict = settings.durability == "strict"
     writes_through: set[str] = set()
+    remarks: dict[str, None] = {}  # in order, each once
     for node in nodes.all():
         try:
             info: dict[str, Any] = await node.client.info()
@@ -161,7 +171,7 @@ async def _check_servers(nodes: Nodes, where: str, settings: Settings) -> Durabi
             raise StoreUnavailable(f"the store at {where} does not answer ({type(exc).__name__})") from exc
         name = "valkey" if "valkey_version" in info else "redis"
         version = str(info.get(f"{name}_version", "0"))
-        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
         if numbers[0] < MIN_VERSION[name]:
             raise WrongSettings(f"REDIS_URL: {name} {version} is too old, {name} >= {MIN_VERSION[name]} is needed")
         if info.get("redis_mode") == "cluster" and isinstance(nodes, OneNode):
@@ -174,13 +184,14 @@ async def _check_servers(nodes: Nodes, where: str, settings: Settings) -> Durabi
         if not info.get("aof_enabled"):
             if strict:
                 raise WrongSettings("LIANHUA_DURABILITY: strict needs a store with `appendonly yes`")
-            logger.warning(
-                "the store at %s keeps no append-only file: a crash of it loses what it had not saved", where
-            )
-        elif strict and numbers < WAITAOF_VERSION[name]:
+            remarks["keeps no append-only file: a crash of it loses what it had not saved"] = None
+            continue
+        if loses_after_a_tear(name, numbers) and settings.store_url is not None:
+            remarks[_TEAR.format(server=f"{name} {version}")] = None
+        if strict and numbers < WAITAOF_VERSION[name]:
             writes_through.add(node.name)
             await _refuse_late_disk(node.client, f"{name} {version}")
-    return Durability(nodes, writes_through) if strict else None
+    return Durability(nodes, writes_through) if strict else None, tuple(remarks)
 
 
 async def _refuse_late_disk(client: Redis, name: str) -> None:

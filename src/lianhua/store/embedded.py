@@ -22,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
 
 from lianhua.errors import StoreUnavailable, WrongSettings
+from lianhua.store import tail
 from lianhua.store.child import server_binary, socket_path, spawn, works_in
 from lianhua.store.rewrite import AofRewrite, RewriteTimes, has_incremental, remove_unfinished
 
@@ -33,6 +34,8 @@ LEFTOVER_TIMEOUT_S: Final = 10.0
 WATCH_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0  # between two starts of a server that does not stay up
 FILES_FOLDER: Final = "appendonlydir"  # below the working directory; the server's default
+HEAL_TIMEOUT_S: Final = 60.0  # for a rewrite of the file after its end was cut
+COPIES_LOOK_S: Final = 3_600.0
 ROOM_BYTES: Final = 16 * 1024 * 1024  # less free than this, and the disk is the likely reason for a server's end
 REWRITE_TIMES: Final = RewriteTimes()
 
@@ -63,6 +66,7 @@ class EmbeddedServer:
     def rewrite_soon(self) -> None:
         """A text was erased: its file is to forget it too, within a minute or so."""
         self._rewrite.want()
+        tail.forget_copies(self._dir, 0)
 
     async def start(self) -> None:
         """Takes the lock, ends what an owner before us left, starts the server and waits until it answers.
@@ -75,8 +79,7 @@ class EmbeddedServer:
             await self._end_leftover()
             self._prepare()
             binary = server_binary()
-            self._spawn(binary)
-            await self._wait_until_ready()
+            await self._launch(binary)
         except BaseException:
             await self.close()
             raise
@@ -134,6 +137,36 @@ class EmbeddedServer:
         except OSError as exc:
             raise WrongSettings(f"LIANHUA_DATA_DIR: cannot read or clean {files} ({exc.strerror})") from exc
 
+    async def _launch(self, binary: Path) -> None:
+        """Starts the server on its files, whatever a power cut has left at their ends, and waits until it answers."""
+        written = await asyncio.to_thread(self._mend)
+        self._spawn(binary)
+        await self._wait_until_ready()
+        if await asyncio.to_thread(tail.length, self._dir) < written:
+            logger.warning("the end of the embedded store's file was cut; the file is written anew")
+            await self._heal()
+
+    def _mend(self) -> int:
+        """Cuts what the server would not start with; how many bytes there are for it to read."""
+        try:
+            tail.forget_copies(self._dir)
+            for cut in tail.mend(self._dir):
+                logger.warning("%s ended with %s, as after a power cut: cut off. %s", cut.file, cut.what, cut.kept)
+            return tail.length(self._dir)
+        except OSError as exc:
+            raise StoreUnavailable(f"the embedded store's files cannot be put right ({exc.strerror})") from exc
+
+    async def _heal(self) -> None:
+        """Has the file written anew, and waits for it a while.
+
+        A server before Valkey 8.0.11, 8.1.10, 9.0.6 and 9.1.2 and any Redis cuts a file that breaks off within a
+        transaction behind its MULTI, and so takes whatever it appends for a part of that: the next start throws it
+        away (valkey-io/valkey pull request 4342). In a new file there is no such rest.
+        """
+        self._rewrite.want()
+        if not await self._rewrite.met(HEAL_TIMEOUT_S):
+            logger.error("the embedded store's file is not yet written anew; %s", self._likely_reason())
+
     def _spawn(self, binary: Path) -> None:
         try:
             self._child = spawn(binary, self._dir, self.socket, self._memory_bytes)
@@ -164,8 +197,12 @@ class EmbeddedServer:
     async def _watch(self, binary: Path) -> None:
         """Starts a server that died again (every acknowledged write is in its file), and keeps the file fresh."""
         pause_s = WATCH_S
+        looked = time.monotonic()
         while True:
             await asyncio.sleep(pause_s)
+            if time.monotonic() - looked > COPIES_LOOK_S:
+                tail.forget_copies(self._dir)
+                looked = time.monotonic()
             if self._child is None or self._child.poll() is None:
                 pause_s = WATCH_S
                 await self._rewrite.advance()
@@ -176,8 +213,7 @@ class EmbeddedServer:
                 "the embedded store ended (%d): %s; it is started again", self._child.returncode, self._likely_reason()
             )
             try:
-                self._spawn(binary)
-                await self._wait_until_ready()
+                await self._launch(binary)
             except StoreUnavailable as exc:
                 logger.error("%s; the next try comes in %.0f s", exc, pause_s)
             except Exception:  # whatever it is, without this task the store would never come back

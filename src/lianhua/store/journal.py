@@ -339,6 +339,11 @@ class TurnJournal:
             return StopAsked("ended", "")
         return StopAsked("lost" if answer[1] == b"1" else "running", answer[2].decode())
 
+    async def stopping(self, ref: TurnRef) -> bool:
+        """Whether a running turn was asked to stop."""
+        (values,) = await self._database.ask(("HMGET", ConversationKeys(ref.conversation_id).meta, "t.id", "t.stop"))
+        return bool(values == [ref.turn_id.encode(), b"1"])
+
     async def claim(self, ref: TurnRef) -> Claim | Held | None:
         """Takes over a turn whose lease has run out, unless somebody holds it; None when it has ended or was erased."""
         keys = ConversationKeys(ref.conversation_id)

@@ -14,6 +14,7 @@ if ARGV[3] == '1' then
   pins[#pins + 1] = ARGV[2] .. ':' .. (age or redis.call('ZSCORE', order, ARGV[2]))
   redis.call('ZREM', order, ARGV[2])
 elseif age then
+  redis.call('ZREM', order, ARGV[2]) -- stands there no more; but what begins with a removal passes on a full server
   redis.call('ZADD', order, age, ARGV[2])
   expire_with(meta, order)
 end

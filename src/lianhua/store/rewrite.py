@@ -62,15 +62,20 @@ class AofRewrite:
 
     async def finish(self) -> None:
         """Before the server is ended: meets an outstanding wish, as far as `close_s` allows."""
+        if not await self.met(self._times.close_s):
+            logger.info("the append-only file still holds erased texts; it is rewritten after the next start")
+
+    async def met(self, within_s: float) -> bool:
+        """Whether no wish is outstanding, or it could be met in that time."""
         if not (self._wanted or self._running):
-            return
+            return True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._times.close_s):
+            async with asyncio.timeout(within_s):
                 while self._wanted or self._running:
                     await (self._look() if self._running else self._begin())
                     await asyncio.sleep(POLL_S)
-                return
-        logger.info("the append-only file still holds erased texts; it is rewritten after the next start")
+                return True
+        return False
 
     async def _begin(self) -> None:
         now = time.monotonic()

@@ -88,6 +88,11 @@ export interface StartedTurn {
   readonly events_url: string;
 }
 
+/** `stopping`: its end is written as soon as the store has room for it, or is back. */
+export interface StoppedTurn {
+  readonly stopping: boolean;
+}
+
 export interface ContextRow {
   readonly id: string;
   readonly role: string;

@@ -129,7 +129,14 @@ export async function stop(): Promise<void> {
     stopWanted = running.peek()?.key;
     return;
   }
-  await api.stopTurn(id, turnId).catch(report);
+  await stopTurn(id, turnId);
+}
+
+/** Stops a turn; says so where the server can write its end only later. */
+export async function stopTurn(id: string, turnId: string): Promise<void> {
+  const turn = await api.stopTurn(id, turnId).catch(report);
+  if (!turn?.stopping || running.peek()?.turnId !== turnId) return;
+  live.value = { ...live.peek(), notice: { code: "stopping", message: t("reply.stopping") } };
 }
 
 /** Whether `reply` was to be stopped before there was a turn to stop. */

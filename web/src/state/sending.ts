@@ -9,10 +9,10 @@ import { ownMessage, type ShownMessage } from "./messages.ts";
 import { loadModels, modelForNew } from "./models.ts";
 import { moveOut, settleSent, settleUnsent, takeOut } from "./outbox.ts";
 import { goTo } from "./place.ts";
-import { expectReply, followTurn, isBusy, isStopWanted } from "./reply.ts";
+import { expectReply, followTurn, isBusy, isStopWanted, stopTurn } from "./reply.ts";
 import { loadRoles, roleForNew } from "./roles.ts";
 import { api } from "./server.ts";
-import { announce, report, trouble } from "./status.ts";
+import { announce, trouble } from "./status.ts";
 import { conversation, currentVisit, messages, refreshTitle, replaceMessage, talkState } from "./talk.ts";
 import { reportIn } from "./trouble.ts";
 import { look } from "./visit.ts";
@@ -108,7 +108,7 @@ export async function act({ key, body, shown, own, kept, onTaken, onRefused }: A
   }
   onTaken?.(id);
   const { turn_id, user_message_id } = started;
-  if (isStopWanted(reply)) void api.stopTurn(id, turn_id).catch(report);
+  if (isStopWanted(reply)) void stopTurn(id, turn_id);
   if (here.aborted) return catchUpWith(id);
   if (own !== undefined) replaceMessage(own, (message) => named(message, user_message_id));
   replaceMessage(reply.key, (message) => ({ ...message, turnId: turn_id }));

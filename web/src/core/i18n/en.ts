@@ -60,6 +60,7 @@ export const en: Catalogue = {
   "reply.started": "The reply begins.",
   "reply.done": "The reply is complete.",
   "reply.reconnecting": "The connection was lost and is being restored. The reply goes on, nothing is lost.",
+  "reply.stopping": "The model was stopped. The reply ends as soon as the server's store has room again.",
   "reply.retry": "Try again",
   "reply.again": "Answer again",
 

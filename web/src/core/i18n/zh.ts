@@ -58,6 +58,7 @@ export const zh = {
   "reply.started": "开始回答。",
   "reply.done": "回答完毕。",
   "reply.reconnecting": "连接断开了，正在重新连接。回答还在继续，不会丢失。",
+  "reply.stopping": "模型已停止。等服务器的存储空出位置，回答就会结束。",
   "reply.retry": "再试一次",
   "reply.again": "重新回答",
 
