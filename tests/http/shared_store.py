@@ -102,8 +102,8 @@ async def in_pieces(doors: Sequence[Client], path: str) -> bytes:
 
 
 def events_of(stream: Stream) -> bytes:
-    blocks = [block for block in stream.raw.split(b"\n\n") if b"data: " in block]
-    return b"\n\n".join([*blocks, b""])
+    lines = stream.raw.splitlines(keepends=True)
+    return b"".join(line for line in lines if not line.startswith((b":", b"retry: ")))
 
 
 async def stopped(stage: Stage) -> None:
