@@ -1,7 +1,8 @@
 """Where a text contains what somebody looks for, and the part of the text to show for it.
 
-Case is folded on both sides. Folding can lengthen a text (ß becomes ss, İ becomes i and a dot above), never shorten it;
-what is shown, and where it is marked, is the text as it was written. All offsets count characters (code points).
+Both sides are looked at with their case folded, and in the one form of all ways to write them (`folding`): what was
+found in either is a hit. Folding can lengthen a text (ß becomes ss) and shorten it (e and an accent become é); what is
+shown, and where it is marked, is the text as it was written. All offsets count characters (code points).
 """
 
 import re
@@ -9,6 +10,8 @@ import unicodedata
 from typing import Final
 
 from msgspec import Struct
+
+from lianhua.folding import MARKS, any_of, boundary, fold, is_crowded, joins, segments, variants
 
 EXCERPT_CHARS: Final = 120
 BEFORE_CHARS: Final = 40  # of them before the hit
@@ -36,22 +39,41 @@ class Needle:
 
     def __init__(self, wanted: str) -> None:
         self.folded = wanted.casefold()
-        self._caseless = _CASELESS.fullmatch(wanted) is not None
+        self._one_form = fold(wanted)
+        self._caseless = wanted == self._one_form and _CASELESS.fullmatch(wanted) is not None
+        # A hit takes up at most as many characters as its forms have when they are taken apart, and the rest of the two
+        # signs at its ends.
+        self._most_chars = len(unicodedata.normalize("NFKD", self._one_form)) + len(self.folded) + 2 * MARKS
+        written = variants(wanted)
+        self._variants = any_of(written) if written else None
         # What is in the UTF-8 of every text that has a hit: nothing folds into it, and JSON escapes none of it.
-        self.sure = wanted.encode() if self._caseless else b""
+        plain = _parts_without_variants(wanted) if self._caseless else [""]
+        self.sure = max(plain, key=len).encode()
 
     def find(self, text: str, start: int = 0) -> Span | None:
-        """The first hit that begins in the `PIECE_CHARS` from `start`."""
-        # A hit takes up at most as many characters as its folded form.
-        piece = text[start : start + PIECE_CHARS + len(self.folded) - 1]
+        """The first hit that begins in the `PIECE_CHARS` from `start`, or soon after them."""
+        piece = text[start : boundary(text, start + PIECE_CHARS + self._most_chars)]
+        hits = [self._find_by_case(piece)]
+        if self._variants and not piece.isascii() and self._variants.search(piece):
+            hits.append(self._find_in_one_form(piece))
+        first, last = min(filter(None, hits), default=(-1, -1))
+        return (start + first, start + last) if last >= 0 else None
+
+    def _find_by_case(self, piece: str) -> Span | None:
         folded = piece if self._caseless else piece.casefold()
-        at = folded.find(self.folded)
+        hits = ((folded.find(form), len(form)) for form in dict.fromkeys((self.folded, self._one_form)))
+        at, size = min((hit for hit in hits if hit[0] >= 0), default=(-1, 0))
         if at < 0:
             return None
-        end = at + len(self.folded)
-        if len(folded) != len(piece):
-            at, end = _unfolded(piece, at), _unfolded(piece, end - 1) + 1
-        return start + at, start + end
+        if len(folded) == len(piece):
+            return at, at + size
+        return _unfolded(piece, at), _unfolded(piece, at + size - 1) + 1
+
+    def _find_in_one_form(self, piece: str) -> Span | None:
+        at = fold(piece).find(self._one_form)
+        if at < 0:
+            return None
+        return _segment(piece, at)[0], _segment(piece, at + len(self._one_form) - 1)[1]
 
     def excerpt(self, text: str, hit: Span) -> Excerpt:
         """The surroundings of a hit in one line, with every hit in them."""
@@ -71,6 +93,10 @@ class Needle:
         return found
 
 
+def _parts_without_variants(wanted: str) -> list[str]:
+    return "".join("\0" if variants(character) else character for character in wanted).split("\0")
+
+
 def _unfolded(text: str, place: int) -> int:
     """The character of `text` that became the one at `place` of the folded text."""
     at = 0
@@ -83,6 +109,24 @@ def _unfolded(text: str, place: int) -> int:
             break
         at += 1
     return at
+
+
+def _segment(text: str, place: int) -> Span:
+    """The characters of `text` that became the one at `place` of its one form."""
+    step = len(text) if is_crowded(text) else 1_000
+    start = 0
+    while start < len(text):
+        end = boundary(text, start + step)
+        size = len(fold(text[start:end]))
+        if size > place:
+            break
+        place -= size
+        start = end
+    for first, last in segments(text[start:]):
+        place -= len(fold(text[start + first : start + last]))
+        if place < 0:
+            return start + first, start + last
+    raise AssertionError("a place behind the text")
 
 
 def _window(text: str, hit: Span) -> Span:
@@ -111,4 +155,4 @@ def _belongs_before(text: str, at: int) -> bool:
     """Whether the character at `at` and the one before it make one sign."""
     character = text[at]
     joined = _JOINER in (character, text[at - 1])
-    return joined or unicodedata.combining(character) != 0 or _SELECTORS.fullmatch(character) is not None
+    return joined or joins(character) or _SELECTORS.fullmatch(character) is not None

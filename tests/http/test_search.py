@@ -1,5 +1,6 @@
 """`GET /api/conversations?q=`: what was said is found, by the person who said it."""
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -84,6 +85,18 @@ async def test_what_was_deleted_is_not_found(alice: Client) -> None:
     await alice.ask("DELETE", f"/api/chat/history/{cleared}")
     for wanted in ("lotus", "莲花"):
         assert await found(alice, wanted) == []
+
+
+@pytest.mark.parametrize("word", ["café", "테스트", "Việt"])
+async def test_composed_and_decomposed_are_alike(alice: Client, word: str) -> None:
+    ways = {form: unicodedata.normalize(form, word) for form in ("NFC", "NFD")}
+    made = {await alice.create(title=f"👍🏽 {way} 莲"): way for way in ways.values()}
+    for wanted in ways.values():
+        rows = (await alice.get(LIST, q=wanted))["conversations"]
+        assert {row["id"] for row in rows} == made.keys()
+        for row in rows:
+            ((start, end),) = row["matches"][0]["highlights"]
+            assert row["matches"][0]["excerpt"][start:end] == made[row["id"]]
 
 
 async def test_marks_count_characters(alice: Client) -> None:

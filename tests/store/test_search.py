@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+import unicodedata
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from redis.asyncio import Redis
 
 from lianhua.errors import InvalidRequest
 from lianhua.excerpt import Needle
-from lianhua.grams import BITS, Signature
+from lianhua.grams import BITS, MADE_BIT, Signature, probe
 from lianhua.messages import ContextAccount, Message
 from lianhua.store import reading, search, signing
 from lianhua.store.conversations import ConversationStore, Retention
@@ -426,7 +427,7 @@ async def test_a_signature_that_is_too_full_is_made_anew_but_not_each_time(house
     await house.say(name, "莲花", "lotus")
     await house.sign(name)
     keys = ConversationKeys(name)
-    full = b"\x7f" + b"\xff" * (BITS // 8 - 1)
+    full = b"\x7f" + b"\xff" * (BITS // 8 - 1) + b"\x80"
 
     async def fill() -> None:
         await house.database.ask(("SET", keys.grams, full))
@@ -577,3 +578,67 @@ async def test_stopping_ends_what_is_signed_in_the_background(house: House, monk
     await house.search.stop()
     assert sum([await house.signed(name) for name in names]) <= 2
     assert await house.names("talk") == names[::-1]
+
+
+SPELT = ("café", "테스트", "Việt", "ガラス", "ＡＢＣ １２３", "ﬁne", "क़लम")
+
+
+@pytest.mark.parametrize("word", SPELT)
+async def test_a_word_is_found_in_every_way_to_write_it(house: House, word: str) -> None:
+    ways = list(dict.fromkeys(unicodedata.normalize(form, word) for form in ("NFC", "NFD", "NFKC", "NFKD")))
+    named = [await house.create(f"title {way}!") for way in ways]
+    talked = [await house.create() for _ in ways]
+    for name, way in zip(talked, ways, strict=True):
+        await house.say(name, f"“{way}”, a question", "mud")
+    for _ in range(2):
+        for wanted in [*ways, word.upper()]:
+            found = await house.find(wanted)
+            assert {each.conversation.id for each in found} == {*named, *talked}
+            for each in found:
+                for match in each.matches:
+                    ((start, end),) = match.excerpt.highlights
+                    assert match.excerpt.text[start:end] in ways
+        for name in (*named, *talked):
+            await house.sign(name)
+            assert await house.signed(name)
+
+
+async def as_before_the_one_form(house: House, name: str, *texts: str) -> None:
+    """Its signature as an earlier version made it: of the texts as they are written."""
+    digits = bytearray(b"0" * BITS)
+    for text in texts:
+        grams = {bit for size in (1, 2, 3) for at in range(len(text)) for bit in probe(text[at : at + size])}
+        for bit in grams:
+            digits[bit] = 49
+    keys = ConversationKeys(name)
+    await house.database.ask(("HDEL", keys.meta, "unsigned"))
+    await house.database.ask(("SET", keys.grams, int(digits, 2).to_bytes(BITS // 8, "big")))
+
+
+async def made_anew(house: House, name: str) -> bool:
+    (bit,) = await house.database.ask(("GETBIT", ConversationKeys(name).grams, MADE_BIT))
+    return bool(bit)
+
+
+async def test_a_store_of_an_earlier_version_is_searched_in_both_ways_and_signed_anew(house: House) -> None:
+    texts = ["莲花 and cafe\u0301", "莲花 and café", "wide ｃａｆｅ", "nothing"]
+    names = [await house.create(text) for text in texts]
+    for name, text in zip(names, texts, strict=True):
+        await as_before_the_one_form(house, name, text)
+    assert await house.names("莲花") == names[1::-1]
+    assert set(await house.names("CAFE\u0301")) == set(await house.names("café")) == set(names[:2])
+    async with asyncio.timeout(10):
+        while not all([await made_anew(house, name) for name in names]):
+            await asyncio.sleep(0.01)
+    assert names[2] in await house.names("cafe")
+    await house.search.stop()
+
+
+async def test_a_signature_of_an_earlier_version_is_made_anew_with_the_next_message(house: House) -> None:
+    name = await house.create("ＬＯＴＵＳ")
+    await as_before_the_one_form(house, name, "ＬＯＴＵＳ")
+    await house.say(name, "question", "reply")
+    assert not await made_anew(house, name)
+    await house.sign(name)
+    assert await made_anew(house, name)
+    assert await house.names("lotus") == [name]

@@ -12,7 +12,7 @@ SOURCE = Path(lianhua.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "messages", "address", "settings", "texts"),
     ("sse", "events"),
-    ("excerpt", "grams", "personas", "exchange", "prices", "window", "prompt", "seam", "turn"),
+    ("folding", "excerpt", "grams", "personas", "exchange", "prices", "window", "prompt", "seam", "turn"),
     ("models", "store"),
     (
         "live",

@@ -19,6 +19,7 @@ from lianhua.exchange.identity import another_name
 from lianhua.exchange.labels import rows_of
 from lianhua.exchange.portable import Branch, PortableConversation, PortableHead, PortableMessage
 from lianhua.exchange.tree import kept_within
+from lianhua.folding import overlapping
 from lianhua.grams import Signature
 from lianhua.messages import Message
 from lianhua.store.branches import stored_message
@@ -389,8 +390,8 @@ def _signature(title: str, messages: Sequence[PortableMessage]) -> bytes:
     """What the search asks before it reads the conversation. This is most of what an import costs."""
     signature = Signature()
     text = "\n".join((title, *(message.content for message in messages)))  # a third less than one by one
-    for start in range(0, len(text), SIGNED_CHARS):
-        signature.add(text[start : start + SIGNED_CHARS + 2])  # the last pairs and triples reach into the next piece
+    for piece in overlapping(text, SIGNED_CHARS):
+        signature.add(piece)
         time.sleep(0)  # this is a thread: whoever waits for the interpreter gets it now, not after its 5 ms
     return signature.bitmap()
 

@@ -2,18 +2,20 @@
 
 A search asks every conversation of its owner for a few bits of its signature (`grams`), reads those that have them all,
 and looks for real. What is not signed yet, because a turn has just begun or nobody came to sign it, says so in bit 0
-and is read. So nothing is missed.
+and is read. So nothing is missed, but for one thing: a signature that an earlier version made knows a text only as it
+is written. What is looked for is asked of it in its usual forms, and after the search it is made anew.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from itertools import chain
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from lianhua.excerpt import PIECE_CHARS, Excerpt, Needle, Span
-from lianhua.grams import probe
+from lianhua.grams import MADE_BIT, probes
 from lianhua.messages import Conversation
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.database import Database
@@ -21,7 +23,7 @@ from lianhua.store.keys import ConversationKeys, list_keys
 from lianhua.store.listing import ListWalk
 from lianhua.store.reading import Reading, read_conversations
 from lianhua.store.scripts import Argument
-from lianhua.store.signing import Signing
+from lianhua.store.signing import SIGNED_ANEW, Signing
 
 # What a page may cost; then it says where to go on, however few it has found.
 SCANNED_CONVERSATIONS: Final = 20_000
@@ -65,6 +67,13 @@ class _Row(NamedTuple):
     flagged: bool
 
 
+class _Asked(NamedTuple):
+    """The conversations that may contain what is looked for, and those whose signature an earlier version made."""
+
+    rows: list[_Row]
+    outdated: list[str]
+
+
 class ConversationSearch:
     """Raises `StoreUnavailable` and `Overloaded`. `stop` it when the process ends."""
 
@@ -77,13 +86,15 @@ class ConversationSearch:
     async def page(self, owner: str, wanted: str, before: str | None, limit: int) -> SearchPage:
         """At most `limit` of the owner's conversations whose title or messages, on whichever branch, contain `wanted`.
 
-        Upper and lower case are alike. Raises `InvalidRequest` for a cursor that is none of the list's.
+        Upper and lower case are alike, and all ways to write a character (`folding`). Raises `InvalidRequest` for a
+        cursor that is none of the list's.
         """
         walk = ListWalk(self._database, list_keys(owner)[0], before, STEP_CONVERSATIONS)
         found: dict[str, tuple[Match, ...]] = {}
         in_vain: list[str] = []
+        outdated: list[str] = []
         full_at: str | None = None
-        async with self._places, aclosing(self._likely(owner, walk, probe(wanted))) as likely:
+        async with self._places, aclosing(self._likely(owner, walk, probes(wanted), outdated)) as likely:
             needle = Needle(wanted)
             async for row, reading in likely:
                 if matches := await _matches(reading, needle):
@@ -94,7 +105,7 @@ class ConversationSearch:
                     full_at = row.place
                     break
             rows = await self._conversations.rows(owner, list(found))
-        self._signing.sign_later(owner, in_vain)
+        self._signing.sign_later(owner, list(dict.fromkeys([*in_vain, *await self._with_texts(outdated)])))
         there = [FoundConversation(row, found[row.id]) for row in rows if row]
         return SearchPage(tuple(there), full_at or walk.place)
 
@@ -107,32 +118,57 @@ class ConversationSearch:
         await self._signing.stop()
 
     async def _likely(
-        self, owner: str, walk: ListWalk, probes: Sequence[int]
+        self, owner: str, walk: ListWalk, asked: Sequence[Sequence[int]], outdated: list[str]
     ) -> AsyncGenerator[tuple[_Row, Reading], None]:
-        """What may contain it, with its texts."""
+        """What may contain it, with its texts. Adds to `outdated` whose signature is to be made anew."""
         read = 0
         while not walk.ended and walk.passed < SCANNED_CONVERSATIONS and read < READ_CONVERSATIONS:
             rows = [_Row(name, place, False) for name, place in await walk.step()]
-            for bits in (probes[:FIRST_BITS], probes[FIRST_BITS:]):
-                rows = await self._asked(rows, bits)
+            for some in (slice(FIRST_BITS), slice(FIRST_BITS, None)):
+                rows, old = await self._asked(rows, [bits[some] for bits in asked])
+                outdated += old
             likely = {row.conversation_id: row for row in rows}
             async with aclosing(read_conversations(self._database, owner, list(likely))) as readings:
                 async for reading in readings:
                     yield likely[reading.conversation_id], reading
             read += len(rows)
 
-    async def _asked(self, rows: Sequence[_Row], bits: Sequence[int]) -> list[_Row]:
-        """The rows whose signatures have all the bits, or are incomplete."""
-        if not bits:
-            return list(rows)
-        words: list[Argument] = [word for bit in (0, *bits) for word in ("GET", "u1", bit)]
-        asked = (("BITFIELD_RO", ConversationKeys(row.conversation_id).grams, *words) for row in rows)
-        answers = await self._database.ask(*asked)
-        return [
+    async def _with_texts(self, outdated: Sequence[str]) -> list[str]:
+        """Those that have a signature at all: without a text there is none to make."""
+        some = list(dict.fromkeys(outdated))[:SIGNED_ANEW]
+        if not some:
+            return []
+        sizes = await self._database.ask(*(("STRLEN", ConversationKeys(name).grams) for name in some))
+        return [name for name, size in zip(some, sizes, strict=True) if size]
+
+    async def _asked(self, rows: Sequence[_Row], forms: Sequence[Sequence[int]]) -> _Asked:
+        """The rows whose signatures have all the bits of a form, or are incomplete."""
+        if not all(forms):
+            return _Asked(list(rows), [])
+        words: list[Argument] = [word for bit in (0, MADE_BIT, *chain(*forms)) for word in ("GET", "u1", bit)]
+        keys = [ConversationKeys(row.conversation_id).grams for row in rows]
+        answers = await self._database.ask(*(("BITFIELD_RO", key, *words) for key in keys))
+        likely = [
             _Row(row.conversation_id, row.place, flag == 1)
-            for row, (flag, *found) in zip(rows, answers, strict=True)
-            if flag or all(found)
+            for row, (flag, _, *found) in zip(rows, answers, strict=True)
+            if flag or _any_whole(found, forms)
         ]
+        outdated = [
+            row.conversation_id
+            for row, (flag, made, *_) in zip(rows, answers, strict=True)
+            if not (flag or made)  # what is flagged is read anyway, and made anew when it is signed
+        ]
+        return _Asked(likely, outdated)
+
+
+def _any_whole(found: Sequence[int], forms: Sequence[Sequence[int]]) -> bool:
+    """Whether all bits of a form were found; `found` has those of one form after another."""
+    start = 0
+    for form in forms:
+        if all(found[start : start + len(form)]):
+            return True
+        start += len(form)
+    return False
 
 
 async def _matches(reading: Reading, needle: Needle) -> tuple[Match, ...]:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lianhua.errors import Unavailable
-from lianhua.grams import Signature
+from lianhua.folding import overlapping
+from lianhua.grams import MADE_BIT, Signature
 from lianhua.store.database import Database
 from lianhua.store.keys import ConversationKeys
 from lianhua.store.reading import Reading, read_conversations, read_texts
@@ -17,7 +18,7 @@ from lianhua.store.scripts import Script
 
 logger = logging.getLogger(__name__)
 
-SIGNED_ANEW: Final = 50  # conversations after a search, while nobody waits
+SIGNED_ANEW: Final = 1_000  # conversations after a search, while nobody waits: some seconds, in steps of 2 ms
 SIGNED_CHARS: Final = 5_000  # at a time: 2 ms
 TITLES: Final = "title:"  # what a title is called among the texts that are not signed yet, before the hash of it
 EVERYTHING: Final = "*"  # in the place of too many names
@@ -36,11 +37,15 @@ class Signing:
         nothing to a conversation that is gone or somebody else's.
         """
         keys = ConversationKeys(conversation_id)
-        (values,) = await self._database.ask(("HMGET", keys.meta, "owner", "title", "unsigned"))
+        values, size, made = await self._database.ask(
+            ("HMGET", keys.meta, "owner", "title", "unsigned"),
+            ("STRLEN", keys.grams),
+            ("GETBIT", keys.grams, MADE_BIT),
+        )
         holder, title, unsigned = (value.decode() if value else "" for value in values)
         if holder != owner or not unsigned:
             return
-        if unsigned == EVERYTHING:
+        if unsigned == EVERYTHING or (size > 1 and not made):  # one byte holds no more than the flag
             await self.sign_anew(conversation_id, owner)
             return
         ids = unsigned.split()
@@ -96,7 +101,7 @@ class Signing:
 
 async def _add(signature: Signature, text: str) -> None:
     """Adds a text of any length, without keeping everybody else waiting."""
-    for start in range(0, len(text), SIGNED_CHARS):
-        if start:
+    for number, piece in enumerate(overlapping(text, SIGNED_CHARS)):
+        if number:
             await asyncio.sleep(0)
-        signature.add(text[start : start + SIGNED_CHARS + 2])  # the last pairs and triples reach into the next piece
+        signature.add(piece)
