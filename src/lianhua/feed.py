@@ -19,6 +19,7 @@ REREAD_S: Final = 10.0  # how late a tab is at most when hints are lost
 PATIENCE_S: Final = LEASE_S  # with a store that is away; then the tab comes back with its cursor
 RETRY_S: Final = 0.5
 # For a tab that has missed something: everything may have changed.
+NOTHING_NEW: Final = b"{}"
 ANYTHING: Final = b'{"conversation_id":null,"change":"changed"}'
 
 _encode = msgspec.json.Encoder().encode
@@ -39,23 +40,25 @@ class Feed:
             self._last = await self._changes.latest(self._owner)
 
     async def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]:
-        """SSE bytes as they come, a comment line after `HEARTBEAT_S` of silence; no end. Raises `StoreUnavailable`.
+        """SSE bytes as they come; no end. Raises `StoreUnavailable`.
 
-        `push` is left alone: what happens here is rare.
+        There is always an event at once, with the id to go on from, and one after `HEARTBEAT_S` of silence: a browser's
+        `EventSource` shows no comments to the page, which could not tell a quiet stream from a dead one. `push` is left
+        alone: what happens here is rare.
         """
         clock = asyncio.get_running_loop().time
-        last_byte = clock()
+        last_byte = -HEARTBEAT_S
         with self._wakeups.bell(list_keys(self._owner)[0]) as bell:
             while True:
                 bell.reset()
                 page = await self._read()
-                if frames := _frames(page):
+                frames = _frames(page)
+                if not frames and clock() - last_byte >= HEARTBEAT_S:
+                    frames = sse.frame("alive", page.last, NOTHING_NEW)
+                if frames:
                     yield frames
                     last_byte = clock()
                     continue
-                if clock() - last_byte >= HEARTBEAT_S:
-                    yield sse.comment()
-                    last_byte = clock()
                 await bell.wait(min(REREAD_S, last_byte + HEARTBEAT_S - clock()))
 
     async def _read(self) -> ChangePage:

@@ -14,8 +14,39 @@ def told(frames: list[Frame]) -> list[tuple[str, str, str]]:
     return [(frame.name, frame.data["change"], frame.data["conversation_id"]) for frame in frames]
 
 
+def news(frames: list[Frame]) -> list[Frame]:
+    return [frame for frame in frames if frame.name != "alive"]
+
+
 async def some(stream: Stream, count: int) -> list[Frame]:
-    return await stream.until(lambda frames: len(frames) == count)
+    """So many events that tell something."""
+    return news(await stream.until(lambda frames: len(news(frames)) == count))
+
+
+async def test_the_first_event_comes_at_once_and_says_where_to_go_on(alice: Client) -> None:
+    """Whoever is cut off before anything happens misses nothing either."""
+    await alice.create()
+    for last_event_id in (None, "0-0"):
+        async with alice.stream(EVENTS, last_event_id=last_event_id) as stream:
+            frame = await anext(stream)
+        if last_event_id is None:
+            assert (frame.name, frame.data) == ("alive", {})
+        async with alice.stream(EVENTS, last_event_id=frame.id) as stream:
+            again = await anext(stream)
+        assert (again.name, again.id) == ("alive", frame.id)
+    conversation = await alice.create()
+    for where in ({"last_event_id": frame.id}, {"after": frame.id}):
+        async with alice.stream(EVENTS, **where) as stream:
+            (created,) = await some(stream, 1)
+        assert told([created]) == [("conversation", "created", conversation)]
+
+
+async def test_a_user_to_whom_nothing_has_happened_yet_has_a_place_too(alice: Client) -> None:
+    async with alice.stream(EVENTS) as stream:
+        frame = await anext(stream)
+    conversation = await alice.create()
+    async with alice.stream(EVENTS, last_event_id=frame.id) as stream:
+        assert told(await some(stream, 1)) == [("conversation", "created", conversation)]
 
 
 async def test_a_second_tab_hears_of_everything(alice: Client) -> None:

@@ -169,8 +169,16 @@ async def silence(place: Place) -> None:
             reading.cancel()
             await asyncio.wait([reading])
 
+    async def is_told() -> None:
+        async with alice.stream("/api/events") as stream, asyncio.timeout(17 + began - time.monotonic()):
+            told = await stream.until(lambda frames: [frame.name for frame in frames].count("alive") == 2)
+        assert len({frame.id for frame in told if frame.name == "alive"}) == 1
+        assert not stream.comments
+
     await asyncio.gather(
-        hears(events(conversation, turn)), hears("/chat/stream", session_id=conversation, message="[silent]")
+        is_told(),
+        hears(events(conversation, turn)),
+        hears("/chat/stream", session_id=conversation, message="[silent]"),
     )
     assert (await alice.stop(conversation, turn))["status"] == "stopped"
 

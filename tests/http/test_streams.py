@@ -42,12 +42,18 @@ async def test_a_stream_is_these_bytes(alice: Client) -> None:
 
 
 async def test_the_first_bytes_come_before_there_is_an_event(alice: Client) -> None:
-    async with alice.stream("/api/events") as stream:
+    conversation = await alice.create()
+    turn = await alice.begin(conversation, "[silent]")
+    async with alice.stream(events(conversation, turn)) as stream:
+        assert (await anext(stream)).name == "turn"
+        cursor = f"{turn}:1-0"
+    async with alice.stream(events(conversation, turn), last_event_id=cursor) as stream:
         reading = asyncio.ensure_future(anext(stream))
         async with asyncio.timeout(5):
             while stream.raw != b"retry: 1500\n":
                 await asyncio.sleep(0.01)
         reading.cancel()
+    await alice.stop(conversation, turn)
 
 
 async def test_events_have_the_promised_shapes(alice: Client) -> None:

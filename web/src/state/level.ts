@@ -1,3 +1,4 @@
+import { ANYTHING, followChanges, type News } from "../core/changes.ts";
 import { locks } from "../core/tabs.ts";
 import { start } from "./start.ts";
 import { conversation } from "./talk.ts";
@@ -5,15 +6,6 @@ import { catchUp } from "./visit.ts";
 
 /** What belongs together arrives together: the end of a turn and the change of its conversation. */
 const TOGETHER_MS = 300;
-const REOPEN_MS = 15_000;
-
-/** What happened: to which conversation (null: perhaps to any), and whether it was only that a turn started or ended. */
-interface News {
-  readonly id: string | null;
-  readonly isTurn: boolean;
-}
-
-const ANYTHING: News = { id: null, isTurn: false };
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let isChanged = false;
@@ -38,20 +30,10 @@ export async function stayLevel(): Promise<void> {
   const tabs = new BroadcastChannel("lianhua");
   tabs.onmessage = ({ data }: MessageEvent<News | null>) => hear(data ?? ANYTHING);
 
-  function listen(): void {
-    const source = new EventSource("/api/events");
-    const tell = (news: News) => {
+  const listen = () =>
+    followChanges((news) => {
       tabs.postMessage(news);
       hear(news);
-    };
-    const read = (isTurn: boolean) => (event: MessageEvent<string>) =>
-      tell({ id: JSON.parse(event.data).conversation_id, isTurn });
-    source.addEventListener("conversation", read(false));
-    source.addEventListener("turn", read(true));
-    source.onerror = () => {
-      // It comes back by itself, but not after an answer such as 503.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => (listen(), tell(ANYTHING)), REOPEN_MS);
-    };
-  }
+    });
   await locks()?.request("lianhua", () => new Promise<never>(listen));
 }
