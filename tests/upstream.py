@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 
 class Cut(Enum):
@@ -28,6 +28,19 @@ class Cut(Enum):
 
 FIN, RST, HANG = Cut.FIN, Cut.RST, Cut.HANG
 DONE = b"data: [DONE]\n\n"
+
+
+class Pause(asyncio.Event):
+    """A step that takes time: what comes at a pace cannot be told by a condition."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    async def wait(self) -> Literal[True]:
+        await asyncio.sleep(self._seconds)
+        return True
+
 
 Step = bytes | asyncio.Event | Cut
 

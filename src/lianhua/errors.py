@@ -148,10 +148,15 @@ class Draining(Unavailable):
 
 
 class ModelError(LianhuaError):
-    """`detail` is for the log: a status or the kind of fault, never an upstream body."""
+    """`detail` is for the log: a status or the kind of fault, never an upstream body.
 
-    def __init__(self, detail: str = "") -> None:
+    `text` names what people are told, of `texts`, where that is more than the code says; `values` go into it.
+    """
+
+    def __init__(self, detail: str = "", text: str = "", **values: str) -> None:
         super().__init__(detail)
+        self.text = text
+        self.values = values
 
 
 class ModelAuthFailed(ModelError):

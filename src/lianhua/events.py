@@ -75,9 +75,9 @@ class End(Struct, frozen=True, omit_defaults=True):
 Event = TurnStarted | TextPiece | ReasoningPiece | Notice | Snapshot | End
 
 # The log's field name of each event that is stored, and the name on the wire; the tutorial's `onmessage` reads the
-# unnamed. A snapshot is never stored: it is made for one viewer from the text so far.
+# unnamed. A snapshot is stored where the reply so far was put right; most are made for one viewer from the text so far.
 LOG_KIND: Final[dict[type, bytes]] = {
-    TurnStarted: b"t", TextPiece: b"d", ReasoningPiece: b"r", Notice: b"n", End: b"e",
+    TurnStarted: b"t", TextPiece: b"d", ReasoningPiece: b"r", Snapshot: b"s", Notice: b"n", End: b"e",
 }  # fmt: skip
 WIRE_NAME: Final[dict[type, str | None]] = {
     TurnStarted: "turn", TextPiece: None, ReasoningPiece: "reasoning", Notice: "notice", Snapshot: "snapshot",

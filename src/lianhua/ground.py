@@ -76,8 +76,8 @@ async def find_ground(branches: Branches, conversation_id: str, user: str, act: 
             return Ground(question=await _question(branches, conversation_id, user, answered, "retry"))
         case Continue(message_id=message_id):
             cut = await _message(branches, conversation_id, user, message_id, "continue")
-            if cut.role != "assistant" or not cut.content:
-                raise InvalidRequest("continue", "only a reply with a text can go on")
+            if cut.role != "assistant" or not (cut.content or cut.reasoning):
+                raise InvalidRequest("continue", "only a reply with a text or with thoughts can go on")
             return Ground(question=await _question(branches, conversation_id, user, cut, "continue"), cut=cut)
 
 

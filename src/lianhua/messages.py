@@ -12,11 +12,15 @@ TurnStatus = Literal["running", "done", "stopped", "failed", "interrupted"]
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
-    """Tokens of one turn; `estimated` where the provider gave no figures and we counted."""
+    """Tokens of one turn; `estimated` where the provider gave no figures and we counted.
+
+    `cached_tokens` of the prompt were in the provider's cache. Reasoning counts as completion.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
+    cached_tokens: int = 0
 
 
 class Spent(Struct, frozen=True):
@@ -31,7 +35,8 @@ class Spent(Struct, frozen=True):
 class Message(Struct, frozen=True, omit_defaults=True, rename={"depth": "n"}):
     """One message as stored. `timestamp` is Unix seconds by the store's clock.
 
-    `depth` is its place in its branch, counted from 0: what retention has dropped still counts.
+    `depth` is its place in its branch, counted from 0: what retention has dropped still counts. `finish_reason` is why
+    a reply ended, as its `end` event told.
     """
 
     id: str
@@ -47,6 +52,7 @@ class Message(Struct, frozen=True, omit_defaults=True, rename={"depth": "n"}):
     persona: str | None = None
     usage: Usage | None = None
     turn_id: str | None = None
+    finish_reason: str | None = None
 
 
 class Conversation(Struct, frozen=True):

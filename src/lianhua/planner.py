@@ -123,7 +123,7 @@ class TurnPlanner:
         if shown:
             goes_on: Cut | None = Cut(record.reply_message_id, claim.text)
         else:
-            goes_on = Cut(cut.id, cut.content) if cut else None
+            goes_on = _cut(cut)
         plan = Grounds(record.language, persona, question, window, goes_on)
         asking = self._asking(model, plan)
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
@@ -169,7 +169,7 @@ class TurnPlanner:
         said = ask.act.message if isinstance(ask.act, Send | Edit) else ""
         parent_id = window.head if ground.parent_id is None else ground.parent_id
         question = ground.question or Message(new_id(), "user", said, parent_id=parent_id or None)
-        goes_on = Cut(ground.cut.id, ground.cut.content) if ground.cut else None
+        goes_on = _cut(ground.cut)
         plan = Grounds(ask.language, persona, question, window, goes_on)
         asking = self._asking(model, plan)
         turn = Turn(ref)
@@ -289,6 +289,11 @@ def _former_start(window: Window, model: ChatModel, budget_tokens: int) -> str |
     if former is None or former.model != model.info.id or former.context.budget_tokens < budget_tokens:
         return None
     return former_start(former.context)
+
+
+def _cut(reply: Message | None) -> Cut | None:
+    """What the model is to go on with. A reply of nothing but thoughts is asked for anew, and its thoughts stay."""
+    return Cut(reply.id, reply.content) if reply and reply.content else None
 
 
 def _seam(model: ChatModel, cut: Cut | None) -> Seam | None:

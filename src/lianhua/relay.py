@@ -114,8 +114,8 @@ class Relay:
         return logged
 
     async def restore(self, ref: TurnRef, event: Numbered, text: str, reasoning: str, losses: int) -> Fate:
-        """Puts back what the store has lost of a turn, `event` being its latest. Raises `StoreUnavailable`,
-        `Overloaded`.
+        """Replaces what the store has of a turn, `event` being its latest (see `TurnJournal.restore`). Raises
+        `StoreUnavailable`, `Overloaded`.
         """
         fate = await self._journal.restore(Append.of(ref, event), text, reasoning, losses)
         if fate in ("ok", "stop") and (live := self._live.get(ref.turn_id)):

@@ -24,7 +24,16 @@ from lianhua.job import Asking, Job, opening_reasoning
 from lianhua.messages import Message, MessageStatus, Usage
 from lianhua.models.patience import RETRY_S as REPEAT_S
 from lianhua.models.patience import Tries
-from lianhua.models.port import Delta, Finish, Queued, ReasoningDelta, Retrying, TextDelta
+from lianhua.models.port import (
+    Corrected,
+    Delta,
+    Finish,
+    PictureLeftOut,
+    Queued,
+    ReasoningDelta,
+    Retrying,
+    TextDelta,
+)
 from lianhua.relay import RETRY_S, Relay
 from lianhua.store.journal import Claim, Fate, TurnJournal
 from lianhua.texts import say
@@ -44,13 +53,16 @@ class ReplyLimits(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """How the model's part ended, before it is written down."""
+    """How the model's part ended, before it is written down. `text`, with its `values`, is what people are told where
+    that is not what the code says.
+    """
 
     status: MessageStatus
     finish_reason: str
     code: str | None = None
     text: str | None = None
     usage: Usage | None = None
+    values: dict[str, str] = {}
 
 
 class TurnGone(Exception):
@@ -145,7 +157,7 @@ class TurnRunner:
             return _failure(job.turn, "model_timeout")
         except ModelError as exc:
             logger.warning("turn %s: %s: %s", job.turn.ref.turn_id, exc.code, exc)
-            return _failure(job.turn, exc.code)
+            return msgspec.structs.replace(_failure(job.turn, exc.code), text=exc.text or None, values=exc.values)
         finally:
             job.outside()
 
@@ -224,12 +236,15 @@ class TurnRunner:
     async def _ask(self, job: Job, tries: Tries) -> Outcome:
         turn = job.turn
         finish: Finish | None = None
+        begun = turn.length, turn.reasoning_length
         options = msgspec.structs.replace(job.options, tries=tries)
         async with aclosing(job.model.stream(job.prompt, options)) as batches:
             async for batch in batches:
                 # Whatever arrives while an append is on its way, or the turn rests, is the next batch.
                 for delta in _joined(batch):
-                    if (new := _past_seam(job, delta)) and (event := _event(job, new)):
+                    if isinstance(delta, Corrected):
+                        await self._correct(job, delta, *begun)
+                    elif (new := _past_seam(job, delta)) and (event := _event(job, new)):
                         await self._log(job, event)
                 if isinstance(batch[-1], Finish):
                     finish = batch[-1]
@@ -243,7 +258,37 @@ class TurnRunner:
             if not turn.length:
                 raise ModelUnavailable("the answer broke off in its reasoning")
             return Outcome("interrupted", "interrupted", ModelUnavailable.code, "reply_cut")
-        return Outcome("done", finish.reason, usage=_usage(job, finish.usage))
+        outcome = _without_text(finish.reason) if not turn.length else Outcome("done", finish.reason)
+        return msgspec.structs.replace(outcome, usage=_usage(job, finish.usage))
+
+    async def _correct(self, job: Job, corrected: Corrected, text_chars: int, reasoning_chars: int) -> None:
+        """Replaces what this stream has given, behind what was there before it; every viewer gets a snapshot."""
+        turn = job.turn
+        if job.seam:
+            job.seam.close()  # what it held back is a part of what is replaced
+        event = turn.restate(
+            turn.text[:text_chars] + corrected.text, turn.reasoning[:reasoning_chars] + corrected.reasoning
+        )
+        # Seen through, also when a stop comes meanwhile: the journal and the turn would not be the same any more.
+        replacing = asyncio.create_task(self._replace(job, event), name=f"correct turn {turn.ref.turn_id}")
+        try:
+            met = await asyncio.shield(replacing)
+        except asyncio.CancelledError:
+            await asyncio.wait((replacing,))
+            _check(replacing.result(), job)
+            raise
+        _check(met, job)
+
+    async def _replace(self, job: Job, event: Numbered) -> Fate:
+        turn = job.turn
+
+        async def restore() -> Fate:
+            return await self._relay.restore(turn.ref, event, turn.text, turn.reasoning, job.losses)
+
+        fate = await self._patiently(restore)
+        if fate in ("ok", "stop"):
+            job.acknowledge(event)
+        return fate
 
     async def _replace_record(self, job: Job) -> None:
         ref, epoch, record = job.turn.ref, job.turn.epoch, job.record
@@ -286,7 +331,7 @@ class TurnRunner:
         if outcome.usage is None and turn.length:
             outcome = msgspec.structs.replace(outcome, usage=_usage(job, None))
         text = outcome.text or outcome.code
-        message = say(text, job.language) if text else None
+        message = say(text, job.language, **outcome.values) if text else None
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=message, usage=outcome.usage)
         reply = _reply(turn, job.record, outcome)
         try:
@@ -379,7 +424,9 @@ def _event(job: Job, delta: Delta) -> Numbered | None:
             return turn.notice(Notice(delta.code, text, round(delta.retry_in_s, 1)))
         case Queued():
             return turn.notice(Notice("queued", say("queued", language, ahead=delta.ahead)))
-        case Finish():
+        case PictureLeftOut():
+            return turn.notice(Notice("picture_left_out", say("picture_left_out", language)))
+        case Finish() | Corrected():  # the latter is more than an event
             return None
 
 
@@ -392,6 +439,16 @@ def _next_asking(job: Job) -> Asking | None:
         except MessageTooLong:
             continue
     return None
+
+
+def _without_text(reason: str) -> Outcome:
+    """The model has ended without a word of a reply."""
+    match reason:
+        case "length":
+            return Outcome("failed", reason, ModelBadResponse.code, "only_thoughts")
+        case "content_filter":
+            return Outcome("failed", reason, ModelRefused.code, "filtered")
+    return Outcome("done", reason)
 
 
 def _failure(turn: Turn, code: str) -> Outcome:
@@ -410,6 +467,7 @@ def _reply(turn: Turn, record: TurnRecord, outcome: Outcome) -> Message:
         model=record.model,
         persona=record.persona,
         usage=outcome.usage,
+        finish_reason=outcome.finish_reason,
     )
 
 

@@ -4,10 +4,22 @@ The grammar is the HTML Living Standard's, 9.2.6 "Interpreting an event stream".
 server sends, `frame` and its kin write what our viewers read.
 """
 
+import re
+
 from msgspec import Struct
 
 # A longer line is no event of a chat: a chunk of a reply is near 300 bytes, with log probabilities a few KiB.
 MAX_EVENT_BYTES = 1024 * 1024
+
+# A line that has grown so far and is within a data URL by then is a picture (0.5 to 20 MB). The rest of its letters is
+# dropped as it comes, so that the bound above holds for what is kept; of those dropped a line may have so many:
+PICTURE_AFTER_BYTES = 64 * 1024
+PICTURE_BYTES = 64 * 1024 * 1024
+# Of base64 in a JSON string, which may have its slashes escaped.
+_LETTERS = re.compile(rb"(?:[A-Za-z0-9+/=_-]+|\\/)*(?:\\\Z)?")
+_PICTURE = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]+|\\/)*")
+_LARGE_PICTURE = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]|\\/){16384,}")
+_PICTURE_AT_END = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]+|\\/)*\\?\Z")
 
 _BOM = b"\xef\xbb\xbf"
 _NO_OBJECTS = (b"", 0)
@@ -26,7 +38,11 @@ class Event(Struct, frozen=True):
 
 
 class Decoder:
-    """Feed it bytes cut anywhere; it returns the events that they complete. One decoder reads one stream."""
+    """Feed it bytes cut anywhere; it returns the events that they complete. One decoder reads one stream.
+
+    A large picture in the data is emptied (`;base64,` and nothing), which `has_emptied` tells. A line `error: …`, which
+    some servers write in place of an event (llama.cpp), is an event of that name.
+    """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
@@ -38,6 +54,9 @@ class Decoder:
         self._data_bytes = 0
         self._name = ""
         self._id: str | None = None
+        self.has_emptied = False
+        self._is_picture: bool | None = None  # whether the line without its end ends in one; None: not looked yet
+        self._dropped_bytes = 0  # of pictures in that line
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes, oldest first. Raises `EventTooLong`."""
@@ -53,6 +72,8 @@ class Decoder:
             chunk = b"".join(self._rest)
             self._rest.clear()
             self._rest_bytes = 0
+        if len(chunk) > PICTURE_AFTER_BYTES:
+            chunk = self._without_pictures(chunk)
         self._after_cr = chunk.endswith(b"\r")
         lines = chunk.splitlines()  # of bytes: at CR, LF and CRLF and nowhere else
         if not chunk.endswith((b"\n", b"\r")):
@@ -100,13 +121,35 @@ class Decoder:
         self._rest_bytes = 0
         return self._events(lines)
 
+    def _without_pictures(self, lines: bytes) -> bytes:
+        picture = _PICTURE if self._dropped_bytes else _LARGE_PICTURE
+        self._is_picture, self._dropped_bytes = None, 0
+        emptied, count = picture.subn(b";base64,", lines)
+        self.has_emptied = self.has_emptied or count > 0
+        return emptied
+
     def _keep(self, piece: bytes) -> None:
+        if self._rest_bytes > PICTURE_AFTER_BYTES:
+            piece = self._behind_picture(piece)
         if not piece:
             return
         self._rest.append(piece)
         self._rest_bytes += len(piece)
         if self._rest_bytes > self._max_event_bytes:
             raise EventTooLong(f"a line of more than {self._max_event_bytes} bytes")
+
+    def _behind_picture(self, piece: bytes) -> bytes:
+        """The next piece of a long line, without what only goes on with a picture."""
+        if self._is_picture is None:
+            self._is_picture = _PICTURE_AT_END.search(b"".join(self._rest)) is not None
+        if self._is_picture and (letters := _LETTERS.match(piece)):
+            self._dropped_bytes += letters.end()
+            if self._dropped_bytes > PICTURE_BYTES:
+                raise EventTooLong(f"a picture of more than {PICTURE_BYTES} bytes")
+            piece = piece[letters.end() :]
+        if piece:
+            self._is_picture = _PICTURE_AT_END.search(self._rest[-1][-8:] + piece) is not None
+        return piece
 
     def _events(self, lines: list[bytes]) -> list[Event]:
         if self._at_start and lines:
@@ -123,6 +166,9 @@ class Decoder:
                 self._name = ""
             elif line.startswith(b"data: "):
                 self._add_data(line[6:])
+            elif line.startswith(b"error:"):
+                if (said := line[6:].strip()) not in (b"", b"null"):
+                    events.append(Event(said, "error", self._id))
             elif not line.startswith(b":"):
                 self._field(line)
         return events

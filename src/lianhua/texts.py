@@ -41,7 +41,19 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "server_stopping": ("服务器停止，已保留收到的内容", "The server stopped in mid-reply; what came is kept"),
     "reply_cut": ("模型的回答中途断开，已保留收到的内容", "The model's answer was cut off; what came is kept"),
     "reply_too_long": ("回复达到长度上限，已停止", "The reply reached its length limit and was stopped"),
+    "no_credit": ("模型服务的账户余额不足，请充值", "The account at the model's server is out of credit; top it up"),
+    "no_such_model": ("模型服务没有模型 {model}，请检查名称", "The model's server has no model {model}; check it"),
+    "other_models": (
+        "模型服务没有模型 {model}；可用的有：{models}",
+        "The model's server has no model {model}; it has: {models}",
+    ),
+    "only_thoughts": (
+        "模型把可用的长度都用在了思考上，没有写出回答；请继续，或提高长度上限",
+        "The model spent all its tokens on thinking and wrote no answer; continue, or raise the limit",
+    ),
+    "filtered": ("模型服务的内容过滤拦下了这一轮", "The content filter of the model's server has stopped this"),
     # Notices while a turn runs.
+    "picture_left_out": ("模型还画了图，图没有保留", "The model also drew a picture, which is not kept"),
     "retrying": (
         "模型暂时没有回应，正在重试（第 {attempt} 次，最多 {attempts} 次）",
         "The model did not answer; trying again (attempt {attempt} of at most {attempts})",
@@ -64,6 +76,8 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "export_stopped": ("已停止", "stopped"),
     "export_failed": ("失败", "failed"),
     "export_interrupted": ("已中断", "interrupted"),
+    "export_length": ("达到长度上限", "cut at its length limit"),
+    "export_content_filter": ("被内容过滤", "held back by the content filter"),
     "export_dropped": ("这里有 {count} 条消息已按保留规则删除", "{count} messages here are no longer kept"),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from lianhua.errors import LianhuaError
 from lianhua.messages import ContextAccount, Language, Usage
-from lianhua.models.port import ChatModel, Finish, GenerationOptions, ModelKind, TextDelta
+from lianhua.models.port import ChatModel, Corrected, Delta, Finish, GenerationOptions, ModelKind, TextDelta
+from lianhua.models.thoughts import ThoughtSplitter
 from lianhua.prompt import CountTokens, Prompt, PromptMessage
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,10 @@ _TALK: Final[dict[Language, str]] = {
     "en": "User: {question}\n\nAssistant: {reply}\n\nTitle:",
 }
 _LABEL = re.compile(r"^(?:title|标题|题目)\s*[:：]\s*", re.IGNORECASE)
-# What models of reasoning put before their answer where the server does not take it out; perhaps cut off.
-_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+# gpt-oss, where its server leaves out the special tokens; perhaps cut off.
+_BARE_HARMONY = re.compile(r"\Aanalysis(?=[A-Z]).*?(?:assistantfinal|\Z)", re.DOTALL)
+# So many characters on one line are no title but thoughts, or an answer to the question.
+TITLE_LINE_CHARS: Final = 200
 # Control characters but tab and line ends, and lone surrogates: what no title may hold.
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _AROUND: Final = " \t\"'`*#_“”‘’「」『』《》【】[]()（）"
@@ -143,23 +146,44 @@ def title_prompt(question: str, reply: str, language: Language) -> Prompt:
 
 
 def clean_title(answer: str) -> str:
-    """The first line of a model's answer that says something, without quotes, marks and labels; "" for none."""
-    said = _REASONING.sub("", answer)
-    for line in _UNWANTED.sub("", said).splitlines():
+    """The first line of a model's answer that says something, without quotes, marks and labels; "" for none.
+
+    What it thought before it answered counts for nothing, and if it thinks aloud, without marks, there is no title.
+    """
+    for line in _UNWANTED.sub("", _without_thoughts(answer)).splitlines():
         bare = _LABEL.sub("", line.strip(_AROUND)).strip(_AROUND).rstrip("。.")
         if title := " ".join(bare.split()):
+            if len(title) > TITLE_LINE_CHARS:
+                return ""
             return title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1].rstrip() + "…"
     return ""
 
 
+def _without_thoughts(answer: str) -> str:
+    thoughts = ThoughtSplitter()
+    return _text([*thoughts.feed(_BARE_HARMONY.sub("", answer)), *thoughts.close(complete=False)])
+
+
+def _text(deltas: Sequence[Delta]) -> str:
+    """The text in deltas, as the last correction has it."""
+    text = ""
+    for delta in deltas:
+        if isinstance(delta, TextDelta):
+            text += delta.text
+        elif isinstance(delta, Corrected):
+            text = delta.text
+    return text
+
+
 async def _ask(untitled: Untitled) -> tuple[str, Usage]:
+    """What the model answers, and what that has cost. An answer that was cut is none: it may still be thoughts."""
     prompt = title_prompt(untitled.question, untitled.reply, untitled.language)
-    text: list[str] = []
+    deltas: list[Delta] = []
     async with aclosing(untitled.model.stream(prompt, OPTIONS)) as batches:
         async for batch in batches:
-            text += [delta.text for delta in batch if isinstance(delta, TextDelta)]
-            if isinstance(batch[-1], Finish) and batch[-1].usage:
-                return "".join(text), batch[-1].usage
-    answer, count = "".join(text), untitled.count
+            deltas += batch
+    answer, count = _text(deltas), untitled.count
+    finish = next((delta for delta in deltas if isinstance(delta, Finish)), Finish("length"))
     prompt_tokens = sum(count(message.content) for message in prompt.messages)
-    return answer, Usage(prompt_tokens, count(answer), estimated=True)
+    usage = finish.usage or Usage(prompt_tokens, count(answer), estimated=True)
+    return "" if finish.reason in ("length", "content_filter") else answer, usage

@@ -1,6 +1,6 @@
 """The state machine of one turn: it numbers the events and keeps the reply, without I/O.
 
-    started ──(text | reasoning | notice)*──▶ end
+    started ──(text | reasoning | snapshot | notice)*──▶ end
 
 Exactly one start, exactly one end, nothing after it. Whoever breaks this has a bug, so it is an assertion and no
 error of the tree.
@@ -10,7 +10,7 @@ import hashlib
 
 from msgspec import Struct
 
-from lianhua.events import Cursor, End, Event, Notice, ReasoningPiece, TextPiece, TurnStarted
+from lianhua.events import Cursor, End, Event, Notice, ReasoningPiece, Snapshot, TextPiece, TurnStarted
 from lianhua.messages import ContextAccount, Language, MessageStatus, Usage
 
 
@@ -90,6 +90,12 @@ class Turn:
         self._reasoning.append(text)
         self.reasoning_length += len(text)
         return self._number(ReasoningPiece(text))
+
+    def restate(self, text: str, reasoning: str) -> Numbered:
+        """Replaces the reply so far."""
+        self._text, self._reasoning = [text], [reasoning]
+        self.length, self.reasoning_length = len(text), len(reasoning)
+        return self._number(Snapshot(text, reasoning))
 
     def notice(self, notice: Notice) -> Numbered:
         return self._number(notice)

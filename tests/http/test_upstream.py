@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -10,16 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.http.client import PATIENCE_S, Client, events, shown, text_of
+from tests.http.client import PATIENCE_S, Client, Shown, events, shown, text_of, turns
 from tests.http.server_log import met_no_bug, never_wrote
 from tests.http.told_upstream import (
     FINISH,
     HELLO,
-    Pause,
     Reply,
     UpstreamAt,
     base_url,
@@ -34,7 +35,7 @@ from tests.http.told_upstream import (
 )
 from tests.server_process import ServerProcess
 from tests.servers.ports import free_port
-from tests.upstream import DONE, FIN, HANG, RST, Answer, Cut, answer, chunk, raw, text, until_closed
+from tests.upstream import DONE, FIN, HANG, RST, Answer, Cut, Pause, answer, chunk, raw, text, until_closed
 from tests.upstream import events as streamed
 
 KEY = "sk-KEY-THAT-NOBODY-SEES"
@@ -542,6 +543,160 @@ async def test_a_chunk_with_usage_alone_is_taken_for_what_it_says(person: Meet, 
         "prompt_tokens": 11,
         "completion_tokens": 2,
     }
+
+
+THINKING = {
+    "in tags": (streamed(text("<thi"), text("nk>h"), text("m</th"), text("ink>\n\na"), FINISH, DONE), said("a", "hm")),
+    "in tags, byte by byte": (bytewise(utf8("<think>嗯</think>连") + FINISH + DONE), said("连", "嗯")),
+    "in harmony": (
+        streamed(text("<|channel|>analysis<|mess"), text("age|>hm<|end|><|start|>assistant"),
+                 text("<|channel|>final<|message|>a"), FINISH, DONE),
+        said("a", "hm"),
+    ),
+    "with the opening tag in the prompt": (
+        streamed(text("h"), Pause(0.1), text("m\n</thi"), text("nk>a"), FINISH, DONE),
+        said("a", "hm"),
+    ),
+    "tags in backticks": (streamed(text("`<think>`"), text(" and `</think>`"), FINISH, DONE),
+                          said("`<think>` and `</think>`")),
+    "one JSON text": (answer(200, {"choices": [{"message": {"content": "<think>hm</think>a"}}]}), said("a", "hm")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "expected"), THINKING.values(), ids=THINKING)
+async def test_thoughts_in_the_text_are_no_part_of_the_reply_nor_of_the_next_prompt(
+    person: Meet, patient: Place, script: Answer, expected: Reply
+) -> None:
+    whole, _ = await one_turn(person(patient), script, port=patient.port)
+    assert reply_of(whole) == expected
+
+
+async def test_thoughts_known_only_at_their_end_are_put_right_for_every_viewer(person: Meet, patient: Place) -> None:
+    alice = person(patient)
+    conversation = await alice.create()
+    gates = [asyncio.Event(), asyncio.Event()]
+    script = streamed(text("hm, "), text("yes"), gates[0], text("</think>a"), gates[1], text("b"), FINISH, DONE)
+    async with UpstreamAt(patient.port, script):
+        turn = await alice.begin(conversation, "a question")
+        async with alice.stream(events(conversation, turn)) as stream:
+            frames = await stream.until(lambda frames: text_of(frames) == "hm, yes")
+            gates[0].set()
+            frames += await stream.until(lambda frames: text_of(frames).endswith("a"))
+            async with alice.stream(events(conversation, turn)) as late:
+                late_frames = await late.until(lambda frames: frames[-1].name != "turn")
+                gates[1].set()
+                late_frames += [frame async for frame in late]
+            frames += [frame async for frame in stream]
+    (snapshot,) = [frame.data for frame in frames if frame.name == "snapshot"]
+    assert snapshot == {"content": "", "reasoning": "hm, yes"}
+    for seen in (shown(frames), shown(late_frames)):
+        assert reply_of(seen) == said("ab", "hm, yes")
+        await is_kept(alice, conversation, seen)
+
+
+def whole_message(content: str, delta: Any = None) -> bytes:
+    choice = {"delta": delta, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+    return data(json.dumps({"choices": [choice]}))
+
+
+PICTURE = "data:image/png;base64," + "iVBORw0KGgoA" * 130_000
+ONCE = {
+    "said again as a message": (streamed(text("Hel"), text("lo"), whole_message("Hello"), DONE), said("Hello")),
+    "a picture of 1.5 MB": (
+        streamed(text("be"), chunk({"images": [{"image_url": {"url": PICTURE}}]}), text("hind"), FINISH, DONE),
+        said("behind", "", "picture_left_out"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("script", "expected"), ONCE.values(), ids=ONCE)
+async def test_the_text_is_shown_whole_and_once(person: Meet, patient: Place, script: Answer, expected: Reply) -> None:
+    whole, _ = await one_turn(person(patient), script, port=patient.port)
+    assert reply_of(whole) == expected
+
+
+# Failures that look like an end
+
+OVERFLOW = (
+    b'error: {"code":400,"message":"the request exceeds the available context size","type":"invalid_request"}\n\n'
+)
+HIDDEN = {
+    "an end mark alone": (streamed(DONE), failed("model_bad_response")),
+    "an error object": (streamed(data('{"object":"error","message":"no","code":400}')), failed("model_refused")),
+    "an error field": (streamed(OVERFLOW, DONE), failed("context_too_long")),
+    "an event of that name": (streamed(b"event: error\ndata: oops\n\n", DONE), failed("model_bad_response")),
+    "a detail": (streamed(data('{"detail":"no"}'), DONE), failed("model_bad_response")),
+    "a reason, half a text": (streamed(text("half"), chunk(finish="network_error"), DONE), cut("half", UNAVAILABLE)),
+    "a filter": (streamed(chunk(finish="content_filter"), DONE), failed("model_refused")),
+    "nothing but thoughts": (
+        streamed(chunk({"reasoning": "hm"}), chunk(finish="length"), DONE),
+        failed("model_bad_response", reasoning="hm"),
+    ),
+    "more than a minute has": (
+        answer(413, {"error": {"code": "rate_limit_exceeded", "message": "Request too large"}}), failed(LIMITED),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "expected"), HIDDEN.values(), ids=HIDDEN)
+async def test_a_failure_inside_a_200_is_never_an_end(
+    person: Meet, patient: Place, script: Answer, expected: Reply
+) -> None:
+    whole, _ = await one_turn(person(patient), script, port=patient.port)
+    assert reply_of(whole) == expected
+
+
+async def test_a_context_too_long_inside_a_200_is_asked_again_with_less(person: Meet, patient: Place) -> None:
+    alice = person(patient)
+    conversation = await alice.create()
+    async with UpstreamAt(patient.port, HELLO, HELLO, streamed(OVERFLOW, DONE), HELLO):
+        for question in ("one", "two"):
+            await alice.say(conversation, question)
+        assert reply_of(await alice.say(conversation, "three")) == said("Hello", "", "context_too_long")
+
+
+# Why a reply ended
+
+
+async def go_on(client: Client, conversation: str, whole: Shown) -> Shown:
+    """Asks for the rest of a reply and watches it."""
+    begun = await client.ask("POST", turns(conversation), {"continue": whole.turn["reply_message_id"]})
+    assert begun.status == 202, begun.body
+    return shown(await client.read(events(conversation, begun.json["turn_id"])))
+
+
+async def test_a_reply_that_was_cut_for_its_length_says_so_and_goes_on(person: Meet, patient: Place) -> None:
+    alice = person(patient)
+    conversation = await alice.create()
+    cut_short = streamed(text("Hel"), chunk(finish="max_tokens"), DONE)
+    only_thoughts = streamed(text("<think>hm"), chunk(finish="length"), DONE)
+    async with UpstreamAt(patient.port, cut_short, HELLO, only_thoughts, HELLO) as upstream:
+        whole = await alice.say(conversation, "a question")
+        assert (whole.end["status"], whole.end["finish_reason"]) == ("done", "length")
+        await is_kept(alice, conversation, whole)
+        file = await alice.get(f"/api/conversations/{conversation}/export", format="json")
+        assert file["conversations"][0]["messages"][1]["finish_reason"] == "length"
+        assert (await go_on(alice, conversation, whole)).text.startswith("Hel")
+
+        empty = await alice.say(conversation, "another")
+        assert reply_of(empty) == failed("model_bad_response", reasoning="hm")
+        assert empty.end["finish_reason"] == "length"
+        after = await go_on(alice, conversation, empty)
+        assert (after.text, after.reasoning.split()) == ("Hello", ["hm"])
+        assert "hm" not in json.dumps(upstream.requests[-1].json)
+
+
+async def test_an_account_without_credit_and_an_unknown_model_are_named(person: Meet, patient: Place) -> None:
+    alice = person(patient)
+    whole, _ = await one_turn(alice, answer(402, {"error": {"message": "no"}}), port=patient.port)
+    assert reply_of(whole) == failed("model_refused")
+    assert "余额" in whole.end["message"]
+    unknown = {"error": {"message": f"The model `gpt-4o` does not exist {KEY}", "code": "model_not_found"}}
+    listed = answer(200, {"data": [{"id": "gpt-4"}, {"id": "llama3"}, {"id": f"<b>{KEY}</b>"}]})
+    whole, _ = await one_turn(alice, answer(404, unknown), listed, port=patient.port)
+    assert reply_of(whole) == failed(UNAVAILABLE)
+    assert {"gpt-4o", "gpt-4", "llama3"} <= set(re.findall(r"[\w.-]+", whole.end["message"]))
+    assert KEY not in whole.end["message"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ one a test.
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from tests.http.client import PATIENCE_S, Client, Shown, events, shown
 from tests.upstream import DONE, Answer, Upstream, chunk, text
@@ -32,18 +32,6 @@ class UpstreamAt(Upstream):
 
 def base_url(port: int) -> str:
     return f"http://127.0.0.1:{port}/v1"
-
-
-class Pause(asyncio.Event):
-    """A step that takes time: what comes at a pace cannot be told by a condition."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    async def wait(self) -> Literal[True]:
-        await asyncio.sleep(self._seconds)
-        return True
 
 
 @dataclass(frozen=True)
@@ -97,6 +85,7 @@ async def is_kept(client: Client, conversation: str, whole: Shown) -> None:
     reply = (await client.messages(conversation))[1]
     assert (reply["content"], reply.get("reasoning") or "") == (whole.text, whole.reasoning)
     assert (reply["status"], reply.get("code")) == (whole.end["status"], whole.end.get("code"))
+    assert reply["finish_reason"] == whole.end["finish_reason"]
     again = shown(await client.read(events(conversation, whole.turn["turn_id"])))
     assert (again.text, again.reasoning, again.end) == (whole.text, whole.reasoning, whole.end)
 

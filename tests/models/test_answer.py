@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
@@ -10,12 +10,28 @@ import pytest
 from lianhua.errors import (
     ModelBadResponse,
     ModelRefused,
+    ModelUnavailable,
 )
 from lianhua.messages import Usage
 from lianhua.models.openai import OpenAIModel
-from lianhua.models.port import Finish, ReasoningDelta, TextDelta
+from lianhua.models.port import Corrected, Finish, PictureLeftOut, ReasoningDelta, TextDelta
 from tests.models.asking import HELLO, HELLO_DELTAS, PLAIN, PROMPT, Ask, said, shown, taken
-from tests.upstream import DONE, FIN, HANG, RST, Answer, Upstream, answer, chunk, events, raw, text, until_closed
+from tests.upstream import (
+    DONE,
+    FIN,
+    HANG,
+    RST,
+    Answer,
+    Pause,
+    Step,
+    Upstream,
+    answer,
+    chunk,
+    events,
+    raw,
+    text,
+    until_closed,
+)
 
 # What is read
 
@@ -122,9 +138,143 @@ async def test_reasoning_under_either_name_and_under_both_is_said_once(ask: Ask)
     ]
 
 
-@pytest.mark.parametrize("reason", ["length", "content_filter", "tool_calls", "stop"])
+@pytest.mark.parametrize("reason", ["length", "content_filter", "tool_calls", "stop", "a new one"])
 async def test_the_finish_reason_is_passed_on(ask: Ask, reason: str) -> None:
     assert (await ask(events(text("a"), chunk(finish=reason), DONE)))[-1] == Finish(reason)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("STOP", "stop"),
+        ("eos_token", "stop"),
+        ("end_turn", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("model_length", "length"),
+        ("sensitive", "content_filter"),
+        ("content_filter: SAFETY", "content_filter"),
+        ("tool_use", "tool_calls"),
+        ("x" * 500, "x" * 64),
+    ],
+)
+async def test_other_words_for_a_reason_are_understood(ask: Ask, word: str, reason: str) -> None:
+    assert (await ask(events(text("a"), chunk(finish=word), DONE)))[-1] == Finish(reason)
+
+
+@pytest.mark.parametrize("word", ["", "null", "None", "NULL", "none", "FINISH_REASON_UNSPECIFIED"])
+async def test_a_word_that_is_no_reason_ends_nothing(ask: Ask, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianhua.models.answer.AFTER_FINISH_S", 0.0)
+    steps = [chunk({"content": piece}, word) for piece in "ab"]
+    assert await ask(events(*steps, Pause(0.05), text("c"), DONE)) == [TextDelta("abc"), Finish("stop")]
+    with pytest.raises(ModelUnavailable):
+        await ask(*[events(chunk({}, word), FIN)] * 3)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (chunk({"role": "assistant"}, "stop"), text("a"), Pause(0.2), text("b"), DONE),
+        (chunk({"content": "a"}, "stop"), chunk({"content": "b"}, "stop"), DONE),
+        (chunk({"content": "a"}, "length"), text("b"), chunk(finish="stop")),
+        (chunk({"reasoning": ""}, "stop"), text("a"), chunk({}), text("b"), DONE),
+    ],
+    ids=["first", "in each", "and another", "and nothing"],
+)
+async def test_a_reason_is_the_end_only_once_no_delta_follows(
+    ask: Ask, steps: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.models.answer.AFTER_FINISH_S", 0.1)
+    assert await ask(events(*steps)) == [TextDelta("ab"), Finish("stop")]
+
+
+async def test_a_reply_that_went_on_behind_its_reason_and_was_cut_is_not_complete(ask: Ask) -> None:
+    assert await ask(events(chunk({}, "stop"), text("a"), FIN)) == [TextDelta("a")]
+
+
+def message(content: str | None, **choice: Any) -> bytes:
+    """A chunk with a whole message."""
+    said = {"message": {"role": "assistant", "content": content}, "finish_reason": None, **choice}
+    return chunk(choices=[said])
+
+
+AGAIN = {
+    "no delta": (text("Hel"), text("lo"), message("Hello")),
+    "a null delta": (text("Hel"), text("lo"), message("Hello", delta=None)),
+    "an empty delta": (text("Hel"), text("lo"), message("Hello", delta={"content": ""})),
+    "the last piece beside it": (text("Hel"), message("Hello", delta={"content": "lo"})),
+    "the last piece in it": (text("Hel"), message("Hello")),
+    "in one read": (text("Hel") + text("lo") + message("Hello"),),
+    "trimmed": (text(" Hello"), message("Hello")),
+    "a message alone": (message("Hello"),),
+    "messages that grow": (message("He"), message("Hell"), message("Hello"), message("Hello")),
+    "messages of pieces": (message("Hel"), message("lo")),
+    "an empty message": (text("Hello"), message(None), message("")),
+    "behind the reason": (text("Hello"), chunk(finish="stop"), message("Hello")),
+}
+
+
+@pytest.mark.parametrize("steps", AGAIN.values(), ids=AGAIN.keys())
+async def test_a_message_behind_its_pieces_is_said_once(ask: Ask, steps: tuple[bytes, ...]) -> None:
+    deltas = await ask(events(*steps, DONE))
+    assert (shown(deltas).strip(), deltas[-1]) == ("Hello", Finish("stop"))
+
+
+async def test_a_last_piece_that_is_all_of_the_reply_is_said_once_and_other_repetitions_stay(ask: Ask) -> None:
+    pieces = [text("It is "), text("a lotus")]
+    assert shown(await ask(events(*pieces, chunk({"content": "It is a lotus"}, "stop"), DONE))) == "It is a lotus"
+    assert shown(await ask(events(*pieces, text("It is a lotus"), DONE))) == "It is a lotus" * 2
+    assert shown(await ask(events(text("ha"), text("ha"), chunk({"content": "haha"}, "stop"), DONE))) == "haha" * 2
+
+
+async def test_thoughts_said_again_in_a_message_stay_thoughts(ask: Ask) -> None:
+    whole = "<think>h</think>a"
+    again = message(whole, delta={})
+    assert await ask(events(text("<think>h"), text("</think>a"), again, DONE)) == [
+        ReasoningDelta("h"),
+        TextDelta("a"),
+        Finish("stop"),
+    ]
+
+
+async def test_a_closing_tag_alone_puts_right_what_was_given(ask: Ask) -> None:
+    deltas = await ask(events(text("h"), Pause(0.05), text("m</think>"), text("a"), DONE))
+    assert deltas == [TextDelta("h"), Corrected("", "hm"), TextDelta("a"), Finish("stop")]
+    alone = [chunk({"reasoning": "h"}), text("a</think>b")]
+    assert await ask(events(*alone, DONE)) == [ReasoningDelta("h"), TextDelta("a</think>b"), Finish("stop")]
+
+
+async def test_what_was_held_back_of_a_mark_is_given_when_the_line_is_cut(model_at: Callable[..., OpenAIModel]) -> None:
+    for end in ((FIN,), (RST,), (chunk({}, error={"code": 500}),)):
+        async with (
+            Upstream(events(text("a <"), *end)) as upstream,
+            aclosing(model_at(upstream.base_url).stream(PROMPT, PLAIN)) as stream,
+        ):
+            said_so_far: list[Any] = []
+            with suppress(ModelUnavailable):
+                async for batch in stream:
+                    said_so_far += batch
+            assert shown(said_so_far) == "a <"
+
+
+PICTURE = "data:image/png;base64," + "iVBORw0KGgo/" * 130_000
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        chunk({"images": [{"type": "image_url", "image_url": {"url": PICTURE}}]}),
+        chunk({"content": "", "images": [{"url": PICTURE}, {"url": PICTURE}]}),
+        chunk({"images": [{"url": PICTURE}]}).replace(b"/", b"\\/"),
+        chunk({"images": [{"url": PICTURE[:2_000]}]}),
+        chunk({"content": [{"type": "image_url", "image_url": {"url": PICTURE}}]}),
+    ],
+    ids=["1.5 MB", "two", "escaped slashes", "small", "in the content"],
+)
+async def test_a_picture_is_left_out_and_the_text_is_whole(ask: Ask, picture: bytes) -> None:
+    deltas = await ask(events(text("be"), picture, text("hind"), chunk(finish="stop"), DONE))
+    assert shown(deltas) == "behind"
+    assert deltas.count(PictureLeftOut()) == 1
+    assert deltas[-1] == Finish("stop")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +284,30 @@ async def test_the_finish_reason_is_passed_on(ask: Ask, reason: str) -> None:
         ({"prompt_tokens": 7.0, "completion_tokens": None}, Usage(7, 0)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, None),
         ({"prompt_tokens": "many"}, None),
+        ({"prompt_tokens": 21, "completion_tokens": 0, "total_tokens": 81}, Usage(21, 60)),
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135}, Usage(32, 103)),
+        ({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 3}, Usage(7, 2)),
+        ({"completion_tokens": 2, "total_tokens": 9}, Usage(7, 2)),
+        ({"input_tokens": 7, "output_tokens": 2}, Usage(7, 2)),
+        ({"total_tokens": 9}, None),
+        (
+            {"prompt_tokens": 7, "completion_tokens": 0, "completion_tokens_details": {"reasoning_tokens": 5}},
+            Usage(7, 5),
+        ),
+        (
+            {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 6}},
+            Usage(7, 2, cached_tokens=6),
+        ),
+        (
+            {"prompt_tokens": 7, "completion_tokens": 2, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 1},
+            Usage(7, 2, cached_tokens=6),
+        ),
+        ({"prompt_tokens": 7, "completion_tokens": 2, "cached_tokens": 6}, Usage(7, 2, cached_tokens=6)),
+        (
+            {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 105, "cache_read_input_tokens": 100},
+            Usage(103, 2, cached_tokens=100),
+        ),
+        ({"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": None}, Usage(7, 2)),
         ([], None),
         ("none", None),
         (None, None),
@@ -143,6 +317,22 @@ async def test_usage_is_read_wherever_it_comes(ask: Ask, usage: Any, read: Usage
     alone = chunk(choices=[], usage=usage)
     assert (await ask(events(text("a"), chunk(finish="stop"), alone, DONE)))[-1] == Finish("stop", read)
     assert (await ask(events(text("a"), chunk({}, "stop", usage=usage), DONE)))[-1] == Finish("stop", read)
+    within = chunk(choices=[{"delta": {}, "finish_reason": "stop", "usage": usage}])
+    assert (await ask(events(text("a"), within, DONE)))[-1] == Finish("stop", read)
+    groq = chunk({}, "stop", x_groq={"id": "req", "usage": usage})
+    assert (await ask(events(text("a"), groq, DONE)))[-1] == Finish("stop", read)
+    beside_a_choice = chunk({"content": ""}, usage=usage)
+    assert (await ask(events(text("a"), chunk(finish="stop"), beside_a_choice, DONE)))[-1] == Finish("stop", read)
+
+
+async def test_of_many_usages_the_last_that_says_something_counts(ask: Ask) -> None:
+    def spent(completion: int) -> dict[str, int]:
+        return {"prompt_tokens": 7 if completion else 0, "completion_tokens": completion}
+
+    steps = [chunk({"content": "a"}, usage=spent(number)) for number in (1, 2, 3)]
+    assert (await ask(events(*steps, chunk({}, "stop", usage=None), chunk({}, usage=spent(0)), DONE)))[-1] == Finish(
+        "stop", Usage(7, 3)
+    )
 
 
 async def test_an_end_mark_without_finish_reason_is_a_stop(ask: Ask) -> None:

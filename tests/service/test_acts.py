@@ -159,17 +159,20 @@ async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
 class Titling:
     """Behind the port: a model that says hello, and has a title where it is asked for one."""
 
-    def __init__(self, title: str, kind: ModelKind = "openai", wait_s: float = 0.0) -> None:
+    def __init__(
+        self, title: str, kind: ModelKind = "openai", wait_s: float = 0.0, finish: str | None = "stop"
+    ) -> None:
         self.info = ModelInfo("titling", "Titling", kind, 8_192, serial=kind == "local")
         self.prompts: list[Prompt] = []
         self._title = title
         self._wait_s = wait_s
+        self._finish = [Finish(finish)] if finish else []
 
     async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
         self.prompts.append(prompt)
         if "name conversations" in prompt.messages[0].content:
             await asyncio.sleep(self._wait_s)
-            yield [TextDelta(self._title), Finish("stop")]
+            yield [TextDelta(self._title), *self._finish]
         else:
             yield [TextDelta("Hello."), Finish("stop")]
 
@@ -208,6 +211,18 @@ async def test_a_model_improves_the_title_once_and_pays_for_it(client: Redis, no
         assert (model.asked, await title_of(service, ref)) == (1, "Greetings")
         counted = await client.zrange("lianhua:{user:ann}:counted", 0, -1)
         assert sum(turn.startswith(f"title:{ref.conversation_id}".encode()) for turn in counted) == 1
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter", None])
+async def test_an_answer_that_was_cut_is_no_title(client: Redis, nodes: Nodes, quick: None, finish: str | None) -> None:
+    model = Titling("Okay, the user wants", finish=finish)
+    async with open_service(nodes, model=model, titles=True) as service:
+        ref = await start(service, "hello")
+        await follow(service, ref)
+        async with asyncio.timeout(5):
+            while await client.zcard("lianhua:{user:ann}:counted") != 2:  # it was paid for all the same
+                await asyncio.sleep(0.02)
+        assert await title_of(service, ref) == "hello"
 
 
 async def test_a_turn_comes_before_a_title(client: Redis, nodes: Nodes, quick: None) -> None:
@@ -273,6 +288,16 @@ async def test_no_title_is_made_by_what_is_no_model(client: Redis, nodes: Nodes,
         ("x" * 80, "x" * 59 + "…"),
         ("<think>They want\na title</think>\nParis", "Paris"),
         ("<think>They want", ""),
+        ("They want a title\n</think>\n\nParis", "Paris"),
+        ("<thinking>They want\na title</thinking>Paris", "Paris"),
+        ("<thinking>They want", ""),
+        ("[THINK]They want[/THINK]Paris", "Paris"),
+        ("<|channel|>analysis<|message|>They want<|end|><|start|>assistant<|channel|>final<|message|>Paris", "Paris"),
+        ("<|channel|>analysis<|message|>They want", ""),
+        ("analysisThey want a title.assistantfinalParis", "Paris"),
+        ("analysisThey want a title.", ""),
+        ("Okay, the user wants a title. " * 10, ""),
+        ("Using `<think>` tags", "Using `<think>` tags"),
         ("T\x1bitle \x07one\ud800", "Title one"),
     ],
 )

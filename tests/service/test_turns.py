@@ -18,7 +18,17 @@ from lianhua.errors import (
 )
 from lianhua.events import Cursor
 from lianhua.live import VIEWER_BACKLOG_EVENTS
-from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, Queued, ReasoningDelta, TextDelta
+from lianhua.models.port import (
+    Corrected,
+    Delta,
+    Finish,
+    GenerationOptions,
+    ModelInfo,
+    PictureLeftOut,
+    Queued,
+    ReasoningDelta,
+    TextDelta,
+)
 from lianhua.models.scripted import Rule
 from lianhua.planner import title_of
 from lianhua.prompt import Prompt
@@ -292,6 +302,71 @@ async def test_a_bug_of_ours_still_ends_the_turn(nodes: Nodes, caplog: pytest.Lo
         assert (end["status"], end["code"]) == ("interrupted", "internal")
         assert await reply_of(service, ref) == ("fine so far", "interrupted")
     assert "ZeroDivisionError" in caplog.text
+
+
+class Rethinking:
+    """Behind the port: a model whose first text turns out to be thoughts."""
+
+    def __init__(self) -> None:
+        self.info = ModelInfo("rethinking", "Rethinking", "scripted", 8_192)
+        self.gates = [asyncio.Event(), asyncio.Event()]
+
+    async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
+        yield [TextDelta("hm, ")]
+        await self.gates[0].wait()
+        yield [TextDelta("yes"), Corrected("", "hm, yes"), TextDelta("So ")]
+        await self.gates[1].wait()
+        yield [TextDelta("be it"), PictureLeftOut(), Finish("length")]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_correction_reaches_every_viewer_here_and_elsewhere(nodes: Nodes) -> None:
+    model = Rethinking()
+    async with open_service(nodes, model=model) as service, open_service(nodes, worker="two") as elsewhere:
+        ref = await start(service, "go")
+        await follow(service, ref, limit=2)
+        early = [asyncio.create_task(follow(place, ref)) for place in (service, elsewhere)]
+        at = (await follow(elsewhere, ref, limit=2)).cursors[-1]
+        model.gates[0].set()
+        assert (await follow(service, ref, limit=4)).names[-1] == "snapshot"
+        late = [asyncio.create_task(follow(place, ref)) for place in (service, elsewhere)]
+        resumed = asyncio.create_task(follow(elsewhere, ref, at))
+        model.gates[1].set()
+        for seen in await asyncio.gather(*early, *late, resumed):
+            (snapshot,) = [
+                json.loads(data) for name, data in zip(seen.names, seen.data, strict=True) if name == "snapshot"
+            ]
+            after = seen.names[seen.names.index("snapshot") :]
+            pieces = [json.loads(data)["content"] for data in seen.data[-len(after) + 1 :] if b"content" in data]
+            assert snapshot["content"] + "".join(pieces) == "So be it"
+            assert snapshot["reasoning"] == "hm, yes"
+            assert end_of(seen)["sha256"] == hashlib.sha256(b"So be it").hexdigest()
+        assert after[-2:] == ["notice", "end"]
+        message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
+        assert (message.content, message.reasoning, message.finish_reason) == ("So be it", "hm, yes", "length")
+
+
+async def test_a_stop_right_behind_a_correction_keeps_it(nodes: Nodes) -> None:
+    model = Rethinking()
+    async with open_service(nodes, model=model) as service:
+        for _ in range(5):  # whether the stop comes before, in or behind the writing is chance
+            model.gates[0].clear()
+            ref = await start(service, "go")
+            await follow(service, ref, limit=2)
+            model.gates[0].set()
+            await asyncio.sleep(0)
+            assert (await service.stop("ann", ref)).status == "stopped"
+            message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
+            assert (message.content, message.reasoning) in (
+                ("hm, ", ""),
+                ("hm, yes", ""),
+                ("", "hm, yes"),
+                ("So ", "hm, yes"),
+            )
+            end = end_of(await follow(service, ref))
+            assert end["sha256"] == hashlib.sha256(message.content.encode()).hexdigest()
 
 
 async def test_reasoning_and_text_arrive_in_order_and_joined(nodes: Nodes) -> None:

@@ -75,7 +75,8 @@ class Talk:
         assert await self._journal.append([Append.of(turn.ref, turn.text_piece(f"reply {reply_id}"))]) == ["ok"]
         if meanwhile:
             await self.branches.switch(NAME, OWNER, meanwhile)
-        reply = Message(reply_id, "assistant", turn.text, usage=Usage(3, 2, estimated=True))
+        usage = Usage(3, 2, estimated=True, cached_tokens=1)
+        reply = Message(reply_id, "assistant", turn.text, usage=usage, finish_reason="length")
         assert await self._journal.finish(turn.ref, turn.end("done", "stop"), reply, record) == "ok"
 
     async def branch(self) -> list[Placed]:

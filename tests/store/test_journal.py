@@ -193,6 +193,26 @@ async def test_what_a_store_has_lost_is_put_back(house: House) -> None:
     assert (await house.messages())[-1].content == "abcde"
 
 
+async def test_what_was_shown_can_be_put_right(house: House) -> None:
+    turn = await house.open(1)
+    await house.write(turn, "thoughts", " and more")
+    seen = Cursor(1, 2)
+    snapshot = turn.restate("", "thoughts and more")
+    for _ in range(2):  # a repetition changes nothing
+        assert await house.journal.restore(Append.of(turn.ref, snapshot), turn.text, turn.reasoning) == "ok"
+    await house.write(turn, "the answer")
+    rest = await house.journal.read(turn.ref, OWNER, seen)
+    assert isinstance(rest, EventPage)
+    assert [event.event for event in rest.events] == [snapshot.event, TextPiece("the answer")]
+    for late in (FROM_START, Cursor(1, 1)):
+        page = await house.journal.read(turn.ref, OWNER, late)
+        assert isinstance(page, SnapshotPage)
+        assert (page.text, page.reasoning, page.cursor) == ("the answer", "thoughts and more", Cursor(1, 4))
+    await house.finish(turn, 1)
+    stored = (await house.messages())[-1]
+    assert (stored.content, stored.reasoning) == ("the answer", "thoughts and more")
+
+
 async def test_a_takeover_that_the_store_has_lost_is_put_back(house: House) -> None:
     turn = await house.open(1)
     await house.write(turn, "first ")

@@ -27,6 +27,7 @@ texts = st.text(max_size=50)
 stored_events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TextPiece, texts),
     st.builds(ReasoningPiece, texts),
+    st.builds(Snapshot, texts, texts),
     st.builds(Notice, texts, texts, st.none() | st.floats(0, 100)),
     st.builds(TurnStarted, texts, texts, texts, texts, texts),
     st.builds(

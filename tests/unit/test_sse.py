@@ -191,3 +191,43 @@ def test_frames_comments_and_retries_as_they_stand_on_the_wire() -> None:
 def test_a_comment_and_a_retry_go_before_an_event_and_make_none() -> None:
     whole = retry(1500) + comment() + comment() + frame(None, "t:1-2", "a")
     assert Decoder().feed(whole) == [Event(b"a", "", "t:1-2")]
+
+
+URL = b"data:image/png;base64,"
+
+
+def cut_in(stream: bytes, size: int) -> list[bytes]:
+    return [stream[start : start + size] for start in range(0, len(stream), size)]
+
+
+@pytest.mark.parametrize("size", [7_001, 65_536, 250_000, 10_000_000])
+@pytest.mark.parametrize("letters", [b"Ab+/", b"Ab+\\/"], ids=["plain", "escaped"])
+def test_a_large_picture_is_emptied_and_nothing_else(size: int, letters: bytes) -> None:
+    picture, text = URL + letters * 500_000 + b"==", b'"x":"' + "话".encode() * 30_000 + b'"'
+    stream = b'data: {"a":"%b",%b,"b":"%b","c":1}\n\ndata: next\n\n' % (picture, text, picture)
+    decoder = Decoder()
+    events = [event.data for chunk in cut_in(stream, size) for event in decoder.feed(chunk)]
+    assert events == [b'{"a":"%b",%b,"b":"%b","c":1}' % (URL, text, URL), b"next"]
+    assert decoder.has_emptied
+
+
+def test_letters_outside_of_a_picture_are_kept_and_bounded() -> None:
+    for text in (b"A" * 300_000, b"base64," + b"A" * 300_000, URL + b"A" * 9_000 + b'", "' + b"A" * 300_000):
+        decoder = Decoder()
+        events = [event.data for chunk in cut_in(b"data: " + text + b"\n\n", 10_000) for event in decoder.feed(chunk)]
+        assert (events, decoder.has_emptied) == ([text], False)
+    with pytest.raises(EventTooLong):
+        decoded(*cut_in(b"data: " + URL + b'",' + b"A" * 1_100_000, 50_000))
+
+
+def test_a_picture_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianhua.sse.PICTURE_BYTES", 3_000_000)
+    with pytest.raises(EventTooLong, match="picture"):
+        decoded(b"data: " + URL, *[b"A" * 100_000] * 32)
+
+
+def test_a_line_named_error_is_an_event_of_that_name() -> None:
+    stream = b'data: one\n\nerror: {"code": 400}\ndata: [DONE]\n\nerror:\nerror: null\n\n'
+    expected = [Event(b"one"), Event(b'{"code": 400}', "error"), Event(b"[DONE]")]
+    assert decoded(stream) == expected
+    assert decoded(*cut_in(stream, 1)) == expected

@@ -106,10 +106,17 @@ class MessagePatch(In):
     pinned: bool
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class UsageOut(Out):
+    """`cached_tokens` of the prompt were in the provider's cache; left out where it says nothing of them."""
+
     prompt_tokens: int
     completion_tokens: int
     estimated: bool
+    cached_tokens: Annotated[int | None, Field(exclude_if=_is_none)] = None
     cost: float | None = None
 
 
@@ -163,6 +170,7 @@ class MessageOut(Out):
     content: str
     timestamp: float
     status: Literal["done", "stopped", "failed", "interrupted"]
+    finish_reason: str | None = None
     code: str | None = None
     reasoning: str | None = None
     model: str | None = None
@@ -241,6 +249,7 @@ class TurnOut(Out):
     model: str
     role: str
     code: str | None
+    finish_reason: str | None
     usage: UsageOut | None
     started_at: float | None
     first_token_at: float | None

@@ -63,6 +63,7 @@ def message_out(placed: Placed, prices: Prices) -> MessageOut:
     """The message; of its optional fields only those that say something are set."""
     message = placed.message
     optional: dict[str, Any] = {
+        "finish_reason": message.finish_reason,
         "code": message.code,
         "reasoning": message.reasoning or None,
         "model": message.model,
@@ -89,11 +90,12 @@ def _usage_out(usage: Usage | None, model: str | None, prices: Prices) -> UsageO
     if usage is None:
         return None
     cost = prices.cost(model or "", usage.prompt_tokens, usage.completion_tokens)
+    more: dict[str, Any] = {"cached_tokens": usage.cached_tokens or None, "cost": cost}
     return UsageOut(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         estimated=usage.estimated,
-        **({} if cost is None else {"cost": cost}),
+        **{name: value for name, value in more.items() if value is not None},
     )
 
 
@@ -106,6 +108,7 @@ def turn_out(view: TurnView, prices: Prices) -> TurnOut:
         model=record.model,
         role=record.persona,
         code=record.end.code if record.end else None,
+        finish_reason=record.end.finish_reason if record.end else None,
         usage=_usage_out(usage, record.model, prices),
         started_at=record.started_at,
         first_token_at=record.first_token_at,

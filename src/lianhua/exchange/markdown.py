@@ -28,7 +28,9 @@ def message(said: PortableMessage, before: int, language: Language) -> str:
     speaker = say("export_user" if said.role == "user" else "export_assistant", language)
     by = f" ({said.model.translate(_ESCAPED)})" if said.model and said.role == "assistant" else ""
     head = f"**{speaker}**{by} · {moment(said.timestamp)}"
-    if said.status != "done":
+    if said.finish_reason in ("length", "content_filter"):
+        head += f" · {say(f'export_{said.finish_reason}', language)}"
+    elif said.status != "done":
         head += f" · {say(f'export_{said.status}', language)}"
     return f"{gap}{RULE}{head}\n\n{said.content}"
 

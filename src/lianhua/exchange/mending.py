@@ -64,7 +64,10 @@ def mended_settings(settings: dict[str, str], tally: Tally) -> dict[str, str]:
 def mended_usage(usage: Usage, tally: Tally) -> Usage:
     """The tokens of a reply."""
     bounded = replace(
-        usage, prompt_tokens=_bounded(usage.prompt_tokens), completion_tokens=_bounded(usage.completion_tokens)
+        usage,
+        prompt_tokens=_bounded(usage.prompt_tokens),
+        completion_tokens=_bounded(usage.completion_tokens),
+        cached_tokens=_bounded(usage.cached_tokens),
     )
     tally.skip("usage", "mended", count=bounded != usage)
     return bounded
@@ -75,11 +78,10 @@ def _message(message: PortableMessage, tally: Tally) -> PortableMessage:
     mended = message
     if message.role == "user" and UNWANTED.search(message.content):
         mended = replace(mended, content=plain(message.content, tally))
-    if any(UNWANTED_IN_NAMES.search(name) for name in (message.model, message.persona, message.code) if name):
-        model, persona, code = (
-            plain_name(name or "", tally) or None for name in (message.model, message.persona, message.code)
-        )
-        mended = replace(mended, model=model, persona=persona, code=code)
+    names = (message.model, message.persona, message.code, message.finish_reason)
+    if any(UNWANTED_IN_NAMES.search(name) for name in names if name):
+        model, persona, code, reason = (plain_name(name or "", tally) or None for name in names)
+        mended = replace(mended, model=model, persona=persona, code=code, finish_reason=reason)
     if message.usage:
         mended = replace(mended, usage=mended_usage(message.usage, tally))
     return mended

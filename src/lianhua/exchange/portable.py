@@ -66,6 +66,7 @@ class PortableMessage(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     branch: Place = 0
     sibling: Place = 0
     status: MessageStatus = "done"
+    finish_reason: Annotated[str, Meta(max_length=64)] | None = None
     code: Annotated[str, Meta(max_length=64)] | None = None
     reasoning: str = ""
     model: Name | None = None

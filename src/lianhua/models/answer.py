@@ -12,12 +12,14 @@ from lianhua.sse import Event, EventTooLong
 
 # An answer that does not stream is one JSON text; the longest replies of today's models stay below 1 MiB.
 JSON_BODY_BYTES = 8 * 1024 * 1024
-# After a finish reason only usage and `[DONE]` can follow. A server that sends neither is not waited for.
+# After a finish reason only usage and `[DONE]` should follow: a server that is silent then is not waited for. One whose
+# reply went on all the same has the time that it always has.
 AFTER_FINISH_S = 5.0
 # After `[DONE]` the end of the body is due at once; once it is there the connection can be used again.
 DRAIN_S = 0.1
 # The first letters of `data`, `event`, `id` and `retry`, of a comment and of a byte order mark.
 _EVENT_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
+_JSON_STARTS = (b"{", b"[")
 
 
 class Failed(Exception):
@@ -37,29 +39,47 @@ class Answer:
     """The deltas of one answer.
 
     The first delta is due when the loop's clock shows `deadline`, from then on each event `delta_s` after the last was
-    asked for.
+    asked for. `goes_on` as of `ReplyReader`.
     """
 
-    def __init__(self, body: Body, deadline: float, delta_s: float) -> None:
+    def __init__(self, body: Body, deadline: float, delta_s: float, *, goes_on: bool = False) -> None:
         self._body = body
         self._deadline = deadline
         self._delta_s = delta_s
         self._clock = asyncio.get_running_loop().time
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(goes_on=goes_on)
         self._has_head = self._has_text = False  # until its first byte, its first delta
         self._is_ending = self._at_end = self._finished = False  # since the finish reason, the body's end, the `Finish`
+        self._fault: Fault | None = None  # to be raised behind what was held back
+        self._is_cut = False
 
     async def batch(self) -> list[Delta]:
         """What the next read that brings any deltas brings, last the `Finish`; empty after that. Raises `Failed`."""
         if not self._has_head:
             self._has_head = True
             head = await _first_bytes(self._body, self._deadline)
-            if head.startswith(b"{"):
+            if head.startswith(_JSON_STARTS):
                 head += await _rest(self._body, JSON_BODY_BYTES, self._deadline)
                 self._finished = True
                 return _completion(head)
             if batch := self._read(head):
                 return batch
+        if self._fault is not None:
+            raise Failed(self._fault, cut=self._is_cut)
+        try:
+            if batch := await self._next():
+                return batch
+        except Failed as failed:
+            if not (held := self._reader.break_off()):
+                raise
+            # Not as it is: an error holds the frames that it went through, and they hold us.
+            self._fault, self._is_cut = failed.fault, failed.cut
+            return held
+        if self._reader.done:
+            await _chunk_or_end(self._body, self._clock() + DRAIN_S)
+        return []
+
+    async def _next(self) -> list[Delta]:
         reader = self._reader
         while not self._finished:
             if reader.fault is not None:
@@ -69,21 +89,20 @@ class Answer:
             try:
                 chunk = await self._body.read(self._due())
             except (TimeoutError, Broken) as exc:
-                if not self._is_ending:
+                if reader.finish_reason is None:
                     raise _failed(exc) from None
                 chunk = b""
             if batch := self._read(chunk):
                 return batch
-        if reader.done:
-            await _chunk_or_end(self._body, self._clock() + DRAIN_S)
         return []
 
     def _due(self) -> float:
         """When something has to have come that is asked for now."""
-        if self._reader.finish_reason is not None:
+        reader = self._reader
+        if reader.finish_reason is not None and not reader.was_early:
             if not self._is_ending:
                 self._is_ending, self._deadline = True, self._clock() + AFTER_FINISH_S
-        elif self._reader.heard and self._has_text:
+        elif reader.heard and self._has_text:
             self._deadline = self._clock() + self._delta_s
         return self._deadline
 
@@ -98,10 +117,14 @@ class Answer:
         return batch
 
     def _finish(self) -> list[Delta]:
-        if not self._reader.done and self._reader.finish_reason is None:
+        reader = self._reader
+        if not reader.done and reader.finish_reason is None:
             raise Failed(Fault(ModelUnavailable("cut before its end"), passing=True), cut=True)
         self._finished = True
-        return self._reader.finish()
+        batch = reader.finish()
+        if reader.finish_reason is None and not reader.has_begun:
+            raise Failed(Fault(ModelBadResponse("an end mark and nothing before it")))
+        return batch
 
 
 async def read_start(body: Body, limit: int, deadline: float) -> bytes:

@@ -16,22 +16,28 @@ class ChunkDelta(Struct, gc=False):
     reasoning: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None
+    images: Any = None
 
 
 class Choice(Struct, gc=False):
-    """One of the replies in a chunk; we ask for one. An answer that does not stream has `message` for `delta`."""
+    """One of the replies in a chunk; we ask for one. An answer that does not stream has `message` for `delta`, and some
+    servers send it at the end of a stream, with all of the reply. `usage` and `error` as in `Chunk`.
+    """
 
     delta: ChunkDelta | None = None
     message: ChunkDelta | None = None
     finish_reason: str | None = None
+    usage: Any = None
+    error: Any = None
 
 
 class Chunk(Struct, gc=False):
-    """`usage` and `error` are as the server sent them, of any type."""
+    """`usage`, `error` and `x_groq` are as the server sent them, of any type."""
 
     choices: list[Choice] | None = None
     usage: Any = None
     error: Any = None
+    x_groq: Any = None
 
 
 _decoder = msgspec.json.Decoder(Chunk)
@@ -79,11 +85,14 @@ def _from_object(found: Any) -> Chunk:
         reason = choice.get("finish_reason")
         read = [
             Choice(
-                delta=_from_delta(choice.get("delta") or choice.get("message")),
+                delta=_from_delta(choice.get("delta")),
+                message=_from_delta(choice.get("message")),
                 finish_reason=reason if isinstance(reason, str) else None,
+                usage=choice.get("usage"),
+                error=choice.get("error"),
             )
         ]
-    return Chunk(choices=read, usage=found.get("usage"), error=found.get("error"))
+    return Chunk(choices=read, usage=found.get("usage"), error=found.get("error"), x_groq=found.get("x_groq"))
 
 
 def _from_delta(delta: Any) -> ChunkDelta | None:
@@ -95,6 +104,7 @@ def _from_delta(delta: Any) -> ChunkDelta | None:
         # Mistral's reasoning models think inside a list of content parts.
         reasoning=_said(delta.get("reasoning_content") or delta.get("reasoning")) or _thought(content),
         refusal=_said(delta.get("refusal")),
+        images=delta.get("images") or _has_picture(content),
     )
 
 
@@ -112,3 +122,8 @@ def _said(content: Any) -> str:
 def _thought(content: Any) -> str:
     parts = content if isinstance(content, list) else []
     return "".join(_said(part.get("thinking")) for part in parts if isinstance(part, dict))
+
+
+def _has_picture(content: Any) -> bool:
+    parts = content if isinstance(content, list) else []
+    return any(isinstance(part, dict) and "image" in str(part.get("type")) for part in parts)

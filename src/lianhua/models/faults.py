@@ -5,7 +5,7 @@ Nothing of a body goes into an error's text: bodies quote prompts, and some quot
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -39,11 +39,57 @@ _PROMPT_TOO_LONG = re.compile(
 )
 # Errors are short. What is longer quotes something, and a prompt may hold any words.
 WORDS_CHARS = 2_000
-_RATE_CODES = frozenset({"rate_limit_exceeded", "rate_limit_error", "insufficient_quota"})
-_AUTH_CODES = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
-_DOWN_CODES = frozenset({"server_error", "overloaded_error", "service_unavailable", "api_error"})
-# An account without credit stays so for longer than a reply can wait.
-_HOPELESS_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+# OpenAI and those who follow it; Moonshot, Gemini, DashScope, Bedrock; of Zhipu the numbers that its `code` holds.
+_RATE_CODES = frozenset(
+    {"rate_limit_exceeded", "rate_limit_error", "insufficient_quota", "rate_limit_reached_error", "resource_exhausted",
+     "too_many_requests", "throttling", "throttling.ratequota", "throttling.allocationquota", "throttlingexception",
+     "limit_requests", "limit_burst_rate", "over_capacity", "1302", "1303", "1305"}
+)  # fmt: skip
+_AUTH_CODES = frozenset(
+    {"invalid_api_key", "authentication_error", "permission_error", "invalid_authentication_error", "unauthorized",
+     "incorrect_api_key_error", "unauthenticated", "permission_denied", "invalidapikey", "autherror"}
+)  # fmt: skip
+_DOWN_CODES = frozenset(
+    {"server_error", "overloaded_error", "service_unavailable", "api_error", "internal_server_error", "overloaded",
+     "engine_overloaded_error", "internal_error", "internalservererror", "internalerror", "serviceunavailable",
+     "unavailable", "upstream_error", "generation"}
+)  # fmt: skip
+# An account without credit stays so for longer than a reply can wait. The last but one is Zhipu's, then DashScope's.
+_CREDIT_CODES = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "insufficient_credits",
+     "exceeded_current_quota_error", "payment_required", "billing_not_active", "402", "1113", "arrearage"}
+)  # fmt: skip
+_CREDIT = re.compile(
+    r"insufficient (?:balance|credits?|funds|account balance)|(?:credit|account) balance|more credits"
+    r"|out of credits?|no credits?|exceeded your current quota|余额不足|欠费"
+)
+_MODEL_CODES = frozenset({"model_not_found", "unknown_model", "deploymentnotfound", "model_not_exist", "1211"})
+# OpenAI, vLLM, Groq, xAI ("the model `x` does not exist"), Ollama ("model \"x\" not found"), DeepSeek ("Model Not
+# Exist"), OpenRouter ("x is not a valid model ID"), Mistral, LiteLLM ("invalid model"), Together ("unable to access
+# model"), Gemini ("models/x is not found for API version"), Zhipu.
+_UNKNOWN_MODEL = re.compile(
+    r"\bmodels?\b.{0,120}?(?:not exist|n't exist|not found|n't found|is not available)"
+    r"|(?:invalid|unknown|no such|not a valid|unable to access) model|模型不存在",
+    re.DOTALL,
+)
+# Azure and OpenAI, DashScope, Zhipu: the filter has refused the question, and would again.
+_FILTER_CODES = frozenset({"content_filter", "data_inspection_failed", "datainspectionfailed", "1301"})
+# The same without a code, inside a 200, where nothing else says whether to ask again.
+_RATE = re.compile(r"rate.?limit|too many requests|quota exceeded")
+_DOWN = re.compile(
+    r"overloaded|unavailable|temporarily|timed? ?out|try again later|out of memory|disconnected"
+    r"|internal server error|connection (?:error|refused|reset|closed)|at capacity|over capacity"
+)
+# MiniMax's `base_resp.status_code` (platform.minimax.io, error codes), as a status of HTTP.
+_MINIMAX: Final = {
+    1000: 500, 1001: 504, 1002: 429, 1004: 401, 1008: 402, 1013: 500, 1024: 500, 1026: 400, 1027: 400, 1033: 500,
+    1039: 429, 1041: 429, 2013: 400, 2049: 401,
+}  # fmt: skip
+# An error in place of JSON, as people write it.
+_PLAIN_ERROR = re.compile(rb"\W*(?:error|exception|traceback|internal server error|upstream)\b", re.IGNORECASE)
+# What servers write in `code`, `status` and the like when nothing is wrong.
+_FINE = frozenset({"", "0", "200", "ok", "success", "none", "null", "succeeded"})
+_WRONG = re.compile(r"err|fail|invalid|limit|denied|exception")
 
 
 @dataclass(frozen=True)
@@ -63,6 +109,14 @@ class Complaint:
     words: str = ""
 
     @property
+    def of_credit(self) -> bool:
+        return not self.codes.isdisjoint(_CREDIT_CODES) or bool(_CREDIT.search(self.words))
+
+    @property
+    def of_unknown_model(self) -> bool:
+        return not self.codes.isdisjoint(_MODEL_CODES) or bool(_UNKNOWN_MODEL.search(self.words))
+
+    @property
     def of_context(self) -> bool:
         if not self.codes.isdisjoint(_CONTEXT_CODES) or _PROMPT_TOO_LONG.search(self.words):
             return True
@@ -77,19 +131,27 @@ def complaint_in(body: bytes) -> Complaint:
         return read_complaint(body.decode("utf-8", "replace"))
     if isinstance(found, list) and found:  # Google's compatible endpoint wraps its error object in a list
         found = found[0]
-    return read_complaint(found.get("error") or found if isinstance(found, dict) else found)
+    return read_complaint(_inner(found) if isinstance(found, dict) else found)
+
+
+def _inner(found: dict[str, Any]) -> Any:
+    """The error in the object that is a whole answer; the object where it is the error itself."""
+    errors = found.get("errors")  # Cloudflare
+    if not found.get("error") and isinstance(errors, list) and errors:
+        return errors[0]
+    return found.get("error") or found
 
 
 def read_complaint(error: Any) -> Complaint:
     """The complaint in a decoded error: an object with `message`, `code`, `type`, or a bare string."""
     if not isinstance(error, dict):
         return Complaint(words=error[:WORDS_CHARS].lower() if isinstance(error, str) else "")
-    words = [error.get("message"), error.get("detail"), error.get("param")]
+    words = [error.get(name) for name in ("message", "detail", "param", "msg", "error_msg", "status_msg")]
     if isinstance(error.get("n_ctx"), int):  # llama.cpp gives the window as a field
         words.append(f"n_ctx {error['n_ctx']}")
     if isinstance(error.get("metadata"), dict):  # OpenRouter keeps the provider's own words there
         words.append(error["metadata"].get("raw"))
-    codes = (error.get("code"), error.get("type"), error.get("status"))
+    codes = [error.get(name) for name in ("code", "type", "status", "error_code", "error_type", "status_code")]
     return Complaint(
         codes=frozenset(str(code).lower() for code in codes if isinstance(code, str | int)),
         # `str`, for FastAPI's `detail` may be a list of objects.
@@ -97,24 +159,71 @@ def read_complaint(error: Any) -> Complaint:
     )
 
 
+def failure_in(found: Any) -> Any:
+    """The error in an object of a 200 that holds no reply, for `read_complaint`; None where it is no failure."""
+    if isinstance(found, list) and found:
+        found = found[0]
+    if not isinstance(found, dict):
+        return None
+    if found.get("error") or (isinstance(found.get("errors"), list) and found["errors"]):
+        return _inner(found)
+    said = found.get("base_resp")
+    if isinstance(said, dict) and isinstance(said.get("status_code"), int) and said["status_code"]:
+        return {"code": _MINIMAX.get(said["status_code"]), "message": said.get("status_msg")}
+    if found.get("object") == "error" or found.get("detail") or found.get("error_msg") or found.get("success") is False:
+        return found
+    if not isinstance(found.get("message") or found.get("msg"), str):
+        return None
+    return (
+        found if _is_code(found.get("code")) or _is_wrong(found.get("status")) or _is_wrong(found.get("type")) else None
+    )
+
+
+def is_plain_error(data: bytes) -> bool:
+    """Whether data that is no JSON says that something failed. Most such data are signs of life ("ping")."""
+    return _PLAIN_ERROR.match(data) is not None
+
+
+def _is_code(code: Any) -> bool:
+    """Whether it is the code of an error."""
+    return isinstance(code, str | int) and not isinstance(code, bool) and str(code).lower() not in _FINE
+
+
+def _is_wrong(state: Any) -> bool:
+    """Whether a `status` or a `type` is one of an error: it may as well say what goes on ("processing")."""
+    said = str(state).lower()
+    return _is_code(state) and (said.isdecimal() or _WRONG.search(said) is not None)
+
+
 # The rest of 4xx is a refusal, the rest of 5xx an absence that passes.
-_BY_STATUS: dict[int, type[ModelError]] = {401: ModelAuthFailed, 403: ModelAuthFailed, 404: ModelUnavailable}
+_BY_STATUS: dict[int, type[ModelError]] = {
+    401: ModelAuthFailed, 402: ModelRefused, 403: ModelAuthFailed, 404: ModelUnavailable,
+}  # fmt: skip
 
 
 def fault_of_status(status: int, complaint: Complaint) -> Fault:
     """What an answer other than 200 means."""
     detail = f"status {status}"
-    if status == 429:
-        return Fault(ModelRateLimited(detail), passing=complaint.codes.isdisjoint(_HOPELESS_CODES))
-    if status in _BY_STATUS:
-        return Fault(_BY_STATUS[status](detail))
     if status < 400:  # a redirect
         return Fault(ModelBadResponse(detail))
+    text = _text_of(status, complaint)
+    if status in _BY_STATUS:
+        return Fault(_BY_STATUS[status](detail, text))
+    if status == 429 or (status < 500 and not text and not complaint.codes.isdisjoint(_RATE_CODES)):
+        # Groq's 413: more tokens than a minute has. That does not pass by asking for the same again.
+        return Fault(ModelRateLimited(detail, text), passing=status == 429 and text != "no_credit")
     if complaint.of_context:
         return Fault(ContextTooLong(detail))
     if status == 408 or status >= 500:
         return Fault(ModelUnavailable(detail), passing=True)
-    return Fault(ModelRefused(detail))
+    return Fault(ModelRefused(detail, text))
+
+
+def _text_of(status: int, complaint: Complaint) -> str:
+    """What people are told of a refusal, where that is more than its status says."""
+    if status == 402 or (status < 500 and complaint.of_credit):
+        return "no_credit"
+    return "" if complaint.codes.isdisjoint(_FILTER_CODES) else "filtered"
 
 
 def fault_of_event(complaint: Complaint) -> Fault:
@@ -125,14 +234,31 @@ def fault_of_event(complaint: Complaint) -> Fault:
 def _fault_of_event(complaint: Complaint) -> Fault:
     if complaint.of_context:
         return Fault(ContextTooLong("error in the stream"))
-    for code in complaint.codes:
-        status = int(code) if code.isascii() and code.isdecimal() and len(code) == 3 else 0
-        if status in (401, 403, 429) or 500 <= status <= 599:
-            return fault_of_status(status, complaint)
-    if not complaint.codes.isdisjoint(_RATE_CODES):
-        return fault_of_status(429, complaint)
-    if not complaint.codes.isdisjoint(_AUTH_CODES):
-        return Fault(ModelAuthFailed("error in the stream"))
-    if not complaint.codes.isdisjoint(_DOWN_CODES):
-        return Fault(ModelUnavailable("error in the stream"), passing=True)
+    if status := _status_of(complaint):
+        return fault_of_status(status, complaint)
     return Fault(ModelBadResponse("error in the stream"))
+
+
+def _status_of(complaint: Complaint) -> int:
+    """The status that a complaint without one would have come with; 0 where nothing tells."""
+    codes, words = complaint.codes, complaint.words
+    if numbers := [int(code) for code in codes if re.fullmatch(r"[45][0-9]{2}", code)]:
+        return min(numbers)
+    signs = (
+        (429, not codes.isdisjoint(_RATE_CODES)),
+        (402, complaint.of_credit),
+        (400, not codes.isdisjoint(_FILTER_CODES)),
+        (401, not codes.isdisjoint(_AUTH_CODES)),
+        (503, not codes.isdisjoint(_DOWN_CODES)),
+        (429, _RATE.search(words)),
+        (503, _DOWN.search(words)),
+    )
+    return next((status for status, is_meant in signs if is_meant), 0)
+
+
+def fault_of_reason(error: Any) -> Fault:
+    """What a reason means that says the server failed, with the error that may stand beside it."""
+    fault = fault_of_event(read_complaint(error)) if error else None
+    if fault is None or type(fault.error) is ModelBadResponse:  # it began well, and then its server could not go on
+        return Fault(ModelUnavailable("the server says that it failed"), passing=True)
+    return fault

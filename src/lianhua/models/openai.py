@@ -30,6 +30,7 @@ from lianhua.models.endpoint import Endpoint, parse_endpoint
 from lianhua.models.faults import Complaint, Fault, complaint_in, fault_of_status
 from lianhua.models.inflate import body_of
 from lianhua.models.listing import read_list
+from lianhua.models.offered import offered_models, unknown_model
 from lianhua.models.patience import TRIES, Limits, Tries, retry_after_s, wait_before
 from lianhua.models.port import Delta, GenerationOptions, ModelInfo, Retrying, WindowSource
 from lianhua.models.refusals import SMALLEST_WINDOW_TOKENS, refuses_prefill, window_in
@@ -101,7 +102,8 @@ class OpenAIModel:
                 deadline = asyncio.get_running_loop().time() + self._limits.first_byte_s
                 connection = await self._ask(connections, prompt, options, deadline, tries)
                 try:
-                    answer = Answer(body_of(connection), deadline, self._limits.delta_s)
+                    goes_on = prompt.messages[-1].role == "assistant"
+                    answer = Answer(body_of(connection), deadline, self._limits.delta_s, goes_on=goes_on)
                     while batch := await answer.batch():
                         shown = True
                         yield batch
@@ -192,8 +194,17 @@ class OpenAIModel:
             connections.give_back(connection)
             refused = _refusal(connection, complaint)
             if self._of_prefill(complaint, prompt) or (other := dialect.after(connection.status, complaint)) is None:
-                raise refused
+                raise await self._with_names(refused, connections, connection.status, complaint)
             dialect = other
+
+    async def _with_names(self, refused: Failed, connections: Connections, status: int, complaint: Complaint) -> Failed:
+        """The refusal; where it is of the model's name, with that and the names that the server knows."""
+        says_nothing = status == 404 and not complaint.words
+        if status in (400, 404, 422) and (complaint.of_unknown_model or says_nothing):
+            names = await self._offered(connections)
+            fault = unknown_model(refused.fault, self._upstream_model, names, said_so=complaint.of_unknown_model)
+            return Failed(fault, wait_s=refused.wait_s, of_status=True)
+        return refused
 
     def _speaks_otherwise_after(self, failed: Failed) -> bool:
         """Whether an error inside a 200 was about the roles, which are sent in another way from then on."""
@@ -250,6 +261,12 @@ class OpenAIModel:
         except (Failed, Broken, NotHttp, OSError, ValueError):  # a time limit is an OSError
             return None
         return size.tokens
+
+    async def _offered(self, connections: Connections) -> list[str]:
+        """The models that the server has."""
+        endpoint = parse_endpoint(self._base_url)
+        headers = {**self._headers(endpoint), "Accept": "application/json"}
+        return await offered_models(connections, endpoint.begin("GET", "/models", headers))
 
     async def _connect(self, connections: Connections, deadline: float) -> Connection:
         until = min(deadline, asyncio.get_running_loop().time() + self._limits.connect_s)

@@ -47,14 +47,30 @@ class Queued(Struct, frozen=True):
     ahead: int
 
 
+class Corrected(Struct, frozen=True):
+    """All that the stream has given so far should have been `text` and `reasoning`: where thoughts end is known only
+    now.
+    """
+
+    text: str
+    reasoning: str
+
+
+class PictureLeftOut(Struct, frozen=True):
+    """The model has drawn something, which is not kept. Comes once at most."""
+
+
 class Finish(Struct, frozen=True):
-    """The model said that it is done. A stream that ends without one was cut."""
+    """The model said that it is done. A stream that ends without one was cut.
+
+    `reason` is one of OpenAI's words where it means the same, else the server's own, in lower case.
+    """
 
     reason: str
     usage: Usage | None = None
 
 
-Delta = TextDelta | ReasoningDelta | Retrying | Queued | Finish
+Delta = TextDelta | ReasoningDelta | Corrected | PictureLeftOut | Retrying | Queued | Finish
 
 
 # How the size of a window is known: the operator or the model itself has `set` it, its server has `told` it or was seen

@@ -257,8 +257,8 @@ class TurnJournal:
         return keys, args
 
     async def restore(self, append: Append, text: str, reasoning: str, losses: int = 0) -> Fate:
-        """Puts back a turn of which the store has lost something. `append` is the latest event, the texts contain
-        it.
+        """Replaces what the store has of a turn: it has lost something, or what was shown is put right. `append` is the
+        latest event, the texts contain it.
         """
         keys = ConversationKeys(append.ref.conversation_id)
         args: list[Argument] = [

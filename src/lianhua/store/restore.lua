@@ -1,5 +1,6 @@
 -- Puts back what a store has lost of a running turn: its worker knows all of it. The log begins anew with the latest
--- event; viewers who were further behind get a snapshot. A lost claim is put back as well.
+-- event; viewers who were further behind get a snapshot. A lost claim is put back as well. The same step replaces what was
+-- shown by what is right, the latest event being the snapshot that says so (kind `s`).
 -- KEYS meta, log, text, reasoning
 -- ARGV turn_id, epoch, worker, seq, kind, value, text, reasoning, lease_s, losses
 local meta, log, text, reasoning = unpack(KEYS)

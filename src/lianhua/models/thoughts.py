@@ -1,0 +1,305 @@
+"""Thoughts that a model writes into its reply, between marks at its beginning, told apart from the reply. Pure.
+
+A server that takes them out itself sends them in a field of their own. The marks are those of the models' chat
+templates: Qwen, DeepSeek and GLM (`<think>`), Magistral (`[THINK]`), Seed (`<seed:think>`), Kimi (`◁think▷`), Cohere
+(`<|START_THINKING|>`), OpenThinker (`<|begin_of_thought|>`), gpt-oss (harmony channels), and what people prompt for.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from lianhua.models.port import Corrected, Delta, ReasoningDelta, TextDelta
+
+# By its opening mark in lower case, the mark that closes it.
+PAIRS: Final = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<reasoning>": "</reasoning>",
+    "<thought>": "</thought>",
+    "<seed:think>": "</seed:think>",
+    "[think]": "[/think]",
+    "◁think▷": "◁/think▷",
+    "<|start_thinking|>": "<|end_thinking|>",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+}
+# Harmony (openai/harmony, "Chat Format"): `<|start|>role<|channel|>name<|message|>text`, and one of three ends.
+_HARMONY_STARTS: Final = ("<|channel|>", "<|start|>")
+_HARMONY = re.compile(r"<\|(start|channel|message|end|return|call)\|>")
+_HARMONY_CUT = re.compile(r"<(?:\|[a-z]{0,7}\|?)?\Z")
+# Where the template has written the opening into the prompt, this is how the thoughts end.
+_HARMONY_FINALS: Final = (
+    "<|end|><|start|>assistant<|channel|>final<|message|>",
+    "<|start|>assistant<|channel|>final<|message|>",
+    "<|channel|>final<|message|>",
+)
+
+_OPENINGS: Final = (*PAIRS, *_HARMONY_STARTS)
+_CLOSINGS: Final = (*PAIRS.values(), *_HARMONY_FINALS)
+
+
+def _any_of(marks: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, marks)), re.IGNORECASE | re.ASCII)
+
+
+_OPENING = _any_of(_OPENINGS)
+_CLOSING = _any_of(_CLOSINGS)
+
+# A header of harmony is a role, a channel and a recipient. What is longer is none.
+HEADER_CHARS: Final = 200
+# White space that is held back because a mark may follow.
+SPACE_CHARS: Final = 256
+# A text with more closing marks in its code is one about them.
+MARKS_IN_CODE: Final = 8
+
+_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})(.*)$", re.MULTILINE)
+_BACKTICKS = re.compile(r"`+")
+
+
+def is_in_code(before: str) -> bool:
+    """Whether what follows `before` stands in a code block or between backticks, in Markdown."""
+    fence, last = "", -1
+    for line in _FENCE.finditer(before):
+        run, rest = line[1], line[2]
+        last = line.start()
+        if not fence:
+            fence = run if run[0] == "~" or "`" not in rest else ""
+        elif run[0] == fence[0] and len(run) >= len(fence) and not rest.strip():
+            fence = ""
+    line_start = before.rfind("\n") + 1
+    if fence or last >= line_start:
+        return bool(fence)
+    return len(_BACKTICKS.findall(before, line_start)) % 2 == 1
+
+
+class ThoughtSplitter:
+    """Feed it the text of one reply piece by piece; it holds back only what may be a part of a mark.
+
+    `settled`: all that comes is text, and it need not be fed any more. Unless it `watches`, a closing mark alone is
+    text.
+    """
+
+    def __init__(self, *, watches: bool = True) -> None:
+        self.settled = False
+        # Not bound: a splitter that names itself would keep its texts until the collector of circles comes by.
+        self._step: Callable[[ThoughtSplitter, str, list[Delta]], str] = ThoughtSplitter._begin
+        self._held = ""
+        self._said: list[str] = []  # as text
+        self._thought: list[str] = []  # as reasoning
+        self._watches = watches
+        self._is_apart = False
+        self._has_thought = False
+        self._closing = ""
+        self._in_code = 0  # closing marks that were taken for a part of some code
+        self._last_in_code = 0  # where the last one is in the thoughts
+        self._channel = ""
+
+    def passes(self, text: str) -> bool:
+        """Whether the next piece is plain text, which need not be fed then: the short way of nearly all pieces."""
+        if self._step is not ThoughtSplitter._watch or self._held or "<" in text or "[" in text or "◁" in text:
+            return False
+        self._said.append(text)
+        return True
+
+    def feed(self, text: str) -> list[Delta]:
+        """What the next piece of text brings."""
+        deltas: list[Delta] = []
+        text, self._held = self._held + text, ""
+        while text:
+            text = self._step(self, text, deltas)
+        return deltas
+
+    def reasoning_is_apart(self) -> None:
+        """The server sends reasoning in its own field, so that a closing mark alone is text."""
+        self._is_apart, self._watches = True, False
+
+    def close(self, *, complete: bool) -> list[Delta]:
+        """What was held back. `complete`: the model ended by itself, and so not in the midst of its thoughts."""
+        held, self._held = self._held, ""
+        deltas: list[Delta] = []
+        if self._step is ThoughtSplitter._think:
+            thoughts = "".join(self._thought) + held
+            if complete and self._in_code and not self._is_apart:
+                cut = self._last_in_code
+                text = thoughts[cut + len(self._closing) :].lstrip()
+                deltas.append(Corrected(text, thoughts[:cut].rstrip()))
+            else:
+                self._give_thought(held.rstrip(), deltas)
+        elif self._step is ThoughtSplitter._read_body:
+            self._give(held, deltas)
+        elif self._step is ThoughtSplitter._read_header:
+            is_mark = held.startswith(_HARMONY_STARTS) or _may_begin(held.lstrip(), _HARMONY_STARTS)
+            if not is_mark or not self._has_thought:  # one that stands alone is what the reply is about
+                self._give_text(held.lstrip() if self._has_thought else held, deltas)
+        else:
+            self._give_text(held.lstrip() if self._has_thought else held, deltas)
+        return deltas
+
+    # The steps. Each takes some text, gives what is sure, holds back what is not, and returns what is for the next.
+
+    def _begin(self, text: str, deltas: list[Delta]) -> str:
+        """At the beginning of the reply, or right behind thoughts."""
+        bare = text.lstrip()
+        if opening := _OPENING.match(bare):
+            mark = opening[0].lower()
+            if mark in _HARMONY_STARTS:
+                self._step = ThoughtSplitter._read_header
+                return bare
+            self._closing, self._step = PAIRS[mark], ThoughtSplitter._think
+            return bare[len(mark) :]
+        if (closing := _CLOSING.match(bare)) and not self._has_thought:  # of no thoughts at all
+            return self._behind(closing[0], bare[closing.end() :])
+        if len(text) - len(bare) <= SPACE_CHARS and _may_begin(bare, (*_OPENINGS, *_CLOSINGS)):
+            self._held = text
+            return ""
+        if self._has_thought or not self._watches:
+            self._settle()
+        else:
+            self._step = ThoughtSplitter._watch
+        return bare if self._has_thought else text
+
+    def _think(self, text: str, deltas: list[Delta]) -> str:
+        if not self._thought:
+            text = text.lstrip()
+        at = _find(text, self._closing)
+        if at < 0:
+            sure = len(text) - _cut_length(text, (self._closing,))
+            sure = len(text[:sure].rstrip()) if len(text) - sure <= SPACE_CHARS else sure
+            self._held = text[sure:]
+            self._give_thought(text[:sure], deltas)
+            return ""
+        before, end = text[:at], at + len(self._closing)
+        thoughts = "".join(self._thought)
+        if self._in_code < MARKS_IN_CODE and is_in_code(thoughts + before):
+            self._in_code += 1
+            self._last_in_code = len(thoughts) + at
+            self._give_thought(text[:end], deltas)
+            return text[end:]
+        self._give_thought(before.rstrip(), deltas)
+        self._has_thought, self._in_code = True, 0
+        self._step = ThoughtSplitter._begin
+        return text[end:]
+
+    def _watch(self, text: str, deltas: list[Delta]) -> str:
+        """Plain text, in which a closing mark may still say that all before it was thoughts."""
+        if not self._watches:
+            self._settle()
+            return text
+        closing = _CLOSING.search(text)
+        if closing is None:
+            sure = len(text) - _cut_length(text, _CLOSINGS)
+            self._held = text[sure:]
+            self._give_text(text[:sure], deltas)
+            return ""
+        before = text[: closing.start()]
+        said = "".join(self._said) + before
+        if _OPENING.search(said) or is_in_code(said):
+            self._in_code += 1
+            if self._in_code >= MARKS_IN_CODE:
+                self._settle()
+            self._give_text(text[: closing.end()], deltas)
+            return text[closing.end() :]
+        thoughts = said.strip()
+        deltas.append(Corrected("", thoughts) if self._said else ReasoningDelta(thoughts))
+        self._said.clear()
+        return self._behind(closing[0], text[closing.end() :])
+
+    def _read_header(self, text: str, deltas: list[Delta]) -> str:
+        """Harmony, up to `<|message|>`."""
+        found = [mark for mark in _HARMONY.finditer(text) if mark[1] == "message"]
+        if not found:
+            if len(text) > HEADER_CHARS:
+                self._settle()
+                return text
+            self._held = text
+            return ""
+        header = text[: found[0].start()]
+        if len(header) > HEADER_CHARS:
+            self._settle()
+            return text
+        _, has_channel, name = header.rpartition("<|channel|>")
+        self._channel = name.split("<")[0].split()[0] if has_channel and name.split("<")[0].split() else "final"
+        if self._thought and self._channel != "final":
+            self._give_thought("\n\n", deltas)
+        self._has_thought = True
+        self._step = ThoughtSplitter._read_body
+        return text[found[0].end() :]
+
+    def _read_body(self, text: str, deltas: list[Delta]) -> str:
+        """Harmony, from `<|message|>` to the end of that message."""
+        end = _HARMONY.search(text)
+        if end is None:
+            cut = _HARMONY_CUT.search(text)
+            sure = cut.start() if cut else len(text)
+            self._held = text[sure:]
+            self._give(text[:sure], deltas)
+            return ""
+        before = text[: end.start()]
+        in_final = self._channel == "final" and self._in_code < MARKS_IN_CODE
+        if in_final and is_in_code("".join(self._said) + before):
+            self._in_code += 1
+            self._give(text[: end.end()], deltas)
+            return text[end.end() :]
+        self._give(before, deltas)
+        self._step = ThoughtSplitter._read_header
+        return text[end.start() :] if end[1] in ("start", "channel") else text[end.end() :]
+
+    def _behind(self, closing: str, rest: str) -> str:
+        self._has_thought = True
+        if closing.lower() in _HARMONY_FINALS:
+            self._channel, self._step = "final", ThoughtSplitter._read_body
+        else:
+            self._step = ThoughtSplitter._begin
+        return rest
+
+    def _pass(self, text: str, deltas: list[Delta]) -> str:
+        deltas.append(TextDelta(text))
+        return ""
+
+    def _settle(self) -> None:
+        self.settled, self._step = True, ThoughtSplitter._pass
+        self._said.clear()
+        self._thought.clear()
+
+    def _give(self, text: str, deltas: list[Delta]) -> None:
+        """A piece of a message in the channel."""
+        if self._channel == "final":
+            self._give_text(text, deltas)
+        else:
+            self._give_thought(text, deltas)
+
+    def _give_text(self, text: str, deltas: list[Delta]) -> None:
+        if text:
+            self._said.append(text)
+            deltas.append(TextDelta(text))
+
+    def _give_thought(self, text: str, deltas: list[Delta]) -> None:
+        if text:
+            self._thought.append(text)
+            deltas.append(ReasoningDelta(text))
+
+
+def _find(text: str, mark: str) -> int:
+    """Where the first `mark` is, in upper or lower case; -1 where it is not."""
+    if (at := text.find(mark)) >= 0:
+        return at
+    found = _CLOSING.search(text)
+    while found and found[0].lower() != mark:
+        found = _CLOSING.search(text, found.end())
+    return found.start() if found else -1
+
+
+def _may_begin(text: str, marks: tuple[str, ...]) -> bool:
+    """Whether `text` is the beginning of one of the marks, or nothing yet."""
+    start = text.lower()
+    return any(mark.startswith(start) for mark in marks)
+
+
+def _cut_length(text: str, marks: tuple[str, ...]) -> int:
+    """How many characters at the end of `text` may be the beginning of a mark that was cut."""
+    longest = max(map(len, marks)) - 1
+    tail = text[-longest:]
+    for start, letter in enumerate(tail):
+        if letter in "<[◁" and _may_begin(tail[start:], marks):
+            return len(tail) - start
+    return 0
