@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from redis.asyncio import Redis, RedisCluster
 
 from lianhua.address import parse_address
@@ -18,6 +19,10 @@ from tests.servers.redis_server import RedisServer
 from tests.servers.sentinel import SentinelSet
 
 StartServer = Callable[..., ServerProcess]
+
+# How long one example takes says how busy the machine is; what it costs is measured in benchmarks/.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
