@@ -72,7 +72,8 @@ export class Api {
     headers: Record<string, string> = {},
     signal: AbortSignal | null = null,
   ): Promise<Response> {
-    const request: RequestInit = { method, signal, headers: { "Accept-Language": this.language(), ...headers } };
+    // Firefox lets a second tab wait for its cache until the first one's stream of the same address is over.
+    const request: RequestInit = { method, signal, cache: "no-store", headers: { "Accept-Language": this.language(), ...headers } };
     if (body !== undefined) {
       request.body = JSON.stringify(body);
       request.headers = { ...request.headers, "Content-Type": "application/json" };

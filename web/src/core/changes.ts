@@ -12,19 +12,29 @@ export interface News {
 export const ANYTHING: News = { id: null, isTurn: false };
 
 /**
- * Tells what happens to the conversations of this user, for as long as the page lives. A connection that has gone deaf, as
- * some proxies leave one behind, is given up; the next one goes on after the last event that was heard.
+ * Tells what happens to the conversations of this user, until `left` aborts. A connection that has gone deaf, as some
+ * proxies leave one behind, is given up; the next one goes on after the last event that was heard.
  */
-export function followChanges(tell: (news: News) => void, Source: typeof EventSource = EventSource): void {
+export function followChanges(
+  tell: (news: News) => void,
+  left: AbortSignal,
+  Source: typeof EventSource = EventSource,
+): void {
   let last = "";
 
   function listen(): void {
     const source = new Source(last === "" ? "/api/events" : `/api/events?after=${encodeURIComponent(last)}`);
     let deaf: ReturnType<typeof setTimeout>;
-    const reopen = (afterMs: number) => {
+    const close = () => {
       source.close();
       clearTimeout(deaf);
+    };
+    left.addEventListener("abort", close, { once: true });
+    const reopen = (afterMs: number) => {
+      close();
+      left.removeEventListener("abort", close);
       setTimeout(() => {
+        if (left.aborted) return;
         listen();
         // Without a place to go on from, everything may have been missed.
         if (last === "") tell(ANYTHING);

@@ -62,6 +62,7 @@ export interface Message {
   readonly timestamp: number;
   readonly status: EndStatus;
   readonly code?: string | null;
+  readonly finish_reason?: string | null;
   readonly reasoning?: string | null;
   readonly model?: string | null;
   readonly usage?: Usage | null;

@@ -2,6 +2,7 @@ import type { Api } from "./api.ts";
 import { backoffMs, rest } from "./backoff.ts";
 import { isPassing, Problem, Unreachable } from "./problem.ts";
 import { createSseParser } from "./sse.ts";
+import { whenLeft } from "./tabs.ts";
 import { readTurnEvent, type TurnEvent } from "./turn.ts";
 
 /** The server sends at least a comment every 15 s; more than two of them missing means that nobody is there. */
@@ -92,7 +93,8 @@ interface Connection {
 
 function connect(until: AbortSignal): Connection {
   const connection = new AbortController();
-  const abort = () => connection.abort();
+  // What the browser keeps for the way back keeps no connection.
+  const abort = whenLeft(() => connection.abort());
   until.addEventListener("abort", abort);
   return {
     signal: connection.signal,

@@ -1,4 +1,4 @@
-import { locks } from "./tabs.ts";
+import { locks, whenLeft } from "./tabs.ts";
 
 /**
  * How many replies the tabs of one browser follow at once. On HTTP/1.1 it has six connections to a server: one of them
@@ -16,7 +16,8 @@ export async function takeStreamPlace(): Promise<(() => void) | null> {
         lock === null ? take(null) : new Promise<void>((leave) => take(leave)),
       );
     });
-    if (leave !== null) return leave;
+    // A page that is left loses its stream: until it is shown again, others may have the place.
+    if (leave !== null) return whenLeft(leave);
   }
   return null;
 }

@@ -6,6 +6,8 @@ export interface Usage {
   readonly prompt_tokens?: number;
   readonly completion_tokens?: number;
   readonly total_tokens?: number;
+  /** Those of the prompt that the model's server had in its cache. */
+  readonly cached_tokens?: number;
 }
 
 /** How a turn ended. `length` counts Unicode code points, `sha256` is over the UTF-8 of the stored reply. */

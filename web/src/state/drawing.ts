@@ -16,7 +16,7 @@ const CHARACTERS_A_LINE = 100;
 /** Where drawing has got to in conversation `id`, by the key of the first message that is drawn. */
 let first: { readonly id: string | undefined; readonly key: string | undefined } | null = null;
 /** Rises with every step. */
-export const steps = signal(0);
+const steps = signal(0);
 let step = FIRST_STEP;
 
 /** How many messages before the newest ones of conversation `id` wait for an idle moment. */

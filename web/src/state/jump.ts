@@ -4,6 +4,7 @@ import { missingMessage } from "../core/problem.ts";
 import { drawFrom } from "./drawing.ts";
 import { goTo, place } from "./place.ts";
 import { api } from "./server.ts";
+import { messageElement, sought } from "./sought.ts";
 import { report, trouble } from "./status.ts";
 import { conversation, hasEarlier, messages, showEarlier, talkState } from "./talk.ts";
 import { look } from "./visit.ts";
@@ -15,6 +16,7 @@ const ABOVE = 4;
 /** Opens conversation `id` at one of its messages, on whichever branch that is; null: at its end. */
 export async function openAt(id: string, messageId: string | null): Promise<void> {
   trouble.value = null;
+  sought.value = null;
   const from = place.peek();
   const error: unknown = await choose(id, messageId);
   // Who has gone elsewhere meanwhile is not called back.
@@ -58,8 +60,8 @@ function until(holds: () => boolean): Promise<void> {
 async function mark(messageId: string): Promise<void> {
   // Drawn in the first frame; what follows the newest text on the page has settled in the second.
   for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
-  const element = document.querySelector<HTMLElement>(`[data-message="${CSS.escape(messageId)}"]`);
-  element?.scrollIntoView({ block: element.offsetHeight > innerHeight / 2 ? "start" : "center" });
+  sought.value = messageId;
+  const element = messageElement(messageId);
   element?.focus({ preventScroll: true });
   element?.classList.add("sought");
   setTimeout(() => element?.classList.remove("sought"), MARKED_MS);

@@ -1,5 +1,5 @@
 import { ANYTHING, followChanges, type News } from "../core/changes.ts";
-import { locks } from "../core/tabs.ts";
+import { takeLead, whileShown } from "../core/tabs.ts";
 import { start } from "./start.ts";
 import { conversation } from "./talk.ts";
 import { catchUp } from "./visit.ts";
@@ -27,13 +27,20 @@ function hear({ id, isTurn }: News): void {
  */
 export async function stayLevel(): Promise<void> {
   await start();
+  whileShown(share);
+  // What happened while the reader was elsewhere, nobody has told this page.
+  addEventListener("pageshow", ({ persisted }) => persisted && hear(ANYTHING));
+}
+
+function share(left: AbortSignal): void {
   const tabs = new BroadcastChannel("lianhua");
   tabs.onmessage = ({ data }: MessageEvent<News | null>) => hear(data ?? ANYTHING);
+  left.addEventListener("abort", () => tabs.close());
 
   const listen = () =>
     followChanges((news) => {
       tabs.postMessage(news);
       hear(news);
-    });
-  await locks()?.request("lianhua", () => new Promise<never>(listen));
+    }, left);
+  takeLead("lianhua", left, listen);
 }

@@ -1,6 +1,8 @@
 import type { Message } from "../core/contract.ts";
+import type { Language } from "../core/i18n/index.ts";
 import { randomKey } from "../core/key.ts";
 import type { EndStatus, Reply, TurnEnd } from "../core/turn.ts";
+import { language } from "./language.ts";
 
 /** A message as the page shows it: one from the store, or one that is on its way there. */
 export interface ShownMessage {
@@ -13,6 +15,10 @@ export interface ShownMessage {
   readonly reasoning: string;
   readonly status: EndStatus | "running";
   readonly code: string | null;
+  /** Why the model said no more: `stop` where it had said all; null where nobody knows. */
+  readonly finishReason: string | null;
+  /** What went wrong, in the server's words, and their language: said once, with the end. */
+  readonly cause: { readonly text: string; readonly language: Language } | null;
   readonly model: string | null;
   readonly persona: string | null;
   readonly timestamp: number;
@@ -34,6 +40,8 @@ export function fromStore(message: Message): ShownMessage {
     reasoning: message.reasoning ?? "",
     status: message.status,
     code: message.code ?? null,
+    finishReason: message.finish_reason ?? null,
+    cause: null,
     model: message.model ?? null,
     persona: message.persona ?? null,
     timestamp: message.timestamp,
@@ -50,6 +58,8 @@ const ON_ITS_WAY = {
   content: "",
   reasoning: "",
   code: null,
+  finishReason: null,
+  cause: null,
   model: null,
   persona: null,
   parentId: null,
@@ -80,6 +90,8 @@ export function endedReply(message: ShownMessage, reply: Reply, end: TurnEnd): S
     reasoning: reply.reasoning,
     status: end.status,
     code: end.code ?? null,
+    finishReason: end.finish_reason ?? null,
+    cause: end.message ? { text: end.message, language: language.peek() } : null,
     timestamp: nowS(),
   };
 }

@@ -114,7 +114,7 @@ async function settle(id: string, key: string, reply: Reply): Promise<void> {
 }
 
 function describeEnd(end: TurnEnd): string {
-  if (end.status === "done") return t("reply.done");
+  if (end.status === "done") return t(end.finish_reason === "length" ? "reply.length" : "reply.done");
   return sentences(t(`reply.${end.status}`), describeFailure(end.code));
 }
 

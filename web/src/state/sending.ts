@@ -12,6 +12,7 @@ import { goTo } from "./place.ts";
 import { expectReply, followTurn, isBusy, isStopWanted, stopTurn } from "./reply.ts";
 import { loadRoles, roleForNew } from "./roles.ts";
 import { api } from "./server.ts";
+import { sought } from "./sought.ts";
 import { announce, trouble } from "./status.ts";
 import { conversation, currentVisit, messages, refreshTitle, replaceMessage, talkState } from "./talk.ts";
 import { reportIn } from "./trouble.ts";
@@ -86,7 +87,7 @@ export interface Act {
 export async function act({ key, body, shown, own, kept, onTaken, onRefused }: Act): Promise<void> {
   const here = currentVisit();
   const before = messages.peek();
-  trouble.value = null;
+  trouble.value = sought.value = null;
   const reply = expectReply(null, kept);
   messages.value = [...shown, reply];
   let id = conversation.peek()?.id ?? null;

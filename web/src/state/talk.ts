@@ -5,6 +5,7 @@ import { Problem } from "../core/problem.ts";
 import { list, unlist } from "./conversations.ts";
 import { fromStore, type ShownMessage } from "./messages.ts";
 import { api } from "./server.ts";
+import { sought } from "./sought.ts";
 import { report } from "./status.ts";
 
 /** The conversation on the page; null while it is a new one that the server does not know yet. */
@@ -42,7 +43,7 @@ export function openNew(): void {
 }
 
 function showNothing(state: "ready" | "loading"): void {
-  conversation.value = null;
+  conversation.value = sought.value = null;
   messages.value = [];
   earlier.value = null;
   talkState.value = state;
@@ -151,7 +152,7 @@ function withKnownKeys(found: readonly ShownMessage[]): ShownMessage[] {
   return found.map((message) => {
     const before = known.get(message.id);
     if (before === undefined) return message;
-    const now = { ...message, key: before.key };
+    const now = { ...message, key: before.key, cause: before.cause, finishReason: message.finishReason ?? before.finishReason };
     return JSON.stringify(now) === JSON.stringify(before) ? before : now;
   });
 }

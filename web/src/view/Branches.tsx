@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { showSibling } from "../state/branches.ts";
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
-import { LeftIcon, RightIcon } from "./icons.tsx";
+import { LeftIcon, RightIcon } from "./laterIcons.tsx";
 
 /** The arrow that was pressed, until the message that it leads to is there: focus and place on the screen pass to it. */
 let pressed: { readonly parentId: string | null; readonly step: number; readonly top: number } | null = null;

@@ -4,7 +4,7 @@ import type { Key } from "../core/i18n/index.ts";
 import type { LaterKey } from "../core/i18n/later.ts";
 import { canCopy, copy } from "../state/copying.ts";
 import { t } from "../state/language.ts";
-import { CopyIcon } from "./icons.tsx";
+import { CopyIcon } from "./laterIcons.tsx";
 
 /** Copies what `text` says at the time. */
 export function CopyButton({ text, label = "message.copy" }: { text: () => string; label?: Key | LaterKey }) {

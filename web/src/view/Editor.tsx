@@ -4,7 +4,7 @@ import { editing, leaveEdit, writeEdit } from "../state/editing.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { isBusy } from "../state/reply.ts";
 import { sendEdit } from "../state/sendEdit.ts";
-import { isSending } from "./composing.ts";
+import { isComposing, isSending } from "./composing.ts";
 import { t } from "../state/language.ts";
 
 /** Another text for a message of the reader's own. Leaving it keeps what was written. */
@@ -42,7 +42,7 @@ export function Editor({ message }: { message: ShownMessage }) {
         aria-label={t("edit.label")}
         onInput={(event) => writeEdit({ id: message.id ?? "", text: event.currentTarget.value })}
         onKeyDown={(event) => {
-          if (event.key === "Escape" && !event.isComposing) {
+          if (event.key === "Escape" && !isComposing(event)) {
             event.stopPropagation();
             leave();
           } else if (isSending(event)) {

@@ -1,13 +1,14 @@
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
-import { drawMore, steps, waiting } from "../state/drawing.ts";
+import { drawMore, waiting } from "../state/drawing.ts";
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { running } from "../state/reply.ts";
 import { conversation, elsewhere, hasEarlier, messages, showEarlier, talkState, total } from "../state/talk.ts";
 import { look } from "../state/visit.ts";
 import { goTo, place } from "../state/place.ts";
+import { messageElement, sought } from "../state/sought.ts";
 import { EmptyTalk } from "./EmptyTalk.tsx";
 import { useFollowScroll } from "./followScroll.ts";
 import { NewestIcon } from "./icons.tsx";
@@ -19,10 +20,12 @@ import { OwnMessage } from "./OwnMessage.tsx";
 import { ReplyMessage } from "./ReplyMessage.tsx";
 
 export function MessageList() {
-  const { scroller, content, isAtEnd, hasNews, toEnd } = useFollowScroll(
-    () => messages.peek().length > 0,
-    () => running.peek() !== null,
-  );
+  const { scroller, content, isAtEnd, hasNews, toEnd, toSought, onDrawn } = useFollowScroll({
+    hasText: () => messages.peek().length > 0,
+    isGrowing: () => running.peek() !== null,
+    sought: drawnSought,
+    onMove: () => (sought.value = null),
+  });
   // What the reader has just opened, or has just said, is where they want to be.
   useLayoutEffect(toEnd, [conversation.value?.id]);
   // What was plain text until now takes another height.
@@ -30,24 +33,27 @@ export function MessageList() {
   useLayoutEffect(() => {
     if (isAtEnd.peek()) toEnd();
   }, [parts]);
-  // Where the newest messages do not fill the page, those above them must not push them out of it.
-  useSignalEffect(() => {
-    if (steps.value > 0 && isAtEnd.peek()) toEnd();
-  });
   const answering = running.value?.key;
   useLayoutEffect(() => {
-    if (answering !== undefined) toEnd();
+    if (answering !== undefined && sought.peek() === null) toEnd();
   }, [answering]);
+  useSignalEffect(() => {
+    if (sought.value !== null) toSought();
+  });
+  const onNewest = () => {
+    sought.value = null;
+    toEnd();
+  };
   const label = t(hasNews.value ? "messages.newest.fresh" : "messages.newest");
   return (
     <div class="talk-area">
       <div class="scroller" ref={scroller} tabIndex={-1}>
         <div class="column" ref={content}>
-          <TalkContent />
+          <TalkContent onDrawn={onDrawn} />
         </div>
       </div>
       {!isAtEnd.value && (
-        <button type="button" class={hasNews.value ? "newest fresh" : "newest"} aria-label={label} title={label} onClick={() => (toEnd(), scroller.current?.focus())}>
+        <button type="button" class={hasNews.value ? "newest fresh" : "newest"} aria-label={label} title={label} onClick={() => (onNewest(), scroller.current?.focus())}>
           <NewestIcon />
         </button>
       )}
@@ -55,7 +61,17 @@ export function MessageList() {
   );
 }
 
-function TalkContent() {
+interface Drawn {
+  /** Called when there are more messages above. */
+  readonly onDrawn: () => void;
+}
+
+function drawnSought(): HTMLElement | null {
+  const id = sought.peek();
+  return id === null ? null : messageElement(id);
+}
+
+function TalkContent({ onDrawn }: Drawn) {
   switch (talkState.value) {
     case "loading":
       return <p class="talk-note">{t("conversation.loading")}</p>;
@@ -64,7 +80,7 @@ function TalkContent() {
     case "failed":
       return <TalkNote text={t("conversation.failed")} action={t("reply.retry")} onAct={() => void look(place.peek() ?? "")} />;
     case "ready":
-      return messages.value.length === 0 ? <EmptyTalk /> : <Messages />;
+      return messages.value.length === 0 ? <EmptyTalk /> : <Messages onDrawn={onDrawn} />;
   }
 }
 
@@ -104,8 +120,9 @@ function useWaiting(): number {
   return count;
 }
 
-function Messages() {
+function Messages({ onDrawn }: Drawn) {
   const above = useWaiting();
+  useLayoutEffect(onDrawn, [above, messages.value[0]?.key]);
   const shown = above > 0 ? messages.value.slice(above) : messages.value;
   return (
     <section class="messages" aria-label={t("messages.label")}>

@@ -1,7 +1,7 @@
 import { t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
+import { pin } from "../state/pins.ts";
 import { PinIcon } from "./icons.tsx";
-import { fetchLater, tellMissing } from "./Later.tsx";
 
 /** Pins a message, and shows that it is pinned. */
 export function PinButton({ message }: { message: ShownMessage }) {
@@ -13,7 +13,7 @@ export function PinButton({ message }: { message: ShownMessage }) {
       aria-label={t("message.pin")}
       aria-pressed={isPinned}
       title={t(isPinned ? "message.unpin.title" : "message.pin.title")}
-      onClick={() => void fetchLater().then(({ pin }) => pin(message, !isPinned), tellMissing)}
+      onClick={() => void pin(message, !isPinned)}
     >
       <PinIcon />
     </button>

@@ -1,20 +1,22 @@
-import { sentences, t } from "../state/language.ts";
+import { withFullStop, wordsFor } from "../core/ending.ts";
+import { language, sentences, t } from "../state/language.ts";
 import type { ShownMessage } from "../state/messages.ts";
 import { busy } from "../state/reply.ts";
 import { answerAgain, goOn } from "../state/sending.ts";
 import { describeFailure } from "../state/status.ts";
-import { ContinueIcon, RetryIcon } from "./icons.tsx";
+import { ContinueIcon, RetryIcon } from "./laterIcons.tsx";
 
 /** How a reply ended where it did not end well, and what can be done; nothing where all is well. */
 export function ReplyEnd({ message, isLast }: { message: ShownMessage; isLast: boolean }) {
-  const text = describeEnd(message);
-  if (text === "") return null;
-  const isCut = message.status !== "done" && message.content !== "";
+  if (message.status === "running") return null;
+  const words = wordsFor(message);
+  if (words === null) return null;
+  const cause = words.hasCause ? describeCause(message) : "";
   return (
     <div class={message.status === "failed" ? "end bad" : "end"}>
-      <p>{text}</p>
+      <p>{sentences(t(words.text), cause)}</p>
       <div class="end-actions">
-        {isCut && (
+        {words.canContinue && (
           <button type="button" class="button" aria-disabled={busy} onClick={() => void goOn(message)}>
             <ContinueIcon />
             {t("reply.continue")}
@@ -31,14 +33,10 @@ export function ReplyEnd({ message, isLast }: { message: ShownMessage; isLast: b
   );
 }
 
-function describeEnd({ status, content, code }: ShownMessage): string {
-  switch (status) {
-    case "stopped":
-      return t(content === "" ? "reply.stopped.empty" : "reply.stopped");
-    case "interrupted":
-    case "failed":
-      return sentences(t(content === "" ? "reply.failed" : "reply.interrupted"), describeFailure(code));
-    default:
-      return status === "done" && content.trim() === "" ? t("reply.empty") : "";
-  }
+/** Of these the server may know more than the code says: the name of a model, an account without credit. */
+const TOLD_BY_SERVER: readonly (string | null)[] = ["model_refused", "model_unavailable", "model_rate_limited", "model_auth_failed"];
+
+function describeCause({ code, cause }: ShownMessage): string {
+  const isReadable = cause?.language === language.value && TOLD_BY_SERVER.includes(code);
+  return isReadable ? withFullStop(cause.text) : describeFailure(code);
 }

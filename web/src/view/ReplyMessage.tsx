@@ -35,9 +35,9 @@ export function ReplyMessage({ message, isLast, isNear, watch }: ReplyMessagePro
   );
 }
 
-/** Whether how a reply ended needs words. */
-function isBad({ status, content }: ShownMessage): boolean {
-  return status !== "done" || content.trim() === "";
+/** Whether how a reply ended may need words. */
+function isBad({ status, content, finishReason }: ShownMessage): boolean {
+  return status !== "done" || content.trim() === "" || (finishReason ?? "stop") !== "stop";
 }
 
 function LiveReasoning() {

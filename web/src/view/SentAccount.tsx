@@ -29,11 +29,13 @@ export function SentAccount({ turnId }: { turnId: string }) {
   const { budget_tokens, used_tokens, older_left_out, messages: rows } = account.context;
   const included = rows.filter((row) => row.included).length;
   const left = rows.length - included + older_left_out;
+  const cached = account.usage?.cached_tokens ?? 0;
   return (
     <div class="sent" ref={shown}>
       <p class="sent-sum">
         <span>{t("sent.counts", { included, left })}</span>
         <span>{t("sent.tokens", { used: used_tokens, budget: budget_tokens })}</span>
+        {cached > 0 && <span>{t("sent.cached", { n: cached })}</span>}
       </p>
       <meter min={0} max={budget_tokens} value={used_tokens} aria-label={t("sent.tokens", { used: used_tokens, budget: budget_tokens })} />
       <ol>

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 
-function Icon({ children }: { children: ComponentChildren }) {
+export function Icon({ children }: { children: ComponentChildren }) {
   return (
     <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
       {children}
@@ -28,18 +28,10 @@ export const NewestIcon = () => <Icon><path d="M12 5v14m-6-6 6 6 6-6" /></Icon>;
 export const SendIcon = () => <Icon><path d="M12 19V5m-6 6 6-6 6 6" /></Icon>;
 export const StopIcon = () => <Icon><rect x="7" y="7" width="10" height="10" rx="2" fill="currentColor" /></Icon>;
 export const PinIcon = () => <Icon><path d="M9 4h6l-1 6 3 3v2H7v-2l3-3-1-6Zm3 11v5" /></Icon>;
-export const RetryIcon = () => <Icon><path d="M19 12a7 7 0 1 1-2-5l2 2m0-5v5h-5" /></Icon>;
 export const ClearIcon = () => (
   <Icon><path d="M5 7h14M10 7V4.5h4V7m3 0-.8 12.5H7.8L7 7m3.500 4v5m3-5v5" /></Icon>
-);
-export const CopyIcon = () => (
-  <Icon><path d="M9 9h10v11H9zM15 9V4H5v11h4" /></Icon>
 );
 export const LanguageIcon = () => (
   <Icon><path d="M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18Zm-9 9h18M12 3c3 3 3.500 6 3.500 9s-.5 6-3.500 9c-3-3-3.500-6-3.500-9S9 6 12 3Z" /></Icon>
 );
-export const LeftIcon = () => <Icon><path d="m14 7-5 5 5 5" /></Icon>;
-export const RightIcon = () => <Icon><path d="m10 7 5 5-5 5" /></Icon>;
-export const EditIcon = () => <Icon><path d="m5 19 1-4L16 5l3 3L9 18l-4 1Zm9-12 3 3" /></Icon>;
-export const ContinueIcon = () => <Icon><path d="M5 12h13m-5-5 5 5-5 5" /></Icon>;
 export const SearchIcon = () => <Icon><path d="M10.500 4.500a6 6 0 1 0 0 12 6 6 0 0 0 0-12Zm4.500 10.500 5 5" /></Icon>;

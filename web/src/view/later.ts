@@ -4,7 +4,6 @@ import "../style/later.css";
 import { LATER } from "../core/i18n/later.ts";
 import { addTexts } from "../state/language.ts";
 
-export { Branches } from "./Branches.tsx";
 export { ClearDialog } from "./ClearDialog.tsx";
 export { ConversationDialogs } from "./ConversationDialogs.tsx";
 export { drawFormulas, dress, undress } from "./dress.tsx";
@@ -14,9 +13,8 @@ export { FoundList } from "./FoundList.tsx";
 export { More } from "./more/More.tsx";
 export { press } from "./more/press.ts";
 export { LastLine } from "./LastLine.tsx";
+export { OwnTools, ReplyTools } from "./MessageTools.tsx";
 export { ReplyEnd } from "./ReplyEnd.tsx";
 export { SentAccount } from "./SentAccount.tsx";
-
-export { pin } from "../state/pins.ts";
 
 addTexts(LATER);

@@ -37,17 +37,7 @@ export const en: Catalogue = {
   "model.scripted": "The answers come from a script, for tests only.",
 
   "messages.label": "Messages",
-  "messages.earlier": "Earlier messages",
-  "messages.newest": "To the newest message",
-  "messages.newest.fresh": "To the newest message, there is new text",
   "message.you": "You",
-  "message.copy": "Copy",
-  "message.copied": "Copied",
-  "message.reasoning": "Reasoning",
-  "message.edit": "Edit",
-  "message.pin": "Pin",
-  "message.pin.title": "Pin: kept for good, and sent to the model every time",
-  "message.unpin.title": "Pinned: kept for good, and sent to the model every time",
   "suggestions.label": "Try asking",
 
   "input.label": "Message",
@@ -59,15 +49,11 @@ export const en: Catalogue = {
   "reply.making": "Answering",
   "reply.started": "The reply begins.",
   "reply.done": "The reply is complete.",
-  "reply.reconnecting": "The connection was lost and is being restored. The reply goes on, nothing is lost.",
-  "reply.stopping": "The model was stopped. The reply ends as soon as the server's store has room again.",
   "reply.retry": "Try again",
-  "reply.again": "Answer again",
 
   "trouble.unreachable": "The server cannot be reached. What you wrote is still here; send it again later.",
   "trouble.part": "A part of the page could not be fetched. Load the page again.",
   "trouble.copy": "The browser does not allow copying.",
   "trouble.dismiss": "Close this message",
 
-  "sent.title": "What was sent",
 };

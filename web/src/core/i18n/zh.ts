@@ -35,17 +35,7 @@ export const zh = {
   "model.scripted": "回答来自一份脚本，只用于测试。",
 
   "messages.label": "消息",
-  "messages.earlier": "更早的消息",
-  "messages.newest": "到最新消息",
-  "messages.newest.fresh": "到最新消息，有新内容",
   "message.you": "你",
-  "message.copy": "复制",
-  "message.copied": "已复制",
-  "message.reasoning": "思考过程",
-  "message.edit": "修改",
-  "message.pin": "固定",
-  "message.pin.title": "固定：一直保留，并且每次都发给模型",
-  "message.unpin.title": "已固定：一直保留，并且每次都发给模型",
   "suggestions.label": "试着问问",
 
   "input.label": "消息",
@@ -57,15 +47,11 @@ export const zh = {
   "reply.making": "正在回答",
   "reply.started": "开始回答。",
   "reply.done": "回答完毕。",
-  "reply.reconnecting": "连接断开了，正在重新连接。回答还在继续，不会丢失。",
-  "reply.stopping": "模型已停止。等服务器的存储空出位置，回答就会结束。",
   "reply.retry": "再试一次",
-  "reply.again": "重新回答",
 
   "trouble.unreachable": "连接不上服务器。你写的内容还在，请稍后再发送。",
   "trouble.part": "页面的一部分没能取到，请刷新页面。",
   "trouble.copy": "浏览器不允许复制。",
   "trouble.dismiss": "关闭提示",
 
-  "sent.title": "发给模型的内容",
 } as const;

@@ -1,7 +1,7 @@
 import { more } from "../../state/more.ts";
 import { t } from "../../state/moreLanguage.ts";
 import { Dialog } from "../Dialog.tsx";
-import { RightIcon } from "../icons.tsx";
+import { RightIcon } from "../laterIcons.tsx";
 import { KeyboardIcon, PersonaIcon, TransferIcon, UsageIcon } from "./icons.tsx";
 import { close } from "./MoreDialog.tsx";
 

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { more } from "../../state/more.ts";
 import { t } from "../../state/moreLanguage.ts";
 import { Dialog } from "../Dialog.tsx";
-import { LeftIcon } from "../icons.tsx";
+import { LeftIcon } from "../laterIcons.tsx";
 
 export function close(): void {
   more.value = null;

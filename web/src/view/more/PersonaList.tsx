@@ -10,7 +10,7 @@ import { goTo } from "../../state/place.ts";
 import { chooseRole, roles } from "../../state/roles.ts";
 import { touch } from "../composing.ts";
 import { isDrawerOpen } from "../drawer.ts";
-import { LeftIcon } from "../icons.tsx";
+import { LeftIcon } from "../laterIcons.tsx";
 import { PersonaBeginning } from "./PersonaBeginning.tsx";
 
 interface PersonaListProps {

@@ -1,0 +1,22 @@
+// @vitest-environment jsdom
+import { expect, test, vi } from "vitest";
+
+import { LATER } from "../src/core/i18n/later.ts";
+import { copy } from "../src/state/copying.ts";
+import { addTexts } from "../src/state/language.ts";
+import { trouble } from "../src/state/status.ts";
+
+test("that copying is not allowed is said until it works, and nothing else is unsaid by it", async () => {
+  addTexts(LATER);
+  const writeText = vi.fn<() => Promise<void>>().mockRejectedValueOnce(new DOMException("", "NotAllowedError"));
+  vi.stubGlobal("navigator", { clipboard: { writeText }, languages: ["en"] });
+  writeText.mockResolvedValue();
+  expect(await copy("text")).toBe(false);
+  expect(trouble.value).not.toBe(null);
+  expect(await copy("text")).toBe(true);
+  expect(trouble.value).toBe(null);
+
+  trouble.value = "The server cannot be reached.";
+  expect(await copy("text")).toBe(true);
+  expect(trouble.value).toBe("The server cannot be reached.");
+});
