@@ -25,10 +25,15 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+# Folders whose tests share what takes long to start.
+SHARING_FOLDERS = ("browser", "engines")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of a file share their servers, and all of the browser share theirs."""
+    """Where tests run side by side, those of a file share their servers, and all of the page share browsers."""
     for item in items:
-        group = "browser" if item.path.parent.name == "browser" else str(item.path)
+        folder = item.path.parent.name
+        group = folder if folder in SHARING_FOLDERS else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 

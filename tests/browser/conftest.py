@@ -15,6 +15,8 @@ from tests.browser.told_model import ToldModel
 from tests.server_process import ServerProcess
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# A name that browsers do not take for this machine's: what they allow there only is missing.
+LAN_NAME = "chat.example"
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -24,6 +26,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--host-resolver-rules=MAP {LAN_NAME} 127.0.0.1",
 )
 SHOWN_WITHIN_MS = 15_000
 SCRIPT = Path(__file__).with_name("script.toml")
@@ -39,7 +42,11 @@ def browser() -> Iterator[Browser]:
     assert found, f"no browser: none of {', '.join(BROWSERS)} is on the PATH"
     expect.set_options(timeout=SHOWN_WITHIN_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=found,
+            args=FLAGS,
+            ignore_default_args=["--disable-back-forward-cache"],  # readers have it
+        )
         yield browser
         browser.close()
 

@@ -3,6 +3,7 @@ to another server, under one address.
 """
 
 import contextlib
+import re
 import socket
 import threading
 from typing import Self
@@ -17,10 +18,14 @@ BAD_GATEWAY = (
 
 
 class Line:
-    """Passes bytes between a free port of 127.0.0.1 and the server at `target`, from entering to leaving."""
+    """Passes bytes between a free port of 127.0.0.1 and the server at `target`, from entering to leaving.
 
-    def __init__(self, target: str) -> None:
+    With `names_target` requests arrive under the target's name, as most proxies have it unless they are told otherwise.
+    """
+
+    def __init__(self, target: str, *, names_target: bool = False) -> None:
         self.target = target
+        self._names_target = names_target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
         self._is_cut = False
@@ -72,8 +77,9 @@ class Line:
                 near.close()
                 continue
             self._ends += [near, far]
-            for source, sink in ((near, far), (far, near)):
-                pumps.append(threading.Thread(target=_pump, args=(source, sink), name="line: one way"))
+            host = f"Host: {address.netloc}\r\n".encode() if self._names_target else None
+            for way in ((near, far, host), (far, near, None)):
+                pumps.append(threading.Thread(target=_pump, args=way, name="line: one way"))
                 pumps[-1].start()
         self.cut()
         for pump in pumps:
@@ -89,10 +95,10 @@ def _refuse(near: socket.socket) -> None:
         near.sendall(BAD_GATEWAY)
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, host: bytes | None) -> None:
     with contextlib.suppress(OSError):
         while received := source.recv(65_536):
-            sink.sendall(received)
+            sink.sendall(received if host is None else re.sub(rb"(?mi)^Host: [^\r]+\r\n", host, received))
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.conftest import LAN_NAME, NewTalk
+from tests.browser.line import Line
 from tests.browser.talk import Talk
 from tests.browser.told_model import ToldModel
 
@@ -145,3 +147,18 @@ def test_what_only_a_screen_reader_finds_makes_the_page_no_taller(talk: Talk) ->
     for _ in range(3):
         talk.say("one line\n" * 12)
     assert talk.page.evaluate("document.documentElement.scrollHeight - innerHeight") == 0
+
+
+def test_a_refusal_that_only_the_operator_can_mend_is_told_in_the_servers_words(
+    new_talk: NewTalk, scripted_url: str
+) -> None:
+    """Plain HTTP on a local network, behind a proxy that gives the server another name than the page has."""
+    with Line(scripted_url, names_target=True) as line:
+        talk = new_talk(line.url.replace("127.0.0.1", LAN_NAME))
+        assert talk.page.evaluate("isSecureContext") is False
+        talk.send("hello")
+        expect(talk.page.locator(".trouble")).to_contain_text("Requests from other sites are refused")
+        expect(talk.input).to_have_value("hello")
+        expect(talk.own).to_have_count(0)
+        # Chromium says so on plain HTTP, and there is nothing to be done about it.
+        talk.troubles[:] = [trouble for trouble in talk.troubles if "Cross-Origin-Opener-Policy" not in trouble]

@@ -17,13 +17,18 @@ class Reply:
     def __init__(self, body: dict[str, Any]) -> None:
         self.body = body
         self.messages: list[dict[str, str]] = body["messages"]
-        self.pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.pieces: queue.SimpleQueue[dict[str, str] | None] = queue.SimpleQueue()
+        self.reason = "stop"
 
     def say(self, piece: str) -> None:
-        self.pieces.put(piece)
+        self.pieces.put({"content": piece})
 
-    def end(self) -> None:
-        """Nothing more comes: the reply is complete."""
+    def think(self, piece: str) -> None:
+        self.pieces.put({"reasoning_content": piece})
+
+    def end(self, reason: str = "stop") -> None:
+        """Nothing more comes, for a `reason` of the protocol's: `stop` where the reply is complete."""
+        self.reason = reason
         self.pieces.put(None)
 
 
@@ -76,8 +81,8 @@ class ToldModel:
                 self.end_headers()
                 try:
                     while (piece := reply.pieces.get()) is not None:
-                        self._event({"content": piece}, None)
-                    self._event({}, "stop")
+                        self._event(piece, None)
+                    self._event({}, reply.reason)
                     self.wfile.write(b"data: [DONE]\n\n")
                 except ConnectionError:
                     pass  # the reply was stopped

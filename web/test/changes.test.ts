@@ -30,7 +30,7 @@ class Source extends EventTarget {
 const latest = () => Source.opened.at(-1) as Source;
 const follow = () => {
   const told: News[] = [];
-  followChanges((news) => told.push(news), Source as unknown as typeof EventSource);
+  followChanges((news) => told.push(news), new AbortController().signal, Source as unknown as typeof EventSource);
   return told;
 };
 

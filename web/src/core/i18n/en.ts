@@ -34,7 +34,6 @@ export const en: Catalogue = {
   "model.demo": "No language model is set up yet: a demonstration answers. Set OPENAI_API_KEY, start Ollama or run lianhua pull, then restart.",
   "model.local": "A small model on this machine, {name}, answers: it makes up facts, so check what matters.",
   "model.local.dismiss": "Understood",
-  "model.scripted": "The answers come from a script, for tests only.",
 
   "messages.label": "Messages",
   "message.you": "You",
@@ -48,12 +47,10 @@ export const en: Catalogue = {
 
   "reply.making": "Answering",
   "reply.started": "The reply begins.",
-  "reply.done": "The reply is complete.",
   "reply.retry": "Try again",
 
   "trouble.unreachable": "The server cannot be reached. What you wrote is still here; send it again later.",
   "trouble.part": "A part of the page could not be fetched. Load the page again.",
-  "trouble.copy": "The browser does not allow copying.",
   "trouble.dismiss": "Close this message",
 
 };

@@ -27,6 +27,8 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
 
   "reply.reconnecting": "The connection was lost and is being restored. The reply goes on, nothing is lost.",
   "reply.stopping": "The model was stopped. The reply ends as soon as the server's store has room again.",
+  "reply.done": "The reply is complete.",
+  "model.scripted": "The answers come from a script, for tests only.",
   "reply.waiting": "The model is not responding; trying again.",
   "reply.stopped": "You stopped this reply.",
   "reply.stopped.empty": "You stopped this reply before it began.",
@@ -60,6 +62,7 @@ export const laterEn: Readonly<Record<LaterKey, string>> = {
   "trouble.edit_gone": "The message you edited is not on the server any more. What you wrote is in the input.",
   "trouble.elsewhere": "Something in “{title}” did not work. Nothing that you wrote there is lost.",
   "trouble.pins": "Too many messages are pinned; unpin one first.",
+  "trouble.copy": "The browser does not allow copying.",
   "trouble.other": "That did not work ({code}). What you wrote is still here.",
 
   "conversation.clear.title": "Clear this conversation?",

@@ -25,6 +25,8 @@ export const laterZh = {
 
   "reply.reconnecting": "连接断开了，正在重新连接。回答还在继续，不会丢失。",
   "reply.stopping": "模型已停止。等服务器的存储空出位置，回答就会结束。",
+  "reply.done": "回答完毕。",
+  "model.scripted": "回答来自一份脚本，只用于测试。",
   "reply.waiting": "模型暂时没有回应，正在重试。",
   "reply.stopped": "你停止了这个回答。",
   "reply.stopped.empty": "回答还没有开始，你就停止了它。",
@@ -58,6 +60,7 @@ export const laterZh = {
   "trouble.edit_gone": "要修改的消息已经不在服务器上了。你写的内容放在输入框里了。",
   "trouble.elsewhere": "“{title}”里有一步没有成功，你在那里写的都还在。",
   "trouble.pins": "固定的消息太多了，先取消固定一条再试。",
+  "trouble.copy": "浏览器不允许复制。",
   "trouble.other": "没有成功（{code}）。你写的内容还在。",
 
   "conversation.clear.title": "清空这段对话？",

@@ -32,7 +32,6 @@ export const zh = {
   "model.demo": "还没有设置语言模型，现在是演示程序在回答。设置 OPENAI_API_KEY，或启动 Ollama，或运行 lianhua pull，再重新启动。",
   "model.local": "正在回答的是本机的小模型 {name}：它会编造事实，重要的内容请自行核对。",
   "model.local.dismiss": "知道了",
-  "model.scripted": "回答来自一份脚本，只用于测试。",
 
   "messages.label": "消息",
   "message.you": "你",
@@ -46,12 +45,10 @@ export const zh = {
 
   "reply.making": "正在回答",
   "reply.started": "开始回答。",
-  "reply.done": "回答完毕。",
   "reply.retry": "再试一次",
 
   "trouble.unreachable": "连接不上服务器。你写的内容还在，请稍后再发送。",
   "trouble.part": "页面的一部分没能取到，请刷新页面。",
-  "trouble.copy": "浏览器不允许复制。",
   "trouble.dismiss": "关闭提示",
 
 } as const;
