@@ -4,6 +4,8 @@ import { defineConfig } from "vite";
 import { precompress } from "./precompress.ts";
 
 export default defineConfig({
+  // Every address relative to the page's own: the server may be reached below any path.
+  base: "./",
   plugins: [precompress()],
   resolve: { alias: { "preact/jsx-runtime": fileURLToPath(new URL("src/jsx.ts", import.meta.url)) } },
   build: {

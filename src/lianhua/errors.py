@@ -7,7 +7,7 @@
     │   ├── UnknownRole, UnknownModel, MessageTooLong
     │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
     │   ├── TurnInProgress, IdempotencyMismatch
-    │   └── CrossSite, Forbidden, NotAuthenticated, PayloadTooLarge
+    │   └── CrossSite, ForeignHost, Forbidden, NotAuthenticated, PayloadTooLarge, HeadTooLarge
     ├── Unavailable              the caller tries again later
     │   └── StoreUnavailable, Overloaded, Draining
     └── ModelError               a turn ends `failed`; the person may try again
@@ -116,7 +116,22 @@ class IdempotencyMismatch(Refused):
 
 
 class CrossSite(Refused):
+    """`origin` and `host` are what the request said, where the two do not fit; both empty where a browser said by
+    itself that another site asks.
+    """
+
     code = "cross_site"
+
+    def __init__(self, why: str, origin: str = "", host: str = "") -> None:
+        super().__init__(why)
+        self.origin = origin
+        self.host = host
+
+
+class ForeignHost(Refused):
+    """The request is for a name that the server does not answer to."""
+
+    code = "forbidden"
 
 
 class Forbidden(Refused):
@@ -129,6 +144,16 @@ class NotAuthenticated(Refused):
 
 class PayloadTooLarge(Refused):
     code = "payload_too_large"
+
+
+class HeadTooLarge(Refused):
+    """The request line and the headers together are more than `limit` bytes."""
+
+    code = "head_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} bytes")
+        self.limit = limit
 
 
 class Unavailable(LianhuaError):

@@ -12,11 +12,11 @@ from lianhua.aftermath import Aftermath, title_token
 from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, TurnNotFound, Unavailable
 from lianhua.events import Cursor
 from lianhua.feed import Feed
-from lianhua.ground import find_ground
+from lianhua.ground import Ground, find_ground
 from lianhua.messages import Conversation, TurnStatus
 from lianhua.mirror import Mirrors
 from lianhua.personas import DEFAULT_ROLE
-from lianhua.planner import Ask, TurnPlanner, new_id
+from lianhua.planner import Ask, Plan, TurnPlanner, new_id
 from lianhua.recovery import Recovery
 from lianhua.relay import RETRY_S, Relay
 from lianhua.roles import Roles
@@ -230,15 +230,28 @@ class ChatService:
         self._refuse_while_draining()
         return await self._tasks.open(self._open(user, conversation_id, ask))
 
-    async def _open(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
+    async def check(self, user: str, conversation_id: str, ask: Ask) -> None:
+        """Refuses what `start` would, and starts nothing. Any running turn counts as another one."""
+        self._refuse_while_draining()
         conversation = await self._conversations.get(conversation_id, user)
         ref = TurnRef(conversation_id, new_id())
+        plan, ground = await self._plan(user, conversation, ref, ask)
+        plan(await ground.window(self._branches, conversation_id, user, self._planner.window_messages))
+        if conversation.running_turn_id is not None:
+            raise TurnInProgress(conversation.running_turn_id)
+
+    async def _plan(self, user: str, conversation: Conversation, ref: TurnRef, ask: Ask) -> tuple[Plan, Ground]:
         if ask.role:
             persona = await self.roles.get(user, ask.role)
         else:
             persona = await self.roles.get_or_default(user, conversation.role)
-        ground = await find_ground(self._branches, conversation_id, user, ask.act)
-        plan = self._planner.begin(ask, conversation, ref, persona, ground)
+        ground = await find_ground(self._branches, conversation.id, user, ask.act)
+        return self._planner.begin(ask, conversation, ref, persona, ground), ground
+
+    async def _open(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
+        conversation = await self._conversations.get(conversation_id, user)
+        ref = TurnRef(conversation_id, new_id())
+        plan, ground = await self._plan(user, conversation, ref, ask)
         for _ in range(ACCEPT_TRIES):
             reading = ground.window(self._branches, conversation_id, user, self._planner.window_messages)
             # Listed before it is accepted: should this process die in between, another one finds the turn.

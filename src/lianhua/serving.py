@@ -4,23 +4,21 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lianhua.api.app import create_app
-from lianhua.api.stream import SOCKET, OpenStreams
+from lianhua.api.stream import OpenStreams
 from lianhua.listening import address_of
+from lianhua.protocol import Protocol
 from lianhua.settings import Settings
 from lianhua.wiring import Chat, describe, open_chat
 from lianhua.worker_line import WorkerLine
 
 # Orchestrators kill after 30 s. The rest is for the ends of turns (2 s), last bytes (1 s) and the store (2 s at worst).
 TERM_GRACE_S: Final = 25.0
-PUSH_BYTES: Final = 64 * 1024  # unsent, and a viewer is no longer pushed to: what it misses is read for it later
 # Of the young, instead of 700: a collection of them takes about a millisecond. And how many of those make one of the
 # older, how many of these one of all, which with 1,000 streams stops them for 30 ms.
 OBJECTS_BETWEEN_COLLECTIONS: Final = (20_000, 20, 20)
@@ -36,55 +34,16 @@ async def serve(settings: Settings, listener: socket.socket, *, pull: bool, line
             streams = OpenStreams()
             config = uvicorn.Config(
                 create_app(chat, streams, settings),
-                http=_Protocol,
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,  # it would write the query, and with it the message; ours is in `api.guard`
                 server_header=False,
                 timeout_graceful_shutdown=LAST_BYTES_S,
-                proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=settings.trusted_proxies or None,
+                proxy_headers=False,  # `api.outside` reads them
             )
             await _Server(config, chat, streams, address_of(settings, listener), line).serve(sockets=[listener])
-
-
-class _Protocol(HttpToolsProtocol):
-    """The `Socket` of its requests, see `api.stream`."""
-
-    _call_when_gone: Callable[[], object] | None = None
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {SOCKET: {"socket": self}}
-
-    def push(self, body: bytes) -> bool:
-        """Writes to the socket as the server itself would (RFC 9112, 7.1: a chunk is its size and its bytes).
-
-        With 1,000 viewers 7 µs a frame, of which 4 are the kernel's. Through ASGI's `send` it was 42 µs: a task is
-        woken for each, and every layer between the route and the socket is a coroutine.
-        """
-        transport = self.transport
-        if transport.is_closing() or transport.get_write_buffer_size() > PUSH_BYTES:
-            return False
-        transport.write(b"%x\r\n%b\r\n" % (len(body), body))
-        return True
-
-    @property
-    def gone(self) -> bool:
-        return self.transport.is_closing()
-
-    def when_gone(self, call: Callable[[], object]) -> None:
-        if self.transport.is_closing():
-            call()
-        self._call_when_gone = call
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self.scope:
-            self.scope.pop("extensions", None)  # else it is kept until the next collection of garbage
-        if self._call_when_gone:
-            self._call_when_gone()
 
 
 class _Server(uvicorn.Server):

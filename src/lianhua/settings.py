@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -44,7 +44,8 @@ class Settings:
     durability: Literal["normal", "strict"]
     on_worker_loss: Literal["interrupt", "continue"]
     allowed_origins: tuple[str, ...]
-    trusted_proxies: str
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    base_path: str  # "" or like "/chat"
     personas: Path | None
     models: str | None
     local_model: Path | None
@@ -183,6 +184,23 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """addresses or networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas"""
+    return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+
+
+# Unreserved characters (RFC 3986, 2.3) in whole segments: nothing that a proxy, a cookie or a browser reads otherwise.
+_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,100}){1,20}")
+
+
+def clean_base_path(value: str) -> str:
+    """a path such as /chat, of letters, digits and . _ ~ -"""
+    path = "/" + value.strip("/") if value.strip("/") else ""
+    if path and (value.startswith("//") or not _BASE_PATH.fullmatch(path)):
+        raise ValueError
+    return path
+
+
 _PRICE = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,9})?")
 
 
@@ -247,7 +265,8 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_DURABILITY", _one_of("normal", "strict"), "normal"),
     _row("LIANHUA_ON_WORKER_LOSS", _one_of("interrupt", "continue"), "interrupt"),
     _row("LIANHUA_ALLOWED_ORIGINS", _origins, ()),
-    _row("LIANHUA_TRUSTED_PROXIES", _text, ""),
+    _row("LIANHUA_TRUSTED_PROXIES", _networks, ()),
+    _row("LIANHUA_BASE_PATH", clean_base_path, ""),
     _row("LIANHUA_PERSONAS", _file),
     _row("LIANHUA_MODELS", _text),
     _row("LIANHUA_LOCAL_MODEL", _file),

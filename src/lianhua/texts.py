@@ -19,6 +19,23 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "not_authenticated": ("请先登录", "Log in first"),
     "forbidden": ("不允许这样访问", "This is not allowed"),
     "cross_site": ("拒绝来自其他网站的请求", "Requests from other sites are refused"),
+    "cross_site_host": (
+        "拒绝来自其他网站的请求：网页地址是 {origin}，而请求的 Host 是 {host}。如果前面有反向代理，请让它原样传递 Host"
+        "（nginx：proxy_set_header Host $http_host;），或者把网页地址写进 LIANHUA_ALLOWED_ORIGINS",
+        "Requests from other sites are refused: the page is at {origin}, and the request's Host is {host}. Behind a "
+        "proxy, let it pass the Host on (nginx: proxy_set_header Host $http_host;), or name the page's address in "
+        "LIANHUA_ALLOWED_ORIGINS",
+    ),
+    "foreign_host": (
+        "服务器只以 localhost 的名字应答；其他名字请写进 LIANHUA_ALLOWED_ORIGINS",
+        "This server answers to localhost only; name others in LIANHUA_ALLOWED_ORIGINS",
+    ),
+    "head_too_large": ("请求的地址和请求头太大", "The request's address and headers are too large"),
+    "head_limit": (
+        "请求的地址和请求头一共最多 {limit} 字节。长消息请用 POST 发送（POST /api/conversations/ID/turns）",
+        "The request's address and headers may have {limit} bytes together. A long message: send it by POST "
+        "(POST /api/conversations/ID/turns)",
+    ),
     "payload_too_large": ("请求体太大", "The request body is too large"),
     "overloaded": ("服务器太忙，请稍后再试", "The server is too busy; try again in a moment"),
     "store_unavailable": ("暂时连不上存储，请稍后再试", "The store cannot be reached; try again in a moment"),

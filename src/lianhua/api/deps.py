@@ -8,7 +8,7 @@ import re
 import secrets
 from typing import Annotated, Final
 
-from fastapi import Cookie, Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, Field
 
 from lianhua import texts
@@ -46,7 +46,6 @@ Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
 UserId = Annotated[
     str | None, Query(pattern=r"^[A-Za-z0-9._@-]{1,128}$", description="Who is asking; without it, the cookie says")
 ]
-UidCookie = Annotated[str | None, Cookie(include_in_schema=False)]
 Wanted = Annotated[
     Annotated[str, Field(max_length=200), AfterValidator(plain_text)] | None,
     Query(description="Only conversations whose title or messages contain this"),
@@ -84,25 +83,41 @@ async def get_prices(request: Request) -> Prices:
     return prices
 
 
-async def get_known_user(user_id: UserId = None, lianhua_uid: UidCookie = None) -> str | None:
+async def get_base_path(request: Request) -> str:
+    """What stands before every path as the caller sees it: empty, or like `/chat`."""
+    base_path: str = request.scope["root_path"]
+    return base_path
+
+
+BasePath = Annotated[str, Depends(get_base_path)]
+
+
+def cookie_name(base_path: str) -> str:
+    """Two servers below different paths of one host each have their own, also where the one path begins with the
+    other.
+    """
+    return COOKIE + base_path.replace("/", ".")
+
+
+async def get_known_user(request: Request, base_path: BasePath, user_id: UserId = None) -> str | None:
     """The owner's name in the store, None for somebody new. One from a cookie starts with `~`, which no `user_id`
     can.
     """
     if user_id is not None:
         return user_id
-    if lianhua_uid is None or not _COOKIE_VALUE.fullmatch(lianhua_uid):
-        return None
-    return f"~{lianhua_uid}"
+    value = request.cookies.get(cookie_name(base_path), "")
+    return f"~{value}" if _COOKIE_VALUE.fullmatch(value) else None
 
 
-async def get_user(request: Request, user_id: UserId = None, lianhua_uid: UidCookie = None) -> str:
+async def get_user(request: Request, base_path: BasePath, known: Annotated[str | None, Depends(get_known_user)]) -> str:
     """The owner's name in the store. Somebody new gets one, and the cookie that holds it."""
-    if (known := await get_known_user(user_id, lianhua_uid)) is not None:
+    if known is not None:
         return known
     value = secrets.token_urlsafe(16)
     secure = "; Secure" if request.url.scheme == "https" else ""
     request.scope.setdefault("state", {})["set_cookie"] = (
-        f"{COOKIE}={value}; Path=/; Max-Age={COOKIE_DAYS * 86_400}; HttpOnly; SameSite=Lax{secure}"
+        f"{cookie_name(base_path)}={value}; Path={base_path or '/'}; Max-Age={COOKIE_DAYS * 86_400}; "
+        f"HttpOnly; SameSite=Lax{secure}"
     )
     return f"~{value}"
 

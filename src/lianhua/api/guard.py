@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lianhua.api.problems import language_of, problem, problem_of
-from lianhua.errors import CrossSite, Forbidden, InvalidRequest, LianhuaError, PayloadTooLarge
+from lianhua.errors import CrossSite, ForeignHost, InvalidRequest, LianhuaError, PayloadTooLarge
 from lianhua.settings import is_loopback
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
     "require-trusted-types-for 'script'; trusted-types lianhua"
 )
+FORWARDED_HOSTS: Final = "lianhua.forwarded_hosts"  # in a request's state
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -52,6 +53,7 @@ class Headers:
             return
         began = time.perf_counter()
         status = 0
+        is_data = path_is_data(route_path(scope))
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -62,8 +64,10 @@ class Headers:
                     headers.setdefault(name, value)
                 if self._draining():
                     headers["Connection"] = "close"  # the next request is for a server that stays
-                if path_is_data(scope["path"]):
+                if is_data:
                     headers.setdefault("Cache-Control", "no-store")
+                if "Location" in headers:
+                    headers["Location"] = relative_address(headers["Location"])
                 if cookie := scope.get("state", {}).get("set_cookie"):
                     headers.append("Set-Cookie", cookie)
             await send(message)
@@ -80,9 +84,24 @@ class Headers:
             access_log.info("%s %s %d %.1f ms", scope["method"], ascii(scope["path"])[1:-1], status, elapsed_ms)
 
 
+def route_path(scope: Scope) -> str:
+    """The path without the base path."""
+    path: str = scope["path"]
+    return path.removeprefix(scope["root_path"])
+
+
 def path_is_data(path: str) -> bool:
     """Whether an answer is somebody's data rather than a file of the page."""
     return path.startswith(("/api/", "/chat/", "/roles"))
+
+
+def relative_address(location: str) -> str:
+    """Where the framework leads who left out a last slash or wrote one too many, from where they are: it names the
+    server as it is seen from here, which a client beyond a proxy may not reach.
+    """
+    *_, last = (parts := urlsplit(location)).path.rstrip("/").split("/")
+    address = f"./{last}/" if parts.path.endswith("/") else f"../{last}"
+    return f"{address}?{parts.query}" if parts.query else address
 
 
 class Gate:
@@ -111,11 +130,12 @@ class Gate:
             return
         try:
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-            self._check_host(headers)
+            hosts = asked_hosts(scope)
+            self._check_hosts(hosts)
             if scope["method"] not in SAFE_METHODS:
-                self._check_site(headers)
+                check_site(headers.get(b"sec-fetch-site"), headers.get(b"origin"), hosts, self._origins)
             _check_query(scope["query_string"])
-            if limit := self._streamed.get(scope["path"]):
+            if limit := self._streamed.get(route_path(scope)):
                 receive = _streamed(receive, headers, limit)
             else:
                 async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -128,15 +148,13 @@ class Gate:
             return
         await self._app(scope, receive, send)
 
-    def _check_host(self, headers: dict[bytes, str]) -> None:
+    def _check_hosts(self, hosts: Sequence[str]) -> None:
+        """Every name counts: a page that points its own at a proxy of this machine is no better."""
         if self._hosts is None:
             return
-        name = _host_name(headers.get(b"host", ""))
-        if not is_loopback(name) and name not in self._hosts:
-            raise Forbidden("this server answers to localhost only; name others in LIANHUA_ALLOWED_ORIGINS")
-
-    def _check_site(self, headers: dict[bytes, str]) -> None:
-        check_site(headers.get(b"sec-fetch-site"), headers.get(b"origin"), headers.get(b"host"), self._origins)
+        for name in map(_host_name, hosts):
+            if not is_loopback(name) and name not in self._hosts:
+                raise ForeignHost
 
 
 def _host_name(authority: str) -> str:
@@ -147,17 +165,28 @@ def _host_name(authority: str) -> str:
         return ""
 
 
-def check_site(site: str | None, origin: str | None, host: str | None, allowed: Iterable[str]) -> None:
+def asked_hosts(scope: Scope) -> list[str]:
+    """The name in the Host header, then those by which the client asked a trusted proxy, if one says so."""
+    own = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    return [own, *scope.get("state", {}).get(FORWARDED_HOSTS, ())]
+
+
+def check_site(site: str | None, origin: str | None, hosts: Sequence[str], allowed: Iterable[str]) -> None:
     """Raises `CrossSite` for a request that another site's page made a browser send.
 
-    `Sec-Fetch-Site` (W3C Fetch Metadata) decides; a browser without it still sends `Origin` with what changes state.
+    `Sec-Fetch-Site` (W3C Fetch Metadata) decides; a browser without it (on plain http, whatever is not this machine)
+    still sends `Origin` with what changes state. It has to name one of the `hosts` that were asked.
     """
     if origin is not None and origin in allowed:
         return
     if site in ("cross-site", "same-site"):
         raise CrossSite(site)
-    if site is None and origin is not None and origin.partition("://")[2] != (host or ""):
-        raise CrossSite("origin")
+    if site is not None or origin is None:
+        return
+    scheme, _, authority = origin.partition("://")
+    usual = {"http": ":80", "https": ":443"}.get(scheme, "")  # a browser leaves it out, a proxy may not (RFC 6454, 6.2)
+    if not authority or authority not in {host.lower().removesuffix(usual) for host in hosts}:
+        raise CrossSite("origin", origin, hosts[-1])
 
 
 def _check_query(query: bytes) -> None:

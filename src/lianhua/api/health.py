@@ -9,13 +9,11 @@ from lianhua.errors import Draining, StoreUnavailable
 router = APIRouter(tags=["operation"])
 
 
-@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> HealthOut:
     return HealthOut(status="ok")
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(request: Request, service: Service) -> HealthOut:
     """503 while shutting down or while the store is away."""

@@ -1,12 +1,15 @@
 """Which status each error class has, and how it looks: RFC 9457 problem details with a stable `code`."""
 
+import json
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Scope
 
 from lianhua import errors, texts
@@ -25,10 +28,14 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,
     errors.CrossSite: 403,
+    errors.ForeignHost: 403,
     errors.PayloadTooLarge: 413,
+    errors.HeadTooLarge: 431,
     errors.Unavailable: 503,
     errors.ModelUnavailable: 503,
 }
+SHOWN_CHARS: Final = 100  # of a header that an answer repeats
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 
 
@@ -53,24 +60,50 @@ def problem(status: int, code: str, language: Language, detail: str | None = Non
 def problem_of(error: LianhuaError, language: Language) -> Problem:
     """The response for one of our errors: what happened and, where there is more to know, what exactly."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    detail: str | None = None
+    more: dict[str, Any] = {}
     match error:
         case errors.NothingImported():
             fault = {"field": error.field, "message": error.message}
             detail = f"{error.field}: {error.message}"
             return problem(status, error.code, language, detail, errors=[fault], skipped=error.skipped)
         case errors.InvalidRequest():
-            fault = {"field": error.field, "message": error.message}
-            return problem(status, error.code, language, f"{error.field}: {error.message}", errors=[fault])
+            detail = f"{error.field}: {error.message}"
+            more = {"errors": [{"field": error.field, "message": error.message}]}
         case errors.TurnInProgress():
-            return problem(status, error.code, language, running_turn_id=error.turn_id)
+            more = {"running_turn_id": error.turn_id}
         case errors.MessageTooLong():
-            title = texts.say(error.code, language)
-            detail = f"{title} ({error.length} > {error.limit} {error.unit})"
-            fault = {"field": "message", "message": detail}
-            return problem(status, error.code, language, detail, errors=[fault])
-        case errors.Forbidden() if str(error):
-            return problem(status, error.code, language, str(error))
-    return problem(status, error.code, language)
+            detail = f"{texts.say(error.code, language)} ({error.length} > {error.limit} {error.unit})"
+            more = {"errors": [{"field": "message", "message": detail}]}
+        case errors.HeadTooLarge():
+            detail = texts.say("head_limit", language, limit=error.limit)
+        case errors.CrossSite() if error.origin:
+            seen = {"origin": error.origin[:SHOWN_CHARS], "host": error.host[:SHOWN_CHARS] or "?"}
+            detail = texts.say("cross_site_host", language, **seen)
+        case errors.ForeignHost():
+            detail = texts.say("foreign_host", language)
+        case errors.Forbidden():
+            detail = str(error)
+    return problem(status, error.code, language, detail, **more)
+
+
+def unread(error: LianhuaError | None, headers: Iterable[tuple[bytes, bytes]]) -> Problem:
+    """The response to what never became a request: too large a head, or (None) bytes that are none. As far as
+    `headers` came; where they name no language, in both.
+    """
+    languages: tuple[Language, ...] = ("zh", "en")
+    if any(name == b"accept-language" for name, _ in headers):
+        languages = (language_of({"headers": headers}),)
+    said = [
+        problem_of(error, language) if error else problem(400, "invalid_request", language) for language in languages
+    ]
+    return said[0] if len(said) == 1 else _joined(said)
+
+
+def _joined(said: Sequence[Problem]) -> Problem:
+    bodies = [json.loads(bytes(one.body)) for one in said]
+    both = {name: " · ".join(body[name] for body in bodies) for name in ("title", "detail")}
+    return Problem(bodies[0] | both, said[0].status_code)
 
 
 def language_of(scope: Scope) -> Language:
@@ -107,7 +140,22 @@ def install(app: FastAPI) -> None:
         response = problem(exc.status_code, code, language_of(request.scope))
         for name, value in (exc.headers or {}).items():
             response.headers[name] = value
+        if exc.status_code == 405:
+            response.headers["Allow"] = ", ".join(allowed_methods(app, request.scope))
         return response
+
+
+def allowed_methods(app: FastAPI, scope: Scope) -> list[str]:
+    """Every method that the path of `scope` takes (RFC 9110, 10.2.1); the framework itself names those of one route."""
+    found = [method for method in _METHODS if route_match(app, scope, method) is Match.FULL]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
+
+
+def route_match(app: FastAPI, scope: Scope, method: str) -> Match:
+    """Whether a route takes the path of `scope`: with that method (full), with another one (partial), or none does."""
+    asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", ""), "method": method}
+    found = [route.matches(dict(asked))[0] for route in app.router.routes]
+    return max(found, key=lambda match: match.value, default=Match.NONE)
 
 
 def _fault(error: dict[str, Any]) -> dict[str, str]:

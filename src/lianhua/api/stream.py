@@ -94,6 +94,9 @@ class Streams:
         await self._app(scope, receive, send)
         if scope["type"] != "http" or not (source := scope["state"].pop(SOURCE, None)):
             return
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         if extension := scope.get("extensions", {}).get(SOCKET):  # else the client has gone meanwhile
             socket: Socket = extension["socket"]
             scope["headers"].clear()  # the server has the list too

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lianhua.api.deps import ConversationId, User, ViewerLanguage
+from lianhua.api.head import is_head
 from lianhua.api.schemas import ImportReportOut
 from lianhua.api.stream import SEND_TIMEOUT_S, SOCKET
 from lianhua.errors import InvalidRequest, LianhuaError
@@ -111,6 +112,9 @@ class _File(Response):
         async with contextlib.aclosing(self._pieces) as pieces:
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
+                if is_head(scope):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    return
                 await _send(send, self._first)
                 async for piece in pieces:
                     if SOCKET not in scope.get("extensions", {}):

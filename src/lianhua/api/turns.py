@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
-from lianhua.api.deps import ConversationId, IdempotencyKey, PriceList, Service, Turn, User, ViewerLanguage
+from lianhua.api.deps import BasePath, ConversationId, IdempotencyKey, PriceList, Service, Turn, User, ViewerLanguage
 from lianhua.api.schemas import ContinueBody, EditBody, NewTurnBody, RetryBody, SendBody, TurnOut, TurnStartedOut
 from lianhua.api.shapes import turn_out
 from lianhua.api.stream import EventStream
@@ -25,6 +25,7 @@ async def start_turn(
     language: ViewerLanguage,
     conversation_id: ConversationId,
     key: IdempotencyKey,
+    base_path: BasePath,
     body: NewTurnBody,
     response: Response,
 ) -> TurnStartedOut:
@@ -39,7 +40,7 @@ async def start_turn(
         turn_id=accepted.turn_id,
         user_message_id=accepted.user_message_id,
         reply_message_id=accepted.reply_message_id,
-        events_url=f"/api/conversations/{conversation_id}/turns/{accepted.turn_id}/events",
+        events_url=f"{base_path}/api/conversations/{conversation_id}/turns/{accepted.turn_id}/events",
     )
 
 

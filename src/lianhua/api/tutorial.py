@@ -18,10 +18,11 @@ from lianhua.api.deps import (
     ViewerLanguage,
     known_form,
 )
-from lianhua.api.guard import check_site
+from lianhua.api.guard import asked_hosts, check_site
+from lianhua.api.head import ForHead, Unfollowed
 from lianhua.api.schemas import ClearedOut, HistoryOut, RoleOut, RolesOut, SessionOut
 from lianhua.api.shapes import message_out
-from lianhua.api.stream import EventStream
+from lianhua.api.stream import EventStream, Source
 from lianhua.errors import InvalidRequest
 from lianhua.events import parse_event_id
 from lianhua.ground import Send
@@ -56,7 +57,7 @@ async def same_site(
     origin: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> None:
     """This GET changes something, so no other site's page may make a browser send it."""
-    check_site(sec_fetch_site, origin, request.headers.get("host"), request.app.state.settings.allowed_origins)
+    check_site(sec_fetch_site, origin, asked_hosts(request.scope), request.app.state.settings.allowed_origins)
 
 
 async def viewer_of_stream(
@@ -64,17 +65,21 @@ async def viewer_of_stream(
     user: User,
     language: ViewerLanguage,
     session_id: SessionId,
+    for_head: ForHead,
     message: Annotated[PlainText | None, Query(description="Needed unless Last-Event-ID is there")] = None,
     role: Annotated[Name | None, Query(description="The persona; without it, the conversation's")] = None,
     turn_key: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._~-]{1,64}$")] = None,
     last_event_id: Annotated[str | None, Header(max_length=200)] = None,
-) -> Viewer | None:
+) -> Source | None:
     """Everything that can refuse, before the first byte. None: over, and nothing is missing."""
     if last_event_id is not None:
         return await _resumed(service, user, session_id, last_event_id)
     if message is None:
         raise InvalidRequest("message", "is needed")
     ask = Ask(Send(message), language, turn_key or service.new_key(), role)
+    if for_head:
+        await service.check(user, session_id, ask)
+        return Unfollowed()
     accepted = await service.start_or_join(user, session_id, ask)
     return await service.view(user, TurnRef(session_id, accepted.turn_id))
 
@@ -99,7 +104,7 @@ async def _resumed(service: ChatService, user: str, session_id: str, last_event_
         204: {"description": "Over"},
     },
 )
-async def stream_reply(viewer: Annotated[Viewer | None, Depends(viewer_of_stream)]) -> Response:
+async def stream_reply(viewer: Annotated[Source | None, Depends(viewer_of_stream)]) -> Response:
     """Sends a message and streams the reply as server-sent events. A reconnect never asks the model again."""
     if viewer is None:
         return Response(status_code=204)

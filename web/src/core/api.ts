@@ -22,14 +22,14 @@ export class Api {
     private readonly fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis),
   ) {}
 
-  start = () => this.json<Start>("GET", "/api/start");
-  roles = () => this.json<Roles>("GET", "/api/roles");
-  models = () => this.json<Models>("GET", "/api/models");
+  start = () => this.json<Start>("GET", "api/start");
+  roles = () => this.json<Roles>("GET", "api/roles");
+  models = () => this.json<Models>("GET", "api/models");
 
   conversations = (before: string | null = null, limit = 50) =>
-    this.json<ConversationPage>("GET", `/api/conversations?${query({ before, limit })}`);
+    this.json<ConversationPage>("GET", `api/conversations?${query({ before, limit })}`);
   conversation = (id: string) => this.json<Conversation>("GET", conversationUrl(id));
-  createConversation = (fields: ConversationChange) => this.json<Conversation>("POST", "/api/conversations", fields);
+  createConversation = (fields: ConversationChange) => this.json<Conversation>("POST", "api/conversations", fields);
   changeConversation = (id: string, change: ConversationChange) =>
     this.json<Conversation>("PATCH", conversationUrl(id), change);
   messages = (id: string, before: string | null = null, limit = 100) =>
@@ -99,7 +99,7 @@ export function eventsUrl(id: string, turnId: string): string {
 }
 
 export function conversationUrl(id: string): string {
-  return `/api/conversations/${encodeURIComponent(id)}`;
+  return `api/conversations/${encodeURIComponent(id)}`;
 }
 
 export function turnUrl(id: string, turnId: string): string {

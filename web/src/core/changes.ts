@@ -23,7 +23,7 @@ export function followChanges(
   let last = "";
 
   function listen(): void {
-    const source = new Source(last === "" ? "/api/events" : `/api/events?after=${encodeURIComponent(last)}`);
+    const source = new Source(last === "" ? "api/events" : `api/events?after=${encodeURIComponent(last)}`);
     let deaf: ReturnType<typeof setTimeout>;
     const close = () => {
       source.close();

@@ -5,7 +5,7 @@ import { Unreachable } from "./problem.ts";
 
 /** A page of the conversations in which `q` occurs, newest activity first. */
 export function search(api: Api, q: string, before: string | null, signal: AbortSignal): Promise<FoundPage> {
-  return api.json("GET", `/api/conversations?${query({ q, before, limit: 20 })}`, undefined, {}, signal);
+  return api.json("GET", `api/conversations?${query({ q, before, limit: 20 })}`, undefined, {}, signal);
 }
 
 export function deleteConversation(api: Api, id: string): Promise<Response> {
@@ -13,7 +13,7 @@ export function deleteConversation(api: Api, id: string): Promise<Response> {
 }
 
 export function clearHistory(api: Api, id: string): Promise<Response> {
-  return api.send("DELETE", `/api/chat/history/${encodeURIComponent(id)}`);
+  return api.send("DELETE", `api/chat/history/${encodeURIComponent(id)}`);
 }
 
 export function pinMessage(api: Api, id: string, messageId: string, pinned: boolean): Promise<Message> {
@@ -31,7 +31,7 @@ export function exported(api: Api, id: string, format: ExportFormat): Promise<Ex
 
 /** Everything that the reader has as a file, all of it or nothing. */
 export function exportedAll(api: Api): Promise<ExportedFile> {
-  return file(api, "/api/export", "lianhua.json");
+  return file(api, "api/export", "lianhua.json");
 }
 
 async function file(api: Api, url: string, plainName: string): Promise<ExportedFile> {

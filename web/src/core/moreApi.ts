@@ -4,7 +4,7 @@ import { readProblem, Unreachable } from "./problem.ts";
 
 /** What the reader's turns have used on the days (UTC) from `from` to `to`, both included. */
 export function usage(api: Api, from: string, to: string): Promise<UsageReport> {
-  return api.json("GET", `/api/usage?${query({ from, to })}`);
+  return api.json("GET", `api/usage?${query({ from, to })}`);
 }
 
 /** How much of a file has been sent, from 0 to 1. */
@@ -24,7 +24,7 @@ export async function imported(file: Blob, language: string, signal: AbortSignal
     request.upload.onload = () => onProgress(1);
   });
   signal.addEventListener("abort", () => request.abort());
-  request.open("POST", "/api/import");
+  request.open("POST", "api/import");
   request.setRequestHeader("Accept-Language", language);
   request.setRequestHeader("Content-Type", "application/octet-stream");
   request.send(file);

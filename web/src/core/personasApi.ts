@@ -1,7 +1,7 @@
 import type { Api } from "./api.ts";
 import type { OwnPersona, PersonaFields, Settings } from "./contract.ts";
 
-const ALL = "/api/personas";
+const ALL = "api/personas";
 
 /** The reader's own personas, the oldest first. */
 export async function ownPersonas(api: Api): Promise<readonly OwnPersona[]> {
@@ -23,5 +23,5 @@ export async function deletePersona(api: Api, id: string): Promise<void> {
 
 /** Changes what the reader has chosen for good; null takes a choice back. */
 export function changeSettings(api: Api, fields: Partial<Settings>): Promise<Settings> {
-  return api.json("PATCH", "/api/settings", fields);
+  return api.json("PATCH", "api/settings", fields);
 }

@@ -1,3 +1,4 @@
+import { INSTANCE } from "./instance.ts";
 import { locks, whenLeft } from "./tabs.ts";
 
 /**
@@ -12,7 +13,7 @@ export async function takeStreamPlace(): Promise<(() => void) | null> {
   if (shared === undefined) return () => {};
   for (let place = 0; place < PLACES; place += 1) {
     const leave = await new Promise<(() => void) | null>((take) => {
-      void shared.request(`lianhua-${place}`, { ifAvailable: true }, (lock) =>
+      void shared.request(`${INSTANCE}-${place}`, { ifAvailable: true }, (lock) =>
         lock === null ? take(null) : new Promise<void>((leave) => take(leave)),
       );
     });

@@ -2,7 +2,7 @@ import { loadModels } from "./models.ts";
 import { api } from "./server.ts";
 import { report } from "./status.ts";
 
-const DOWNLOAD = "/api/models/download";
+const DOWNLOAD = "api/models/download";
 
 export async function stopDownload(): Promise<void> {
   await api.send("DELETE", DOWNLOAD).catch(report);

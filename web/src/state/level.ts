@@ -1,4 +1,5 @@
 import { ANYTHING, followChanges, type News } from "../core/changes.ts";
+import { INSTANCE } from "../core/instance.ts";
 import { takeLead, whileShown } from "../core/tabs.ts";
 import { start } from "./start.ts";
 import { conversation } from "./talk.ts";
@@ -33,7 +34,7 @@ export async function stayLevel(): Promise<void> {
 }
 
 function share(left: AbortSignal): void {
-  const tabs = new BroadcastChannel("lianhua");
+  const tabs = new BroadcastChannel(INSTANCE);
   tabs.onmessage = ({ data }: MessageEvent<News | null>) => hear(data ?? ANYTHING);
   left.addEventListener("abort", () => tabs.close());
 
@@ -42,5 +43,5 @@ function share(left: AbortSignal): void {
       tabs.postMessage(news);
       hear(news);
     }, left);
-  takeLead("lianhua", left, listen);
+  takeLead(INSTANCE, left, listen);
 }

@@ -1,4 +1,6 @@
-const PREFIX = "lianhua.";
+import { INSTANCE } from "../core/instance.ts";
+
+const PREFIX = `${INSTANCE}.`;
 
 /** What this browser kept under `name`; null where nothing was kept or nothing may be (a private window). */
 export function recall(name: string): string | null {

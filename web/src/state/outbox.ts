@@ -1,3 +1,4 @@
+import { INSTANCE } from "../core/instance.ts";
 import { randomKey } from "../core/key.ts";
 import { hold, whenFree } from "../core/tabs.ts";
 import { giveBack, takeBack } from "./drafts.ts";
@@ -19,7 +20,7 @@ interface Unsent {
 const underWay = new Map<string, () => void>();
 
 const nameOf = (id: string | null) => `unsent.${id ?? "new"}`;
-const lockOf = (key: string) => `lianhua-unsent-${key}`;
+const lockOf = (key: string) => `${INSTANCE}-unsent-${key}`;
 
 /**
  * Keeps `text` of conversation `id` (null: a new one), to be said after the message `after`; returns the key to send it
