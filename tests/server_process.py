@@ -18,12 +18,14 @@ class ServerProcess:
     `kill`.
     """
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    module = "lianhua"
+
+    def __init__(self, data_dir: Path, port: int = 0, **environment: str) -> None:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         self._read = ""
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lianhua", "serve", "--port", "0"],
+            [sys.executable, "-m", self.module, "serve", "--port", str(port)],
             env={
                 **inherited,
                 "LIANHUA_DATA_DIR": str(data_dir),

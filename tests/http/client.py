@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 import aiohttp
 from yarl import URL
@@ -64,6 +64,7 @@ class Stream:
         self.raw = b""
         self.comments = 0
         self.retry_ms: int | None = None
+        self.content = response.content  # for who wants bytes
         self._response = response
         self._rest = b""
         self._block: list[str] = []
@@ -136,12 +137,12 @@ class Client:
         self,
         method: str,
         path: str,
-        body: JSON | bytes | None = None,
+        body: JSON | bytes | IO[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         **query: Any,
     ) -> Answer:
         sent = dict(headers or {})
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        data = body if not isinstance(body, Mapping) else json.dumps(body).encode()
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
         request = self._session.request(method, self.address(path, query), data=data, headers=sent)
@@ -213,6 +214,10 @@ class Client:
 
     async def messages(self, conversation: str) -> list[Any]:
         return list((await self.get(f"/api/conversations/{conversation}/messages", limit=200))["messages"])
+
+    def at(self, url: str) -> Self:
+        """The same person at another address."""
+        return type(self)(self._session, url, self.user)
 
     def as_user(self, user: str | None) -> Self:
         return type(self)(self._session, self.url, user)
