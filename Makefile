@@ -33,6 +33,7 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt
 test: $(VENV)/tested web/node_modules/.installed tests/clients/node_modules/.installed
 	sh tests/need_browser.sh
 	sh tests/need_servers.sh
+	sh tests/need_proxies.sh
 	cd web && $(NPM) test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 

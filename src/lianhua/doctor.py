@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ class Finding(Struct, frozen=True):
 async def examine(settings: Settings) -> list[Finding]:
     """What was looked at, in order. Raises only `WrongSettings`: then there is nothing to look at yet."""
     findings = [Finding(True, f"personas: {', '.join(persona.id for persona in load_personas(settings))}")]
+    findings.append(proxy_settings(settings))
     findings += await _store(settings)
     models = await pick_models(settings)
     try:
@@ -34,6 +36,26 @@ async def examine(settings: Settings) -> list[Finding]:
         for model in models:
             await model.close()
     return findings
+
+
+def proxy_settings(settings: Settings) -> Finding:
+    """Whether a page behind a proxy could work: only the operator knows whether there is one."""
+    names = sorted({urlsplit(origin).netloc for origin in settings.allowed_origins})
+    trusted = ", ".join(map(str, settings.trusted_proxies))
+    if any(network.prefixlen == 0 for network in settings.trusted_proxies):
+        return Finding(False, "proxy: LIANHUA_TRUSTED_PROXIES believes everybody; name the addresses of your proxies")
+    if trusted and settings.on_loopback and not names:
+        told = "name the page's address in LIANHUA_ALLOWED_ORIGINS, else only localhost is answered"
+        return Finding(False, f"proxy: {trusted} is trusted; {told}")
+    if not trusted and not names and not settings.base_path:
+        told = "name the page's address in LIANHUA_ALLOWED_ORIGINS and the proxy's in LIANHUA_TRUSTED_PROXIES"
+        return Finding(True, f"proxy: none is set up; behind one, {told} (docs/proxies.md)")
+    parts = [
+        f"trusted: {trusted or 'none'}",
+        f"answers to {', '.join([*(['localhost'] if settings.on_loopback else ['any name']), *names])}",
+        f"below {settings.base_path}/" if settings.base_path else "at /",
+    ]
+    return Finding(True, f"proxy: {'; '.join(parts)}")
 
 
 async def _store(settings: Settings) -> list[Finding]:

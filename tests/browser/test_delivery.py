@@ -25,7 +25,10 @@ def fetch(url: str, path: str, encoding: str = "gzip", **headers: str) -> tuple[
 
 
 def assets_of(html: str) -> list[str]:
-    return re.findall(r'(?:src|href)="([^"]+)"', html)
+    """The files that a page at the server's root asks for; none by an address that would be another one elsewhere."""
+    found = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert all(address.startswith("./") for address in found), found
+    return [address.removeprefix(".") for address in found]
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

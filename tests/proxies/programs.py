@@ -37,6 +37,8 @@ class Proxy:
         folder.mkdir(parents=True)
         self.port = free_port()
         self.url = f"https://{NAME}:{self.port}"
+        self.plain_port = free_port()
+        self.plain_url = f"http://{NAME}:{self.plain_port}"  # as in a house or an office, without a certificate
         self.folder = folder
         self.certificate = certificate
         self._log = (folder / "log").open("wb")
@@ -101,7 +103,8 @@ class Nginx(Proxy):
     def _set_up(
         self, host: str, certificate: Path, key: Path, patience_s: float
     ) -> tuple[list[str], Mapping[str, str]]:
-        site = host.replace("listen 443 ", f"listen 127.0.0.1:{self.port} ")
+        plain = f"listen 127.0.0.1:{self.plain_port};\n    listen 127.0.0.1:{self.port} "
+        site = host.replace("listen 443 ", plain)
         if patience_s:
             waits = f"proxy_read_timeout {patience_s * 1000:.0f}ms; send_timeout {patience_s * 1000:.0f}ms;"
             site = site.replace(self.opening, f"{self.opening}{waits}\n")
@@ -128,7 +131,8 @@ class Caddy(Proxy):
         """It has no time-out that a silent stream could meet."""
         # It would ask an authority for a certificate, and listen for its administrator.
         own = f"{self.url} {{\n    bind 127.0.0.1\n    tls {certificate} {key}\n"
-        site = "{\n    admin off\n    auto_https disable_redirects\n}\n" + host.replace(self.opening, own)
+        plain = host.replace(self.opening, f"{self.plain_url} {{\n    bind 127.0.0.1\n")
+        site = "{\n    admin off\n    auto_https disable_redirects\n}\n" + host.replace(self.opening, own) + plain
         (self.folder / "Caddyfile").write_text(site)
         folders = {"XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
         return ["run", "--config", str(self.folder / "Caddyfile"), "--adapter", "caddyfile"], folders
@@ -156,11 +160,15 @@ class Apache(Proxy):
         for module in re.findall(r"^# a2enmod (.*)$", host, re.MULTILINE)[0].split():
             self._enable(module)
         ports = (self.shipped / "ports.conf").read_text("utf-8")
-        ports = ports.replace("Listen 80\n", "").replace("Listen 443", f"Listen 127.0.0.1:{self.port}")
+        ports = ports.replace("Listen 80\n", f"Listen 127.0.0.1:{self.plain_port}\n").replace(
+            "Listen 443", f"Listen 127.0.0.1:{self.port}"
+        )
         (self.folder / "ports.conf").write_text(ports)
         sites = self.folder / "sites-enabled"
         sites.mkdir()
-        (sites / "lianhua.conf").write_text(host.replace("*:443", f"*:{self.port}"))
+        plain = re.sub(r"^    (SSL|Protocols).*\n", "", host, flags=re.MULTILINE)
+        hosts = host.replace("*:443", f"*:{self.port}") + plain.replace("*:443", f"*:{self.plain_port}")
+        (sites / "lianhua.conf").write_text(hosts)
         folders = {f"APACHE_{name}_DIR": str(self.folder) for name in ("RUN", "LOCK", "LOG")}
         who = {"APACHE_RUN_USER": "www-data", "APACHE_RUN_GROUP": "www-data"}
         environment = {**folders, **who, "APACHE_PID_FILE": str(self.folder / "pid")}
@@ -188,7 +196,8 @@ class Haproxy(Proxy):
     ) -> tuple[list[str], Mapping[str, str]]:
         both = self.folder / "both.pem"
         both.write_text(certificate.read_text() + key.read_text())
-        own = host.replace("bind :443", f"bind 127.0.0.1:{self.port}")
+        plain = f"bind 127.0.0.1:{self.plain_port}\n    bind 127.0.0.1:{self.port}"
+        own = host.replace("bind :443", plain)
         own = own.replace(f"/etc/haproxy/certs/{NAME}.pem", str(both))
         main = Path("/etc/haproxy/haproxy.cfg").read_text("utf-8")
         main = main.replace("/run/haproxy/admin.sock", f"{self.folder}/admin.sock")

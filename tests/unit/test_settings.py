@@ -32,6 +32,15 @@ def test_nothing_set_is_a_server_for_this_machine_alone() -> None:
         ("LIANHUA_PERSONAS", "/nonexistent.toml"),
         ("LIANHUA_ALLOW_OPEN", "maybe"),
         ("LIANHUA_ALLOWED_ORIGINS", "mine.example.net"),
+        ("LIANHUA_TRUSTED_PROXIES", "*"),
+        ("LIANHUA_TRUSTED_PROXIES", "proxy.example.net"),
+        ("LIANHUA_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/33"),
+        ("LIANHUA_BASE_PATH", "//chat"),
+        ("LIANHUA_BASE_PATH", "/a//b"),
+        ("LIANHUA_BASE_PATH", "/a/../b"),
+        ("LIANHUA_BASE_PATH", "/a;b"),
+        ("LIANHUA_BASE_PATH", "/对话"),
+        ("LIANHUA_BASE_PATH", "https://chat.example.org/chat"),
         ("LIANHUA_WORKERS", "0"),
         ("OPENAI_BASE_URL", "localhost:11434"),
         ("OPENAI_BASE_URL", "http://host:abc/v1"),
@@ -81,6 +90,27 @@ def test_an_empty_value_counts_as_not_set() -> None:
 )
 def test_the_tutorials_names_say_where_the_store_is(environ: dict[str, str], url: str) -> None:
     assert load(**environ).store_url == url
+
+
+@pytest.mark.parametrize(
+    ("written", "base_path"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("/chat", "/chat"),
+        ("/chat/", "/chat"),
+        ("chat", "/chat"),
+        ("/x/y", "/x/y"),
+        ("/~a.b_c-d", "/~a.b_c-d"),
+    ],
+)
+def test_a_base_path_begins_with_a_slash_and_ends_without(written: str, base_path: str) -> None:
+    assert load(LIANHUA_BASE_PATH=written).base_path == base_path
+
+
+def test_a_trusted_proxy_is_an_address_or_a_network() -> None:
+    trusted = load(LIANHUA_TRUSTED_PROXIES="127.0.0.1, 10.1.2.3/8, ::1,").trusted_proxies
+    assert [str(network) for network in trusted] == ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,12 @@ describe("followChanges", () => {
     latest().says("alive", {}, "7-0");
     vi.advanceTimersByTime(40_001);
     expect(Source.opened.map(({ url, readyState }) => [url, readyState])).toEqual([
-      ["/api/events", Source.CLOSED],
-      ["/api/events?after=7-0", 1],
+      ["api/events", Source.CLOSED],
+      ["api/events?after=7-0", 1],
     ]);
     latest().says("conversation", { conversation_id: "b", change: "created" }, "8-0");
     vi.advanceTimersByTime(40_001);
-    expect(latest().url).toBe("/api/events?after=8-0");
+    expect(latest().url).toBe("api/events?after=8-0");
     expect(told).toEqual([{ id: "b", isTurn: false }]);
   });
 
@@ -81,12 +81,12 @@ describe("followChanges", () => {
     vi.advanceTimersByTime(14_000);
     expect(Source.opened).toHaveLength(1);
     vi.advanceTimersByTime(1_001);
-    expect(latest().url).toBe("/api/events");
+    expect(latest().url).toBe("api/events");
     expect(told).toEqual([ANYTHING]);
     latest().says("alive", {}, "9-0");
     latest().fails();
     vi.advanceTimersByTime(15_001);
-    expect(latest().url).toBe("/api/events?after=9-0");
+    expect(latest().url).toBe("api/events?after=9-0");
     expect(told).toEqual([ANYTHING]);
   });
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -17,6 +16,8 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 # One pair of RFC 7239, section 4: a token, a token or quoted string, and what ends it.
 _PAIR: Final = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*(;|,|$)')
+
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 class Forwarded(Struct, frozen=True):
@@ -120,13 +121,10 @@ def _scheme(text: str | None) -> str | None:
 
 def _named(host: str | None, port: str | None) -> tuple[str, ...]:
     """A host as it was told and, where its port was told apart, with that; empty for what cannot be a host."""
-    try:
-        parts = urlsplit(f"//{host or ''}")
-        if not host or not parts.hostname or parts.netloc != host or "@" in host:
-            return ()
-        return (host, f"{host}:{port}") if port and port.isdecimal() and parts.port is None else (host,)
-    except ValueError:  # a bracket without its other half, a port that is no number
+    found = _HOST.fullmatch(host or "")
+    if host is None or found is None:
         return ()
+    return (host, f"{host}:{port}") if port and port.isdecimal() and not found[1] else (host,)
 
 
 def _base_path(prefixes: Sequence[str]) -> str | None:
