@@ -43,8 +43,6 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
         title="Lianhua 连话",
         version=lianhua.__version__,
         description="Talk with language models over many turns. Errors are RFC 9457 problems with a stable `code`.",
-        # Where the document itself is (OpenAPI 3.1, 4.8.5): below whatever path a proxy may have taken off unsaid.
-        servers=[{"url": "."}],
         docs_url=None,  # the framework's page loads from a CDN; ours is built in
         redoc_url=None,
         responses={"4XX": refusal, "503": refusal},
