@@ -1,0 +1,48 @@
+"""A page with a plain EventSource, as the tutorial has it, with the line that docs/http-api.md adds."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from tests.browser.line import Line
+from tests.browser.told_model import ToldModel
+
+PAGE = Path(__file__).parents[2] / "docs" / "http-api.md"
+
+
+def test_it_survives_a_proxy_whose_server_starts_again(browser: Browser, told_url: str, model: ToldModel) -> None:
+    found = re.search(r"^```js\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert found
+    html = f"<!doctype html><title>tutorial</title><p id=reply></p><script>{found[1]}</script>"
+    with Line(told_url) as line:
+        page = browser.new_page()
+        page.route(f"{line.url}/tutorial", lambda route: route.fulfill(body=html, content_type="text/html"))
+        page.goto(f"{line.url}/tutorial")
+        session = page.evaluate("fetch('/chat/start', { method: 'POST' }).then((answer) => answer.json())")[
+            "session_id"
+        ]
+        page.evaluate(
+            """(session) => follow(
+                `/chat/stream?session_id=${session}&message=count&turn_key=1`, (text) => (reply.textContent = text)
+            )""",
+            session,
+        )
+        told = model.next_reply()
+        told.say("one ")
+        reply = page.locator("#reply")
+        expect(reply).to_have_text("one ")
+        with page.expect_response(lambda response: response.status == 502):
+            line.answer_502()
+        told.say("two ")
+        line.mend()
+        expect(reply).to_have_text("one two ")
+        told.say("three")
+        told.end()
+        expect(reply).to_have_text("one two three")
+        stored = page.evaluate(
+            "(id) => fetch(`/chat/history?session_id=${id}`).then((answer) => answer.json())", session
+        )
+        assert [message["content"] for message in stored["messages"]] == ["count", "one two three"]
+        assert len(model.replies) == 1
+        page.close()
