@@ -209,7 +209,9 @@ async def test_a_file_of_megabytes_can_be_imported(client: Client) -> None:
     file = json.dumps(
         {"format": "lianhua", "version": 1, "settings": {}, "personas": [], "conversations": conversations}
     )
-    answer = await client.ask("POST", "/api/import", io.BytesIO(file.encode()), {"Content-Type": "application/json"})
+    answer = await client.ask(
+        "POST", f"{KEPT_PATH}/api/import", io.BytesIO(file.encode()), {"Content-Type": "application/json"}
+    )
     assert answer.status == 200, answer.body
     assert answer.json["imported"]["conversations"] == len(conversations)
 

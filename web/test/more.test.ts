@@ -131,6 +131,7 @@ describe("the report of an import", () => {
     expect(refused(422, "import_cut", "file: ends too soon")).toEqual({ key: "refusal.import_cut", code: "import_cut", detail: "file: ends too soon" });
     expect(refused(503, "overloaded", "busy")).toEqual({ key: "refusal.overloaded", code: "overloaded", detail: "" });
     expect(refused(403, "cross_site")).toMatchObject({ key: "refusal.other", code: "cross_site" });
+    expect(refused(403, "cross_site", "Set Host.")).toMatchObject({ key: "refusal.other", detail: "Set Host." });
     expect(refusalOf(new Unreachable(null))).toMatchObject({ key: "refusal.unreachable", code: null });
     expect(() => refusalOf(new TypeError("ours"))).toThrow("ours");
   });

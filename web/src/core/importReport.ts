@@ -37,7 +37,7 @@ interface Refusal {
   readonly key: MoreKey;
   /** The server's code; null where it did not answer. */
   readonly code: string | null;
-  /** What the server says is wrong with the file, in English; empty where it says nothing of its own. */
+  /** What the server says is wrong with the file, in English, or what to set; empty where it says nothing of its own. */
   readonly detail: string;
 }
 
@@ -52,5 +52,7 @@ export function refusalOf(error: unknown): Refusal {
     return { key: FAULTS.find(([fault]) => fault.test(detail))?.[1] ?? "refusal.not_understood", code, detail };
   }
   const key = `refusal.${code}`;
-  return { key: isMoreKey(key) ? key : "refusal.other", code, detail: code.startsWith("import_") ? detail : "" };
+  // What to set behind a proxy that changes Host, which the server says in the reader's language.
+  const isSaid = code.startsWith("import_") || code === "cross_site";
+  return { key: isMoreKey(key) ? key : "refusal.other", code, detail: isSaid ? detail : "" };
 }
