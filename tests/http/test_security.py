@@ -1,5 +1,6 @@
 """What the server refuses whoever asks, and what every answer carries."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from urllib.parse import urlsplit
@@ -241,5 +242,7 @@ async def test_the_log_holds_nothing_that_a_person_wrote(alice: Client, http_ser
 
 async def test_a_line_of_the_log_cannot_be_forged(alice: Client, http_server: ServerProcess) -> None:
     await alice.ask("GET", "/api/x%0A2026-01-01%20INFO%20forged")
-    assert "/api/x\\n2026-01-01 INFO" in http_server.log
+    async with asyncio.timeout(10):  # the line is written after the answer
+        while "/api/x\\n2026-01-01 INFO" not in http_server.log:
+            await asyncio.sleep(0.01)
     assert "\n2026-01-01 INFO" not in http_server.log
