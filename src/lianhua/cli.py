@@ -19,6 +19,8 @@ import lianhua
 from lianhua.doctor import examine
 from lianhua.errors import LianhuaError, WrongSettings
 from lianhua.listening import listen
+from lianhua.models.package_index import PackageIndex
+from lianhua.models.proxies import proxy_variables
 from lianhua.models.pull import Progress, pull
 from lianhua.models.pull_reason import NotPulled
 from lianhua.settings import Settings, is_loopback, load_settings
@@ -178,7 +180,8 @@ def _pull(settings: Settings, arguments: argparse.Namespace) -> int:
         )
 
     try:
-        file = asyncio.run(pull(settings.data_dir, show, named=arguments.named))
+        index = PackageIndex(environ=proxy_variables(settings.environ))
+        file = asyncio.run(pull(settings.data_dir, show, named=arguments.named, index=index))
     except NotPulled as exc:
         print(f"\nlianhua: {exc.reason.en}", file=sys.stderr)
         return 1

@@ -81,9 +81,9 @@ async def _model(model: ChatModel) -> Finding:
         ):
             async for batch in batches:
                 if any(isinstance(delta, TextDelta) for delta in batch):
-                    return Finding(True, f"model: {describe(model.info)} answers; {describe_window(model.info)}")
+                    return Finding(True, f"model: {describe(model)} answers; {describe_window(model.info)}")
     except ModelError as exc:
-        return Finding(False, f"model: {describe(model.info)}: {say(exc.code, 'en')}")
+        return Finding(False, f"model: {describe(model)}: {say(exc.code, 'en')} ({exc})")
     except TimeoutError:
-        return Finding(False, f"model: {describe(model.info)}: no answer within {ANSWER_TIMEOUT_S:.0f} s")
-    return Finding(False, f"model: {describe(model.info)}: an empty answer")
+        return Finding(False, f"model: {describe(model)}: no answer within {ANSWER_TIMEOUT_S:.0f} s")
+    return Finding(False, f"model: {describe(model)}: an empty answer")

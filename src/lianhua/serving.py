@@ -66,7 +66,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         _spare_the_collector()
-        model = describe(self._chat.service.catalog.default.info)
+        model = describe(self._chat.service.catalog.default)
         if self._line:
             self._line.ready(self._chat.service.worker, model, self)
         else:

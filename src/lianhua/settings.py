@@ -51,6 +51,7 @@ class Settings:
     local_model: Path | None
     script: Path | None
     discovery: bool
+    model_proxy: Literal["environment", "off"]
     context_messages: int
     context_tokens: int | None
     reply_tokens: int | None
@@ -272,6 +273,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_LOCAL_MODEL", _file),
     _row("LIANHUA_SCRIPT", _file),
     _row("LIANHUA_DISCOVERY", _yes_or_no, True),
+    _row("LIANHUA_MODEL_PROXY", _one_of("environment", "off"), "environment"),
     _row("LIANHUA_CONTEXT_MESSAGES", _whole(1, 1_000), 20),
     _row("LIANHUA_CONTEXT_TOKENS", _whole(512, 10_000_000)),
     _row("LIANHUA_REPLY_TOKENS", _whole(16, 1_000_000)),

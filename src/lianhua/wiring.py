@@ -20,6 +20,7 @@ from lianhua.models.catalog import Catalog
 from lianhua.models.demo import DemoModel
 from lianhua.models.discover import FoundServer, find_local_server
 from lianhua.models.download import Download
+from lianhua.models.endpoint import parse_endpoint
 from lianhua.models.listed import (
     ListedModel,
     check_fallbacks,
@@ -31,8 +32,10 @@ from lianhua.models.listed import (
 from lianhua.models.local import CONTEXT_TOKENS, LocalModel, local_info
 from lianhua.models.local_process import missing_runtime
 from lianhua.models.openai import OpenAIModel
+from lianhua.models.package_index import PackageIndex
 from lianhua.models.patience import Limits
 from lianhua.models.port import ChatModel, ModelInfo, Prefill, WindowSource
+from lianhua.models.proxies import Proxy, proxy_for, proxy_variables
 from lianhua.models.pull import find_pulled
 from lianhua.models.scripted import ScriptedModel, load_script
 from lianhua.models.tokens import token_counter
@@ -96,7 +99,7 @@ async def open_chat(
     async with AsyncExitStack() as stack:
         catalog = Catalog(await pick_models(settings))
         stack.push_async_callback(catalog.close)
-        logger.info("model: %s", describe(catalog.default.info))
+        logger.info("model: %s", describe(catalog.default))
         store = await stack.enter_async_context(open_store(settings))
         logger.info("store: %s", store.where)
 
@@ -193,9 +196,12 @@ async def pick_models(settings: Settings) -> list[ChatModel]:
     return [DemoModel()]
 
 
-def describe(info: ModelInfo) -> str:
+def describe(model: ChatModel) -> str:
     """One line for the log and for `doctor`."""
-    return f"{info.name} ({info.kind}{', ' + info.note if info.note else ''})"
+    info = model.info
+    proxy = model.proxy if isinstance(model, OpenAIModel) else None
+    way = f", by way of the proxy {proxy} ({proxy.setting})" if proxy else ""
+    return f"{info.name} ({info.kind}{', ' + info.note if info.note else ''}){way}"
 
 
 def describe_window(info: ModelInfo) -> str:
@@ -236,7 +242,22 @@ def _openai(listed: ListedModel, settings: Settings, limits: Limits) -> OpenAIMo
     )
     # llama.cpp's server ends a connection after a streamed reply without saying so, and the next turn would meet a dead
     # one. On this machine a new connection costs 0.1 ms, so there none is used twice.
-    return OpenAIModel(info, base_url, key, limits, upstream_model=upstream, keep_connections=remote)
+    proxy = _proxy(base_url, settings)
+    return OpenAIModel(info, base_url, key, limits, upstream_model=upstream, keep_connections=remote, proxy=proxy)
+
+
+def _proxy(base_url: str, settings: Settings) -> Proxy | None:
+    """What is on the way to `base_url` by the environment."""
+    if settings.model_proxy == "off":
+        return None
+    try:
+        endpoint = parse_endpoint(base_url)
+    except ValueError:  # the model says so when it is asked
+        return None
+    try:
+        return proxy_for(endpoint, settings.environ)
+    except ValueError as exc:
+        raise WrongSettings(f"{exc}; or set LIANHUA_MODEL_PROXY=off") from None
 
 
 def _found(found: FoundServer, settings: Settings, limits: Limits) -> OpenAIModel:
@@ -269,9 +290,10 @@ def _download(settings: Settings, catalog: Catalog) -> Download | None:
     async def arrived(file: Path) -> None:
         model = _local(file, settings, limits)
         catalog.add(model)
-        logger.info("model: %s answers from now on", describe(model.info))
+        logger.info("model: %s answers from now on", describe(model))
 
-    download = Download(settings.data_dir, arrived)
+    index = PackageIndex(environ=proxy_variables(settings.environ))
+    download = Download(settings.data_dir, arrived, index=index)
     download.start()
     return download
 

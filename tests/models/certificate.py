@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def make_certificate(folder: Path, names: str = "IP:127.0.0.1") -> tuple[Path, Path]:
-    """The certificate and its key, as files in `folder`."""
+    """The certificate for `names` and its key, as files in `folder`."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=test"
     files = ["-addext", f"subjectAltName={names}", "-keyout", str(key), "-out", str(certificate)]

@@ -13,7 +13,15 @@ from tests.models.asking import INFO, KEY, QUICK, Ask, said
 from tests.upstream import Answer, Upstream
 
 # The client runs on a bare transport, and those of the two loops differ in small ways.
-ON_BOTH_LOOPS = {"test_answer", "test_connection", "test_discover", "test_faults", "test_openai", "test_patience"}
+ON_BOTH_LOOPS = {
+    "test_answer",
+    "test_connection",
+    "test_discover",
+    "test_faults",
+    "test_openai",
+    "test_patience",
+    "test_way",
+}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

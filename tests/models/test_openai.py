@@ -230,3 +230,15 @@ async def test_no_body_key_or_prompt_in_any_error_or_log(
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     assert "SECRET" not in "".join(told)
     assert "SECRET" not in caplog.text
+
+
+async def test_a_failure_without_words_is_met_once_without_the_system_role(
+    model_at: Callable[..., OpenAIModel],
+) -> None:
+    wordless = answer(500, "Internal Server Error", Content_Type="text/plain")
+    async with Upstream(wordless, HELLO) as upstream:
+        model = model_at(upstream.base_url)
+        for _ in range(2):
+            assert await said(model) == HELLO_DELTAS
+        roles = [[message["role"] for message in request.json["messages"]] for request in upstream.requests]
+    assert roles == [["system", "user"], ["user"], ["user"]]

@@ -5,11 +5,13 @@ import math
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeVar
 
 from lianhua.models.connection import Connection
 from lianhua.models.endpoint import Endpoint
+from lianhua.models.proxies import Proxy, ProxyFailed
+from lianhua.models.tunnel import Tunnel
 
 # Servers keep a free connection for 5 s (Node, uvicorn) to some minutes. One that is kept too long meets its end just
 # when it is used.
@@ -22,23 +24,32 @@ ADDRESSES_S = 10.0
 HEAD_START_S = 0.25
 
 
-class Connections:
-    """All to `endpoint`. With `keep` False every request gets one of its own."""
+Line = TypeVar("Line", Connection, Tunnel)
 
-    def __init__(self, endpoint: Endpoint, *, keep: bool) -> None:
+
+class Connections:
+    """All to `endpoint`, by way of `proxy` where there is one. With `keep` False every request gets one of its own.
+
+    Where the proxy relays (see `Proxy`), the connections end there, and requests have to name the whole address.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, keep: bool, proxy: Proxy | None = None) -> None:
         self._endpoint = endpoint
+        self._proxy = proxy
+        self._dialled = proxy.endpoint if proxy else endpoint
         self._keep = keep
         self._closed = False
-        self._all: set[Connection] = set()
+        self._all: set[Connection | Tunnel] = set()
         self._free: list[Connection] = []  # the last used at the end: it has the longest to live
-        self._addresses: tuple[str, ...] = (endpoint.host,) if endpoint.is_address else ()
+        self._addresses: tuple[str, ...] = (self._dialled.host,) if self._dialled.is_address else ()
         self._looked_up_at = -math.inf
         self._context: ssl.SSLContext | None = None
 
     async def take(self, until: float) -> Connection:
         """A connection that is free, else a new one, if it comes about before the loop's clock shows `until`.
 
-        Raises `OSError` (`ssl.SSLError` and `TimeoutError` are some), and `ValueError` for a host that none can have.
+        Raises `OSError` (`ssl.SSLError` and `TimeoutError` are some), `ProxyFailed`, and `ValueError` for a host that
+        none can have.
         """
         while self._free:
             if (connection := self._free.pop()).reusable:
@@ -69,42 +80,84 @@ class Connections:
             self._free.remove(connection)
 
     async def _open(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        endpoint = self._endpoint
-        if endpoint.tls and self._context is None:
+        if (self._endpoint.tls or self._dialled.tls) and self._context is None:
             self._context = await asyncio.to_thread(_tls)  # reading the certificates takes 20 ms
+        loop = asyncio.get_running_loop()
+        new = partial(Connection, loop, self._lost)
+        if self._proxy is None:
+            return await self._dial(new)
+        if self._proxy.relays(self._endpoint):
+            return await self._dial_proxy(new)
+        return await self._through(self._proxy, await self._dial_proxy(partial(Tunnel, loop)), new())
 
-        async def connect(address: str) -> Connection:
-            connection = Connection(loop, self._lost)
-            self._all.add(connection)
+    async def _dial(self, new: Callable[[], Line]) -> Line:
+        loop = asyncio.get_running_loop()
+        dialled = self._dialled
+
+        async def connect(address: str) -> Line:
+            line = new()
+            self._all.add(line)
             try:
                 await loop.create_connection(
-                    lambda: connection,
+                    lambda: line,
                     address,
-                    endpoint.port,
-                    ssl=self._context,
-                    server_hostname=endpoint.host if endpoint.tls else None,
+                    dialled.port,
+                    ssl=self._context if dialled.tls else None,
+                    server_hostname=dialled.host if dialled.tls else None,
                 )
             except BaseException:
-                self._all.discard(connection)
+                self._all.discard(line)
                 raise
-            return connection
+            return line
 
         addresses = await self._look_up()
         return await (connect(addresses[0]) if len(addresses) == 1 else _first(connect, addresses))
 
+    async def _dial_proxy(self, new: Callable[[], Line]) -> Line:
+        try:
+            return await self._dial(new)
+        except (OSError, ValueError) as exc:
+            passing = isinstance(exc, OSError) and not isinstance(exc, ssl.SSLError)
+            raise ProxyFailed(f"no connection to the proxy: {type(exc).__name__}", passing=passing) from None
+
+    async def _through(self, proxy: Proxy, tunnel: Tunnel, connection: Connection) -> Connection:
+        target = self._endpoint
+        self._all.add(connection)
+        try:
+            await tunnel.lead(proxy, target, await self._name_for(proxy))
+            await tunnel.becomes(connection, self._context if target.tls else None, target)
+        except BaseException:
+            tunnel.close()
+            self._all.discard(connection)
+            raise
+        finally:
+            self._all.discard(tunnel)
+        return connection
+
+    async def _name_for(self, proxy: Proxy) -> str:
+        """What `proxy` is told of our server's host: its name, or an address where we are to look that up."""
+        if proxy.kind != "socks5" or self._endpoint.is_address:
+            return self._endpoint.host
+        return (await _addresses_of(self._endpoint))[0]
+
     async def _look_up(self) -> Sequence[str]:
-        loop = asyncio.get_running_loop()
-        if not self._endpoint.is_address and loop.time() - self._looked_up_at > ADDRESSES_S:
-            found = await loop.getaddrinfo(self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM)
-            self._addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
-            self._looked_up_at = loop.time()
+        """The addresses of whom we connect to ourselves."""
+        now = asyncio.get_running_loop().time()
+        if not self._dialled.is_address and now - self._looked_up_at > ADDRESSES_S:
+            self._addresses = await _addresses_of(self._dialled)
+            self._looked_up_at = now
         return self._addresses
 
 
-async def _first(connect: Callable[[str], Coroutine[Any, Any, Connection]], addresses: Sequence[str]) -> Connection:
+async def _addresses_of(endpoint: Endpoint) -> tuple[str, ...]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+async def _first(connect: Callable[[str], Coroutine[Any, Any, Line]], addresses: Sequence[str]) -> Line:
     """The first connection that comes about. Each address has a head start before the next, unless it fails."""
-    tries: set[asyncio.Task[Connection]] = set()
+    tries: set[asyncio.Task[Line]] = set()
     error: BaseException = OSError("no address")
     left = list(addresses)
     try:
@@ -126,7 +179,7 @@ async def _first(connect: Callable[[str], Coroutine[Any, Any, Connection]], addr
     raise error
 
 
-def _let_go(late: asyncio.Task[Connection]) -> None:
+def _let_go(late: asyncio.Task[Line]) -> None:
     if not late.cancelled() and late.exception() is None:
         late.result().close()
 

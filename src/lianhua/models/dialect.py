@@ -11,6 +11,10 @@ from lianhua.models.port import GenerationOptions, Prefill
 from lianhua.models.refusals import refuses_roles
 from lianhua.prompt import JOINT, Prompt, PromptMessage
 
+# How a server made with Starlette tells of an error of its own (500). `transformers serve` tells so of what the chat
+# template refuses, where only the system role can still be the cause.
+WORDLESS = "internal server error"
+
 
 class Dialect(Struct, frozen=True):
     """Which optional parts of the request a server takes: all, until a refusal teaches otherwise.
@@ -41,7 +45,8 @@ class Dialect(Struct, frozen=True):
         return self._without_system_role(complaint) if status >= 500 else None
 
     def _without_system_role(self, complaint: Complaint) -> "Dialect | None":
-        refused = self.system_role and not complaint.of_context and refuses_roles(complaint.words)
+        of_roles = refuses_roles(complaint.words) or complaint.words.strip() == WORDLESS
+        refused = self.system_role and not complaint.of_context and of_roles
         return msgspec.structs.replace(self, system_role=False) if refused else None
 
 

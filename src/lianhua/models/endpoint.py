@@ -27,21 +27,34 @@ class Endpoint(Struct, frozen=True):
         """Whether `host` is an IP address, which nobody needs to look up."""
         return any(_is_of(family, self.host) for family in (socket.AF_INET, socket.AF_INET6))
 
-    def begin(self, method: str, below: str, headers: Mapping[str, str]) -> bytes:
+    def begin(self, method: str, below: str, headers: Mapping[str, str], *, whole: bool = False) -> bytes:
         """The request line and the headers of a request for what is at `below`, without the blank line that ends them.
 
-        Raises `ValueError` for a header that would be two.
+        With `whole` the line holds the whole address, for a proxy (RFC 9112, 3.2.2). Raises `ValueError` for a header
+        that would be two.
         """
         target = self.path.rstrip("/") + below + (f"?{self.query}" if self.query else "")
-        fields = [f"{name}: {value}" for name, value in {"Host": self._host_field(), **headers}.items()]
+        if whole:
+            target = f"http{'s' if self.tls else ''}://{self.authority}{target}"
+        fields = [f"{name}: {value}" for name, value in {"Host": self.authority, **headers}.items()]
         lines = [f"{method} {target} HTTP/1.1", *fields]
         if any(mark in line for line in lines for mark in "\r\n\0"):
             raise ValueError("a line end in a header")
         return "\r\n".join([*lines, ""]).encode()
 
-    def _host_field(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in an address, the scheme's own port left out."""
+        return self._host if self.port == (443 if self.tls else 80) else self.host_and_port
+
+    @property
+    def host_and_port(self) -> str:
+        """As `CONNECT` wants them (RFC 9110, 9.3.6): the port always there."""
+        return f"{self._host}:{self.port}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def parse_endpoint(url: str) -> Endpoint:
@@ -66,8 +79,12 @@ def parse_endpoint(url: str) -> Endpoint:
 def _login(parts: SplitResult) -> str:
     if parts.username is None:
         return ""
-    named = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return base64.b64encode(named.encode()).decode()
+    return basic(unquote(parts.username), unquote(parts.password or ""))
+
+
+def basic(user: str, password: str) -> str:
+    """The credentials of the scheme Basic (RFC 7617)."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _is_of(family: int, host: str) -> bool:

@@ -33,6 +33,7 @@ from lianhua.models.listing import read_list
 from lianhua.models.offered import offered_models, unknown_model
 from lianhua.models.patience import TRIES, Limits, Tries, retry_after_s, wait_before
 from lianhua.models.port import Delta, GenerationOptions, ModelInfo, Retrying, WindowSource
+from lianhua.models.proxies import Proxy, ProxyFailed
 from lianhua.models.refusals import SMALLEST_WINDOW_TOKENS, refuses_prefill, window_in
 from lianhua.models.window_size import MORE_TO_ASK, listed_size
 from lianhua.prompt import Prompt, has_history, token_budget
@@ -58,8 +59,8 @@ class OpenAIModel:
 
     `upstream_model` is the name the server knows it by, where that differs from `info.id`. `extra_body` goes into
     each request, below the options of a turn. A login in the address is used where there is no key. Redirects are not
-    followed, for the key would follow them; cookies are not kept, proxies of the environment not used. The size of a
-    guessed window is asked once it matters and learnt from refusals; `info` has what is known.
+    followed, for the key would follow them; cookies are not kept. `proxy` is on the way to the server, and errors name
+    it. The size of a guessed window is asked once it matters and learnt from refusals; `info` has what is known.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class OpenAIModel:
         upstream_model: str | None = None,
         extra_body: Mapping[str, Any] | None = None,
         keep_connections: bool = True,
+        proxy: Proxy | None = None,
     ) -> None:
         self._info = info
         self._base_url = base_url
@@ -80,6 +82,7 @@ class OpenAIModel:
         self._upstream_model = upstream_model or info.id
         self._extra = extra_body or _NOTHING
         self._keep_connections = keep_connections
+        self._proxy = proxy
         self._dialect = Dialect()
         self._size_tries = SIZE_TRIES if info.window == "guessed" else 0
         self._connections: Connections | None = None
@@ -89,6 +92,11 @@ class OpenAIModel:
     @property
     def info(self) -> ModelInfo:
         return self._info
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """What is on the way to the server."""
+        return self._proxy
 
     async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
         """See `ChatModel`. While nothing was shown, a passing fault is met by up to two more tries, each announced."""
@@ -115,15 +123,15 @@ class OpenAIModel:
                 if shown and failed.cut:
                     return
                 if shown:
-                    raise failed.fault.error from None
+                    raise self._with_way(failed.fault.error) from None
                 if self._speaks_otherwise_after(failed):
                     continue
                 error, wait_s = self._learnt_from(failed.fault, prompt), failed.wait_s
                 if not failed.fault.passing or error is not failed.fault.error or attempt == TRIES:
-                    raise error from None
+                    raise self._with_way(error) from None
             wait_s = wait_before(attempt, self._limits.retry_s, wait_s)
             if not tries.may_repeat(asyncio.get_running_loop().time(), wait_s):
-                raise error from None
+                raise self._with_way(error) from None
             attempt += 1
             yield [Retrying(error.code, wait_s, attempt, TRIES)]
             await asyncio.sleep(wait_s)
@@ -149,11 +157,23 @@ class OpenAIModel:
             except ValueError:
                 raise Failed(Fault(ModelUnavailable("the address is none"))) from None
             try:
-                self._request = endpoint.begin("POST", "/chat/completions", self._headers(endpoint))
+                self._request = self._begin(endpoint, "POST", "/chat/completions", self._headers(endpoint))
             except ValueError:
                 raise Failed(Fault(ModelBadResponse("the key is none that can be sent"))) from None
-            self._connections = Connections(endpoint, keep=self._keep_connections)
+            self._connections = Connections(endpoint, keep=self._keep_connections, proxy=self._proxy)
         return self._connections
+
+    def _with_way(self, error: ModelError) -> ModelError:
+        """`error`, with the name of the proxy that was on the way."""
+        return error if self._proxy is None else type(error)(f"{error} (by way of {self._proxy})")
+
+    def _begin(self, endpoint: Endpoint, method: str, below: str, headers: Mapping[str, str]) -> bytes:
+        """How a request begins on the way to the server. Raises `ValueError`."""
+        proxy = self._proxy
+        if proxy is None or not proxy.relays(endpoint):
+            return endpoint.begin(method, below, headers)
+        login = {"Proxy-Authorization": f"Basic {proxy.endpoint.login}"} if proxy.has_login else {}
+        return endpoint.begin(method, below, {**headers, **login}, whole=True)
 
     def _headers(self, endpoint: Endpoint) -> dict[str, str]:
         headers = {
@@ -192,6 +212,9 @@ class OpenAIModel:
                 connection.close()
                 raise
             connections.give_back(connection)
+            if connection.status == 407 and self._proxy is not None:
+                given = "does not take the login it was given" if self._proxy.has_login else "asks for a login"
+                raise Failed(Fault(ModelUnavailable(f"the proxy {given} (407)")))
             refused = _refusal(connection, complaint)
             if self._of_prefill(complaint, prompt) or (other := dialect.after(connection.status, complaint)) is None:
                 raise await self._with_names(refused, connections, connection.status, complaint)
@@ -251,14 +274,14 @@ class OpenAIModel:
             until = asyncio.get_running_loop().time() + SIZE_S
             headers = {**self._headers(endpoint), "Accept": "application/json"}
             del headers["Content-Type"]
-            request = endpoint.begin("GET", "/models", headers)
+            request = self._begin(endpoint, "GET", "/models", headers)
             size = listed_size(await read_list(connections, request, LIST_BODY_BYTES, until), self._upstream_model)
             if size.tokens is None and size.owner in MORE_TO_ASK:
                 root = msgspec.structs.replace(endpoint, path=endpoint.path.rstrip("/").removesuffix("/v1"))
-                request = root.begin("GET", MORE_TO_ASK[size.owner], headers)
+                request = self._begin(root, "GET", MORE_TO_ASK[size.owner], headers)
                 body = await read_list(connections, request, LIST_BODY_BYTES, until)
                 size = listed_size(body, self._upstream_model)
-        except (Failed, Broken, NotHttp, OSError, ValueError):  # a time limit is an OSError
+        except (Failed, ProxyFailed, Broken, NotHttp, OSError, ValueError):  # a time limit is an OSError
             return None
         return size.tokens
 
@@ -276,6 +299,8 @@ class OpenAIModel:
             if until == deadline:
                 raise Failed(Fault(ModelTimeout("no first byte in time"))) from None
             raise Failed(Fault(ModelUnavailable("no connection in time"), passing=True)) from None
+        except ProxyFailed as exc:
+            raise Failed(Fault(ModelUnavailable(str(exc)), passing=exc.passing)) from None
         except (ssl.SSLError, ValueError) as exc:  # the latter: a host that none can have
             raise Failed(Fault(ModelUnavailable(type(exc).__name__))) from None
         except OSError as exc:

