@@ -90,3 +90,19 @@ bench-page: $(VENV)/tested web/node_modules/.installed benchmarks/page/node_modu
 benchmarks/page/node_modules/.installed: $(VENV)/tested benchmarks/page/package-lock.json
 	cd benchmarks/page && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
+
+# Lianhua before real model servers, by hand: half an hour, 4 GB of disk, the model of `lianhua pull`. Each server has an
+# environment of its own; none of them is among our requirements. `make real-models NAMES="llama litellm"` runs some.
+REAL := .venv-real
+REAL_NAMES = $(or $(NAMES),llama litellm transformers vllm)
+.PHONY: real-models
+real-models: $(VENV)/tested $(patsubst %,$(REAL)/%/installed,$(filter-out llama,$(REAL_NAMES)))
+	$(BIN)/lianhua pull
+	$(BIN)/python -m tests.real_models $(REAL_NAMES)
+
+$(REAL)/%/installed: tests/real_models/%.txt
+	$(PYTHON) -m venv $(REAL)/$*
+	$(REAL)/$*/bin/pip --disable-pip-version-check --quiet install --requirement $<
+# For pictures and sound, which nobody asks for here; they fail to load beside a build of torch without CUDA.
+	$(REAL)/$*/bin/pip --disable-pip-version-check --quiet uninstall --yes torchvision torchaudio torchcodec
+	touch $@
