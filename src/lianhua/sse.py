@@ -16,10 +16,11 @@ MAX_EVENT_BYTES = 1024 * 1024
 PICTURE_AFTER_BYTES = 64 * 1024
 PICTURE_BYTES = 64 * 1024 * 1024
 # Of base64 in a JSON string, which may have its slashes escaped.
-_LETTERS = re.compile(rb"(?:[A-Za-z0-9+/=_-]+|\\/)*(?:\\\Z)?")
-_PICTURE = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]+|\\/)*")
-_LARGE_PICTURE = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]|\\/){16384,}")
-_PICTURE_AT_END = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]+|\\/)*\\?\Z")
+# Possessive: what has matched is not tried in parts again, else letters behind which no end comes take for ever.
+_LETTERS = re.compile(rb"(?:[A-Za-z0-9+/=_-]++|\\/)*+(?:\\\Z)?")
+_PICTURE = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]++|\\/)*+")
+_LARGE_PICTURE = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]|\\/){16384,}+")
+_PICTURE_AT_END = re.compile(rb";base64,(?:[A-Za-z0-9+/=_-]++|\\/)*+\\?\Z")
 
 _BOM = b"\xef\xbb\xbf"
 _NO_OBJECTS = (b"", 0)

@@ -153,8 +153,8 @@ def test_what_was_sent_is_shown_for_each_reply(talk: Talk) -> None:
     rows = last.locator(".sent-row")
     expect(rows.first).to_contain_text("The persona's prompt")
     expect(rows.last).to_contain_text(f"question {turns}")
-    # The persona, and the newest messages of the window; the first question is out.
-    expect(last.locator(".sent-row:not(.left)")).to_have_count(1 + WINDOW_MESSAGES)
+    # The persona, an exchange and the question: a window that is full loses a block of its oldest messages.
+    expect(last.locator(".sent-row:not(.left)")).to_have_count(4)
     expect(rows.filter(has_text="question 1").first).to_contain_text("left out")
-    expect(last.locator(".sent-sum")).to_contain_text(f"Sent: {1 + WINDOW_MESSAGES}, left out: 1")
+    expect(last.locator(".sent-sum")).to_contain_text("Sent: 4, left out: 4")
     expect(last.get_by_role("meter")).to_be_visible()

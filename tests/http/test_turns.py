@@ -137,8 +137,8 @@ async def test_a_reply_is_stopped_before_it_showed_anything(alice: Client) -> No
     assert (await alice.stop(conversation, turn))["status"] == "stopped"
     whole = shown(await alice.read(events(conversation, turn)))
     assert (whole.text, whole.end["status"]) == ("", "stopped")
-    # The empty reply is no part of what the model is given next.
-    assert (await alice.say(conversation, "hello")).text == "echo: hello (turn 2: 3 messages)"
+    # The empty reply is no part of what the model is given next; the question without one comes with the next.
+    assert (await alice.say(conversation, "hello")).text == "echo: hello (turn 1: 2 messages)"
 
 
 # How replies end
