@@ -20,7 +20,12 @@ from lianhua.errors import (
 )
 
 # What servers call a prompt that is longer than the context window, by `code` or `type`: OpenAI, gateways, llama.cpp.
-_CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "context_window_exceeded"})
+# Then GitHub Models and Copilot; Zhipu's, Qianfan's and Spark's numbers.
+_CONTEXT_CODES = frozenset(
+    {"context_length_exceeded", "exceed_context_size_error", "context_window_exceeded", "prompt_too_long",
+     "string_above_max_length", "tokens_limit_reached", "model_max_prompt_tokens_exceeded", "1261", "336007", "336103",
+     "10907"}
+)  # fmt: skip
 # The same in words. Both of the first two have to occur: OpenAI, vLLM, SGLang, OpenRouter, Mistral ("maximum context
 # length is"), llama.cpp ("exceeds the available context size"), llama-cpp-python ("exceed context window of"), Ollama
 # ("exceeds the context length"), LM Studio ("when context the overflows", "greater than the context length").
@@ -36,7 +41,19 @@ _PROMPT_TOO_LONG = re.compile(
     r"|range of input length should be"  # DashScope
     r"|prompt exceeds max length"  # Zhipu
     r"|inputs?`? (?:must have less than|tokens \+)"  # text-generation-inference
+    # SGLang ("Input length (5000 tokens) exceeds"), Copilot, SiliconFlow ("length of prompt_tokens (40000) must be less
+    # than"), TabbyAPI, Cohere ("tokens in the prompt cannot exceed"), TensorRT-LLM, MLC, Ark, Nova, watsonx, Databricks
+    r"|(?:prompt|inputs?)(?:[ _](?:length|tokens?|sizes?))?\b(?:(?!image|file|audio|video|document).){0,60}?"
+    r"(?:exceed|longer than|larger than|is greater than|too (?:long|large|many)|must be less than)"
+    r"|max(?:imum)? (?:message tokens|input (?:characters|tokens|length))"  # Ark, Qianfan
+    r"|max size:? \d+ tokens"  # GitHub Models
+    r"|too many tokens(?!,? (?:please|per|in the last))"  # but Bedrock says so of a minute
+    r"|max_tokens\b.{0,40}got -\d|max_tokens \(-\d"  # vLLM, TensorRT-LLM: nothing is left for the reply
+    r"|(?:上下文|输入|提示|prompt|token|消息|内容|对话|文本)[^。\n]{0,16}?"
+    r"(?:超长|过长|太长|超(?:过|出)[^。\n]{0,16}?(?:长度|上限|限制|最大|窗口))"
 )
+# What makes an excess, in Chinese, one of a time and not of a prompt.
+_OF_A_TIME = re.compile(r"用量|每日|每天|每分钟|每秒|并发|频率|频繁|配额|额度|速率|限流")
 # Errors are short. What is longer quotes something, and a prompt may hold any words.
 WORDS_CHARS = 2_000
 # OpenAI and those who follow it; Moonshot, Gemini, DashScope, Bedrock; of Zhipu the numbers that its `code` holds.
@@ -54,22 +71,32 @@ _DOWN_CODES = frozenset(
      "engine_overloaded_error", "internal_error", "internalservererror", "internalerror", "serviceunavailable",
      "unavailable", "upstream_error", "generation"}
 )  # fmt: skip
-# An account without credit stays so for longer than a reply can wait. The last but one is Zhipu's, then DashScope's.
+# An account without credit stays so for longer than a reply can wait. "1113" is Zhipu's, then DashScope's, new-api's,
+# Ark's, Together's, DashScope's, LiteLLM's.
 _CREDIT_CODES = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "insufficient_credits",
-     "exceeded_current_quota_error", "payment_required", "billing_not_active", "402", "1113", "arrearage"}
+     "exceeded_current_quota_error", "payment_required", "billing_not_active", "402", "1113", "arrearage",
+     "insufficient_user_quota", "pre_consume_token_quota_failed", "accountoverdueerror", "credit_limit",
+     "allocationquota.freetieronly", "budget_exceeded", "insufficient_funds", "quota_exhausted"}
 )  # fmt: skip
 _CREDIT = re.compile(
-    r"insufficient (?:balance|credits?|funds|account balance)|(?:credit|account) balance|more credits"
-    r"|out of credits?|no credits?|exceeded your current quota|余额不足|欠费"
+    r"insufficient (?:account |user )?(?:balance|credits?|funds|quota)|(?:credit|account|overdue) balance|more credits"
+    r"|out of credits?|no credits?|exceeded your current quota|plan and billing|disabled for billing"
+    r"|n[o']t have (?:any |enough |sufficient )?(?:\w+ )?credits|(?:available|included) credits|credit limit"  # xAI, HF
+    r"|spending limit|account is in good standing|past invoices|budget has been exceeded"  # Fireworks, LiteLLM
+    r"|free (?:tier|quota|allocation)\b.{0,40}(?:exhaust|exceed|used up)|used up your .{0,20}free"  # Cloudflare
+    r"|(?:余额|额度|资源包)[^。\n]{0,4}(?:不足|失败|用尽|用完|耗尽)|欠费|请(?:先|及时)?充值"  # new-api
 )
+# Gemini has the same words for a minute's quota, and then says when to come again.
+_COMES_AGAIN = re.compile(r"(?:retry|try again) (?:in|after) \d")
 _MODEL_CODES = frozenset({"model_not_found", "unknown_model", "deploymentnotfound", "model_not_exist", "1211"})
 # OpenAI, vLLM, Groq, xAI ("the model `x` does not exist"), Ollama ("model \"x\" not found"), DeepSeek ("Model Not
 # Exist"), OpenRouter ("x is not a valid model ID"), Mistral, LiteLLM ("invalid model"), Together ("unable to access
-# model"), Gemini ("models/x is not found for API version"), Zhipu.
+# model"), Gemini ("models/x is not found for API version"), Moonshot, OpenRouter, Hugging Face, Zhipu, new-api.
 _UNKNOWN_MODEL = re.compile(
     r"\bmodels?\b.{0,120}?(?:not exist|n't exist|not found|n't found|is not available)"
-    r"|(?:invalid|unknown|no such|not a valid|unable to access) model|模型不存在",
+    r"|(?:invalid|unknown|unsupported|no such|not a valid|unable to access) model|not found the model"
+    r"|no endpoints found|not supported by any provider|模型不存在|(?:未找到|不支持的?|没有)该?模型|无可用渠道",
     re.DOTALL,
 )
 # Azure and OpenAI, DashScope, Zhipu: the filter has refused the question, and would again.
@@ -110,7 +137,9 @@ class Complaint:
 
     @property
     def of_credit(self) -> bool:
-        return not self.codes.isdisjoint(_CREDIT_CODES) or bool(_CREDIT.search(self.words))
+        if not self.codes.isdisjoint(_CREDIT_CODES):
+            return True
+        return bool(_CREDIT.search(self.words)) and not _COMES_AGAIN.search(self.words)
 
     @property
     def of_unknown_model(self) -> bool:
@@ -118,7 +147,9 @@ class Complaint:
 
     @property
     def of_context(self) -> bool:
-        if not self.codes.isdisjoint(_CONTEXT_CODES) or _PROMPT_TOO_LONG.search(self.words):
+        if not self.codes.isdisjoint(_CONTEXT_CODES):
+            return True
+        if _PROMPT_TOO_LONG.search(self.words) and not _OF_A_TIME.search(self.words):
             return True
         return bool(_CONTEXT.search(self.words) and _EXCESS.search(self.words))
 
@@ -139,7 +170,10 @@ def _inner(found: dict[str, Any]) -> Any:
     errors = found.get("errors")  # Cloudflare
     if not found.get("error") and isinstance(errors, list) and errors:
         return errors[0]
-    return found.get("error") or found
+    error = found.get("error")
+    if isinstance(error, str) and found.get("code"):  # xAI
+        return {"code": found["code"], "message": error}
+    return error or found
 
 
 def read_complaint(error: Any) -> Complaint:
@@ -214,8 +248,8 @@ def fault_of_status(status: int, complaint: Complaint) -> Fault:
         return Fault(ModelRateLimited(detail, text), passing=status == 429 and text != "no_credit")
     if complaint.of_context:
         return Fault(ContextTooLong(detail))
-    if status == 408 or status >= 500:
-        return Fault(ModelUnavailable(detail), passing=True)
+    if status == 408 or status >= 500:  # new-api says so of a model that it does not have
+        return Fault(ModelUnavailable(detail), passing=complaint.codes.isdisjoint(_MODEL_CODES))
     return Fault(ModelRefused(detail, text))
 
 

@@ -30,7 +30,9 @@ _ROLES = re.compile(
     r"|(?:successive|consecutive|adjacent|in a row).{0,30}(?:role|user|assistant|message)"
     r"|(?:role|user|assistant)\w*['\"`]?.{0,20}(?:in a row|consecutive|successive)"
     r"|system ?(?:角色|消息|role).{0,10}(?:不支持|不允许|非法|无效)|不支持.{0,6}system"
-    r"|角色.{0,8}(?:交替|不正确|错误|非法)"
+    r"|角色.{0,8}(?:交替|不正确|错误|非法|不(?:被)?支持)|role.{0,8}(?:不正确|错误|非法|无效|不支持)|messages? 参数非法"
+    r"|第一条.{0,12}(?:user|用户)|role:? ?['\"`]?(?:system|developer)\b.{0,12}(?:not|must|un|invalid)"
+    r"|should be ['\"`]?user['\"`]?(?:,| or)|bad role"  # pydantic
 )
 # A template that fails for a reason of its own is given what every template takes, too.
 _TEMPLATE = re.compile(r"jinja|chat.?template|template.?error|error rendering prompt|parser for this template")
@@ -53,12 +55,16 @@ _SIZES = tuple(
     re.compile(pattern)
     for pattern in (
         r"n_ctx\D{0,4}(\d[\d,_]*)",  # llama.cpp
+        # SGLang, TabbyAPI, SiliconFlow, TensorRT-LLM, Ark, GitHub Models, MLC, watsonx
+        r"max(?:imum)?[_ ](?:seq_len|num_tokens|allowed length|length|size|message tokens)\D{0,16}(\d[\d,_]*)",
+        r"(?:length|tokens) limit\D{0,16}(\d[\d,_]*)",
         r"> ?(\d[\d,_]*)",  # Anthropic: "prompt is too long: 210000 tokens > 200000 maximum"
         r"(\d[\d,_]*) (?:tokens? )?max(?:imum)? context",  # Mistral
         # OpenAI, vLLM, SGLang, OpenRouter, llama.cpp, LM Studio, xAI, Moonshot, Fireworks
-        r"(?:context (?:length|window|size|limit)|model length|prompt length|token limit)\D{0,24}(\d[\d,_]*)",
+        r"(?:context (?:length|window|size|limit)|model length|maximum prompt length|token limit)\D{0,24}(\d[\d,_]*)",
         r"maximum number of (?:input )?tokens\D{0,16}(\d[\d,_]*)",  # Gemini
         r"(?:<=|≤|less than|at most|cannot exceed|limit of|maximum of|up to) ?(\d[\d,_]*)",  # TGI, Cohere, OpenAI
+        r"(?:上下文|最大|上限|限制)\D{0,24}?(\d[\d,_]*)",
         r"\[1, ?(\d[\d,_]*)\]",  # DashScope: "Range of input length should be [1, 30720]"
     )
 )
