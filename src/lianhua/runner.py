@@ -258,7 +258,7 @@ class TurnRunner:
             if not turn.length:
                 raise ModelUnavailable("the answer broke off in its reasoning")
             return Outcome("interrupted", "interrupted", ModelUnavailable.code, "reply_cut")
-        outcome = _without_text(finish.reason) if not turn.length else Outcome("done", finish.reason)
+        outcome = _without_text(finish.reason, turn) if not turn.length else Outcome("done", finish.reason)
         return msgspec.structs.replace(outcome, usage=_usage(job, finish.usage))
 
     async def _correct(self, job: Job, corrected: Corrected, text_chars: int, reasoning_chars: int) -> None:
@@ -441,13 +441,17 @@ def _next_asking(job: Job) -> Asking | None:
     return None
 
 
-def _without_text(reason: str) -> Outcome:
+def _without_text(reason: str, turn: Turn) -> Outcome:
     """The model has ended without a word of a reply."""
     match reason:
         case "length":
             return Outcome("failed", reason, ModelBadResponse.code, "only_thoughts")
         case "content_filter":
             return Outcome("failed", reason, ModelRefused.code, "filtered")
+        case "tool_calls" | "function_call":
+            return Outcome("failed", reason, ModelBadResponse.code, "only_a_call")
+    if turn.reasoning_length or reason != "stop":
+        return Outcome("failed", reason, ModelBadResponse.code, "no_answer")
     return Outcome("done", reason)
 
 

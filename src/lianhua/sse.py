@@ -97,18 +97,21 @@ class Decoder:
         # `find`, for `in` takes twice the time to look for one byte.
         if end < 0 or not chunk.startswith(b"data: {") or chunk.find(b"\r") >= 0 or size > self._max_event_bytes:
             return _NO_OBJECTS
-        lines, tail = chunk[6:end], chunk[end + 2 :]
+        lines = chunk[6:end]
         count = 1
         if lines.find(b"\n") >= 0:
             lines = lines.replace(b"}\n\ndata: {", b"}\n{")
             count += (end - 6 - len(lines)) // 7  # by so much each replacement is shorter
             if lines.count(b"\n") != count - 1:
                 return _NO_OBJECTS
-        if tail.find(b"\n") >= 0:
-            return _NO_OBJECTS
+        if end + 2 < size:
+            tail = chunk[end + 2 :]
+            if tail.find(b"\n") >= 0:
+                return _NO_OBJECTS
+            self._rest, self._rest_bytes = [tail], len(tail)
+        elif self._rest:
+            self._rest, self._rest_bytes = [], 0
         self._at_start = False
-        self._rest = [tail] if tail else []
-        self._rest_bytes = len(tail)
         return lines, count
 
     def close(self) -> list[Event]:

@@ -68,6 +68,14 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "模型把可用的长度都用在了思考上，没有写出回答；请继续，或提高长度上限",
         "The model spent all its tokens on thinking and wrote no answer; continue, or raise the limit",
     ),
+    "no_answer": (
+        "模型没有写出回答就结束了；请继续或重试",
+        "The model ended without having written an answer; continue, or retry",
+    ),
+    "only_a_call": (
+        "模型没有回答，而是要调用工具；这里没有工具，请重试或换一个模型",
+        "The model called a tool in place of an answer; there are none here, retry or choose another model",
+    ),
     "filtered": ("模型服务的内容过滤拦下了这一轮", "The content filter of the model's server has stopped this"),
     # Notices while a turn runs.
     "picture_left_out": ("模型还画了图，图没有保留", "The model also drew a picture, which is not kept"),

@@ -601,6 +601,14 @@ def whole_message(content: str, delta: Any = None) -> bytes:
 
 PICTURE = "data:image/png;base64," + "iVBORw0KGgoA" * 130_000
 ONCE = {
+    "each piece all so far": (
+        streamed(text("Hel"), text("Hello"), Pause(0.1), text("Hello you"), text("Hello you two"), FINISH, DONE),
+        said("Hello you two"),
+    ),
+    "thoughts apart and in tags": (
+        streamed(chunk({"reasoning_content": "hm"}), text("<think>hm</think>a"), FINISH, DONE),
+        said("a", "hm"),
+    ),
     "said again as a message": (streamed(text("Hel"), text("lo"), whole_message("Hello"), DONE), said("Hello")),
     "a picture of 1.5 MB": (
         streamed(text("be"), chunk({"images": [{"image_url": {"url": PICTURE}}]}), text("hind"), FINISH, DONE),
@@ -632,6 +640,14 @@ HIDDEN = {
         streamed(chunk({"reasoning": "hm"}), chunk(finish="length"), DONE),
         failed("model_bad_response", reasoning="hm"),
     ),
+    "nothing but thoughts, to their end": (
+        streamed(text("<think>hm</think>"), FINISH, DONE), failed("model_bad_response", reasoning="hm"),
+    ),
+    "nothing but a call": (
+        streamed(chunk({"tool_calls": [{"index": 0, "function": {"name": "f"}}]}), chunk(finish="tool_calls"), DONE),
+        failed("model_bad_response"),
+    ),
+    "nothing, for a reason of its own": (streamed(chunk(finish="OTHER"), DONE), failed("model_bad_response")),
     "more than a minute has": (
         answer(413, {"error": {"code": "rate_limit_exceeded", "message": "Request too large"}}), failed(LIMITED),
     ),

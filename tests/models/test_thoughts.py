@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lianhua.models.port import Corrected, Delta, ReasoningDelta, TextDelta
-from lianhua.models.thoughts import MARKS_IN_CODE, PAIRS, SPACE_CHARS, ThoughtSplitter, is_in_code
+from lianhua.models.thoughts import MARKS_IN_CODE, PAIRS, SPACE_CHARS, ThoughtSplitter, is_in_code, mentions_marks
 
 HARMONY = "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>{}"
 # A reply as the model writes it, its reasoning, its text.
@@ -138,7 +138,7 @@ def test_thoughts_are_given_as_they_come() -> None:
 
 def test_a_closing_mark_is_text_where_the_server_sends_reasoning_apart() -> None:
     splitter = ThoughtSplitter()
-    splitter.reasoning_is_apart()
+    splitter.reasoning_is_apart("h")
     assert splitter.feed("a</think>b") == [TextDelta("a</think>b")]
 
 
@@ -149,6 +149,60 @@ def test_what_is_held_back_and_looked_through_is_bounded() -> None:
     for _ in range(MARKS_IN_CODE):
         about.feed("`</think>` ")
     assert about.settled
+
+
+LONG = "It is a long answer. " * 20
+SPOKEN_OF = [
+    "The </think> tag closes them.",
+    "It is closed by </think>.",
+    "It is closed by </think>",
+    "It ends (with </think>) there.",
+    'Look for "</think>" in it.',
+    "写作</think>。",
+    LONG + "The model writes </think> And then it answers.",
+    LONG + "A model ends its thoughts with </think>\nThen comes the answer.",
+    LONG + "标签</think>表示思考结束",
+    LONG + "Use [/THINK] for Magistral",
+]
+ENDS = [
+    ("hm</think>yes", "hm", "yes"),
+    ("嗯</think>你好", "嗯", "你好"),
+    ("hm </think> Yes", "hm", "Yes"),
+    ("I greet. </think> yes", "I greet.", "yes"),
+    ('hm</think>"Hello" it is', "hm", '"Hello" it is'),
+    ("hm\n</think>- one", "hm", "- one"),
+    (LONG + "\n</think>\n\nyes", LONG.strip(), "yes"),
+    (LONG + "So I greet.</think>yes", LONG + "So I greet.", "yes"),
+    (LONG + "So I greet</think>yes", LONG + "So I greet", "yes"),
+    (LONG + "我来问好。</think>你好", LONG + "我来问好。", "你好"),
+    (LONG + "我来问好\n</think>\n你好", LONG + "我来问好", "你好"),
+]
+
+
+@pytest.mark.parametrize("reply", SPOKEN_OF)
+def test_a_closing_mark_in_the_midst_of_a_sentence_is_text(reply: str) -> None:
+    assert shown([reply]) == shown(list(reply)) == ("", reply)
+
+
+@pytest.mark.parametrize(("reply", "reasoning", "text"), ENDS)
+def test_a_closing_mark_at_the_end_of_a_line_or_a_sentence_ends_thoughts(reply: str, reasoning: str, text: str) -> None:
+    assert shown([reply]) == shown(list(reply)) == (reasoning, text)
+
+
+def test_thoughts_that_came_apart_are_not_said_again() -> None:
+    splitter = ThoughtSplitter()
+    splitter.reasoning_is_apart("one two")
+    assert splitter.feed("<think>one") == []
+    assert splitter.feed(" two</think>a") == [TextDelta("a")]
+    splitter = ThoughtSplitter()
+    splitter.reasoning_is_apart("one two")
+    assert splitter.feed("<think>one") == []
+    assert splitter.feed(" three</think>a") == [ReasoningDelta("one three"), TextDelta("a")]
+
+
+@pytest.mark.parametrize(("text", "found"), [("what is </think>?", True), ("[/THINK]", True), ("I think", False)])
+def test_a_text_about_marks_is_known(text: str, found: bool) -> None:
+    assert mentions_marks(text) is found
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""One answer of a model's server, from its first byte to its end: events or one JSON text, read within time limits."""
+"""One answer of a model's server, from its first byte to its end: events, JSON a line, or one JSON text, read within
+time limits.
+"""
 
 import asyncio
 
@@ -6,6 +8,7 @@ from lianhua.errors import ModelBadResponse, ModelTimeout, ModelUnavailable
 from lianhua.models.connection import Broken
 from lianhua.models.faults import Fault
 from lianhua.models.inflate import Body
+from lianhua.models.json_lines import JsonLines, begins_stream
 from lianhua.models.port import Delta
 from lianhua.models.reply import ReplyReader
 from lianhua.sse import Event, EventTooLong
@@ -18,8 +21,9 @@ AFTER_FINISH_S = 5.0
 # After `[DONE]` the end of the body is due at once; once it is there the connection can be used again.
 DRAIN_S = 0.1
 # The first letters of `data`, `event`, `id` and `retry`, of a comment and of a byte order mark.
-_EVENT_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
+_EVENT_STARTS = (b"d", b"e", b"i", b"r", b":")
 _JSON_STARTS = (b"{", b"[")
+_BOM = b"\xef\xbb\xbf"
 
 
 class Failed(Exception):
@@ -39,19 +43,20 @@ class Answer:
     """The deltas of one answer.
 
     The first delta is due when the loop's clock shows `deadline`, from then on each event `delta_s` after the last was
-    asked for. `goes_on` as of `ReplyReader`.
+    asked for. `watches` as of `ReplyReader`.
     """
 
-    def __init__(self, body: Body, deadline: float, delta_s: float, *, goes_on: bool = False) -> None:
+    def __init__(self, body: Body, deadline: float, delta_s: float, *, watches: bool = True) -> None:
         self._body = body
         self._deadline = deadline
         self._delta_s = delta_s
         self._clock = asyncio.get_running_loop().time
-        self._reader = ReplyReader(goes_on=goes_on)
+        self._reader = ReplyReader(watches=watches)
         self._has_head = self._has_text = False  # until its first byte, its first delta
         self._is_ending = self._at_end = self._finished = False  # since the finish reason, the body's end, the `Finish`
         self._fault: Fault | None = None  # to be raised behind what was held back
         self._is_cut = False
+        self._lines: JsonLines | None = None  # where it comes in such
 
     async def batch(self) -> list[Delta]:
         """What the next read that brings any deltas brings, last the `Finish`; empty after that. Raises `Failed`."""
@@ -59,9 +64,11 @@ class Answer:
             self._has_head = True
             head = await _first_bytes(self._body, self._deadline)
             if head.startswith(_JSON_STARTS):
-                head += await _rest(self._body, JSON_BODY_BYTES, self._deadline)
-                self._finished = True
-                return _completion(head)
+                head, has_line = await _line_or_all(self._body, head, self._deadline)
+                if not has_line:
+                    self._finished = True
+                    return _completion(head)
+                self._lines = JsonLines()
             if batch := self._read(head):
                 return batch
         if self._fault is not None:
@@ -108,8 +115,12 @@ class Answer:
 
     def _read(self, chunk: bytes) -> list[Delta]:
         self._at_end = not chunk
+        reader, lines = self._reader, self._lines
         try:
-            batch = self._reader.feed(chunk) if chunk else self._reader.close()
+            if lines is not None:
+                batch = reader.read(lines.feed(chunk) if chunk else lines.close(), cut_short=not chunk)
+            else:
+                batch = reader.feed(chunk) if chunk else reader.close()
         except EventTooLong:
             raise Failed(Fault(ModelBadResponse("an endless event"))) from None
         if batch:
@@ -146,22 +157,31 @@ def _completion(body: bytes) -> list[Delta]:
 
 
 async def _first_bytes(body: Body, deadline: float) -> bytes:
-    """The first chunk that tells what the body is, white space before it removed; empty where the body is."""
+    """The first bytes that tell what the body is, white space and a byte order mark before them removed; empty where
+    the body is."""
+    head = b""
     while chunk := await _chunk(body, deadline):
-        if head := chunk.lstrip():
-            if not head.startswith((*_EVENT_STARTS, b"{")):
-                raise Failed(Fault(ModelBadResponse("neither events nor JSON")))
-            return head
-    return b""
+        head = (head + chunk).lstrip().removeprefix(_BOM).lstrip()
+        if head and not _BOM.startswith(head):
+            break
+    if head and not head.startswith((*_EVENT_STARTS, *_JSON_STARTS)):
+        raise Failed(Fault(ModelBadResponse("neither events nor JSON")))
+    return head
 
 
-async def _rest(body: Body, limit: int, deadline: float) -> bytes:
-    rest = bytearray()
-    while chunk := await _chunk(body, deadline):
-        rest += chunk
-        if len(rest) > limit:
+async def _line_or_all(body: Body, head: bytes, deadline: float) -> tuple[bytes, bool]:
+    """A body of JSON up to its end; or up to its first line, and True, where that is a piece of a reply."""
+    found, has_looked = bytearray(head), False
+    while True:
+        if not has_looked and (end := found.find(b"\n")) >= 0:
+            has_looked = True
+            if begins_stream(bytes(found[:end])):
+                return bytes(found), True
+        if not (chunk := await _chunk(body, deadline)):
+            return bytes(found), False
+        found += chunk
+        if len(found) > JSON_BODY_BYTES:
             raise Failed(Fault(ModelBadResponse("an endless answer")))
-    return bytes(rest)
 
 
 async def _chunk(body: Body, deadline: float) -> bytes:

@@ -17,6 +17,11 @@ class ChunkDelta(Struct, gc=False):
     reasoning_content: str | None = None
     refusal: str | None = None
     images: Any = None
+    reasoning_details: Any = None  # OpenRouter and MiniMax: a list of parts
+    thinking: str | None = None
+    tool_calls: Any = None
+    function_call: Any = None
+    audio: Any = None
 
 
 class Choice(Struct, gc=False):
@@ -26,6 +31,7 @@ class Choice(Struct, gc=False):
 
     delta: ChunkDelta | None = None
     message: ChunkDelta | None = None
+    text: str | None = None
     finish_reason: str | None = None
     usage: Any = None
     error: Any = None
@@ -42,6 +48,33 @@ class Chunk(Struct, gc=False):
 
 _decoder = msgspec.json.Decoder(Chunk)
 decode_chunk = _decoder.decode
+# A chunk of text, without that text.
+PLAIN = Chunk(choices=[Choice(delta=ChunkDelta())])
+
+
+def plain_text(chunk: Chunk) -> str | None:
+    """The text of a chunk that brings some and nothing else, which is taken out of it; else None, and it stays."""
+    choices = chunk.choices
+    if choices and (delta := choices[0].delta) is not None and (content := delta.content):
+        delta.content = None
+        # One comparison, where a look at each field would take as long as the decoding.
+        if chunk == PLAIN and "\0" not in content:
+            return content
+        delta.content = content
+    return None
+
+
+def thought_in(delta: ChunkDelta) -> str | None:
+    """The reasoning in a delta. Many servers send the same under several names; it is said once."""
+    if reasoning := delta.reasoning_content or delta.reasoning or delta.thinking:
+        return reasoning
+    return _detailed(delta.reasoning_details) if delta.reasoning_details else None
+
+
+def spoken_in(delta: ChunkDelta) -> str | None:
+    """What an answer in sound says."""
+    spoken = delta.audio.get("transcript") if isinstance(delta.audio, dict) else None
+    return spoken if isinstance(spoken, str) else None
 
 
 def decode_chunks(lines: bytes, count: int) -> list[Chunk]:
@@ -87,6 +120,7 @@ def _from_object(found: Any) -> Chunk:
             Choice(
                 delta=_from_delta(choice.get("delta")),
                 message=_from_delta(choice.get("message")),
+                text=_said(choice.get("text")),
                 finish_reason=reason if isinstance(reason, str) else None,
                 usage=choice.get("usage"),
                 error=choice.get("error"),
@@ -95,33 +129,69 @@ def _from_object(found: Any) -> Chunk:
     return Chunk(choices=read, usage=found.get("usage"), error=found.get("error"), x_groq=found.get("x_groq"))
 
 
+def native_chunk(found: Any) -> Chunk | None:
+    """A chunk of a protocol that is not OpenAI's, as some gateways pass it on: Ollama's own, whose `message` stands
+    alone, Workers AI's and Ollama's `response`; None for anything else."""
+    if not isinstance(found, dict):
+        return None
+    message = found.get("message")
+    said = message if isinstance(message, dict) else {"content": found.get("response")}
+    reason = found.get("done_reason")
+    if "done" not in found and not _said(said.get("content")):
+        return None
+    usage = {"prompt_tokens": found.get("prompt_eval_count"), "completion_tokens": found.get("eval_count")}
+    done = bool(found.get("done"))
+    choice = Choice(
+        delta=_from_delta(said), finish_reason=(reason if isinstance(reason, str) else "stop") if done else None
+    )
+    return Chunk(choices=[choice], usage=usage)
+
+
 def _from_delta(delta: Any) -> ChunkDelta | None:
+    if isinstance(delta, str):
+        return ChunkDelta(content=delta)
     if not isinstance(delta, dict):
         return None
     content = delta.get("content")
+    reasoning = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("thinking")
     return ChunkDelta(
         content=_said(content),
         # Mistral's reasoning models think inside a list of content parts.
-        reasoning=_said(delta.get("reasoning_content") or delta.get("reasoning")) or _thought(content),
+        reasoning=_said(reasoning) or _thought(content),
         refusal=_said(delta.get("refusal")),
         images=delta.get("images") or _has_picture(content),
+        reasoning_details=delta.get("reasoning_details"),
+        tool_calls=delta.get("tool_calls"),
+        function_call=delta.get("function_call"),
+        audio=delta.get("audio"),
     )
+
+
+_THINKING = ("thinking", "reasoning", "thought", "reasoning_content")
 
 
 def _said(content: Any) -> str:
+    """Text in any of its forms: as it is, as parts, as one part, as the number that a token happens to be."""
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else []
-    return "".join(
-        part["text"]
-        for part in parts
-        if isinstance(part, dict) and part.get("type", "text") == "text" and isinstance(part.get("text"), str)
-    )
+    if isinstance(content, list):
+        return "".join(map(_said, content))
+    if isinstance(content, dict):
+        is_thought = content.get("type") in _THINKING
+        return "" if is_thought else _said(content.get("text"))
+    return str(content) if isinstance(content, int | float) and not isinstance(content, bool) else ""
 
 
 def _thought(content: Any) -> str:
-    parts = content if isinstance(content, list) else []
-    return "".join(_said(part.get("thinking")) for part in parts if isinstance(part, dict))
+    parts = content if isinstance(content, list) else [content]
+    thoughts = (part for part in parts if isinstance(part, dict) and part.get("type") in _THINKING)
+    return "".join(_said(part.get("thinking") or part.get("reasoning") or part.get("text")) for part in thoughts)
+
+
+def _detailed(details: Any) -> str:
+    """OpenRouter's `reasoning.text` and `reasoning.summary`, MiniMax's parts; not what is encrypted."""
+    parts = [part for part in details if isinstance(part, dict)] if isinstance(details, list) else []
+    return "".join(_said(part.get("text") or part.get("summary")) for part in parts)
 
 
 def _has_picture(content: Any) -> bool:

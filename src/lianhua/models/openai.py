@@ -35,6 +35,7 @@ from lianhua.models.patience import TRIES, Limits, Tries, retry_after_s, wait_be
 from lianhua.models.port import Delta, GenerationOptions, ModelInfo, Retrying, WindowSource
 from lianhua.models.proxies import Proxy, ProxyFailed
 from lianhua.models.refusals import SMALLEST_WINDOW_TOKENS, refuses_prefill, window_in
+from lianhua.models.thoughts import mentions_marks
 from lianhua.models.window_size import MORE_TO_ASK, listed_size
 from lianhua.prompt import Prompt, has_history, token_budget
 
@@ -110,8 +111,9 @@ class OpenAIModel:
                 deadline = asyncio.get_running_loop().time() + self._limits.first_byte_s
                 connection = await self._ask(connections, prompt, options, deadline, tries)
                 try:
-                    goes_on = prompt.messages[-1].role == "assistant"
-                    answer = Answer(body_of(connection), deadline, self._limits.delta_s, goes_on=goes_on)
+                    answer = Answer(
+                        body_of(connection), deadline, self._limits.delta_s, watches=_may_end_thoughts_alone(prompt)
+                    )
                     while batch := await answer.batch():
                         shown = True
                         yield batch
@@ -223,7 +225,7 @@ class OpenAIModel:
     async def _with_names(self, refused: Failed, connections: Connections, status: int, complaint: Complaint) -> Failed:
         """The refusal; where it is of the model's name, with that and the names that the server knows."""
         says_nothing = status == 404 and not complaint.words
-        if status in (400, 404, 422) and (complaint.of_unknown_model or says_nothing):
+        if status in (400, 404, 422, 503) and (complaint.of_unknown_model or says_nothing):
             names = await self._offered(connections)
             fault = unknown_model(refused.fault, self._upstream_model, names, said_so=complaint.of_unknown_model)
             return Failed(fault, wait_s=refused.wait_s, of_status=True)
@@ -316,6 +318,13 @@ class OpenAIModel:
             raise Failed(Fault(ModelBadResponse(str(exc)))) from None
         except Broken as exc:
             raise Failed(Fault(ModelUnavailable(str(exc)), passing=True)) from None
+
+
+def _may_end_thoughts_alone(prompt: Prompt) -> bool:
+    """Whether a mark in the reply that closes thoughts may be one although none has opened them: not where the reply
+    goes on from the midst of itself, nor where such marks are what is talked about."""
+    messages = prompt.messages
+    return messages[-1].role != "assistant" and not any(mentions_marks(message.content) for message in messages)
 
 
 def _refusal(connection: Connection, complaint: Complaint) -> Failed:

@@ -1,8 +1,13 @@
 """The token counts of a reply, as servers send them: each has its own idea of what adds up. Pure."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from lianhua.messages import Usage
+
+# More than any reply: what is larger is no count.
+MOST_TOKENS: Final = 1e12
+_DIGITS = re.compile(r"[0-9]{1,12}")
 
 
 def read_usage(usage: Any) -> Usage | None:
@@ -13,8 +18,8 @@ def read_usage(usage: Any) -> Usage | None:
     """
     if not isinstance(usage, dict):
         return None
-    prompt = _tokens(usage.get("prompt_tokens") or usage.get("input_tokens"))
-    completion = _tokens(usage.get("completion_tokens") or usage.get("output_tokens"))
+    prompt = _tokens(usage.get("prompt_tokens")) or _tokens(usage.get("input_tokens"))
+    completion = _tokens(usage.get("completion_tokens")) or _tokens(usage.get("output_tokens"))
     total, cached = _tokens(usage.get("total_tokens")), _cached(usage)
     if not prompt + completion:
         return None
@@ -34,7 +39,7 @@ def read_usage(usage: Any) -> Usage | None:
 def says_something(usage: Any) -> bool:
     """Whether there is a figure in it: some servers send one of zeros after the true one."""
     return isinstance(usage, dict) and any(
-        usage.get(name) for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+        _tokens(usage.get(name)) for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
     )
 
 
@@ -57,4 +62,7 @@ def _within(usage: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _tokens(count: Any) -> int:
-    return int(count) if isinstance(count, int | float) and 0 <= count < 1e12 else 0
+    if isinstance(count, str) and _DIGITS.fullmatch(count):
+        return int(count)
+    is_number = isinstance(count, int | float) and not isinstance(count, bool)
+    return int(count) if is_number and 0 <= count < MOST_TOKENS else 0

@@ -49,6 +49,17 @@ _CLOSING = _any_of(_CLOSINGS)
 HEADER_CHARS: Final = 200
 # White space that is held back because a mark may follow.
 SPACE_CHARS: Final = 256
+# Where a server leaves out what is special, this is what remains of harmony: "analysisThe user ...assistantfinalHello".
+_BARE_START: Final = "analysis"
+_BARE_FINAL: Final = "assistantfinal"
+# So much of a reply is its beginning, where a closing mark alone is believed more easily: further on it is more likely
+# spoken of, and then half a page would become thoughts.
+EARLY_CHARS: Final = 200
+# No reply begins with one of these.
+_NO_BEGINNING: Final = frozenset(".,;?)]}»”’。，；：？、）】」』")
+_QUOTES: Final = frozenset("\"'“”‘’「『«")
+# Neither a letter nor a digit, and yet the end of no sentence.
+_OPENS: Final = frozenset("([{<«“‘「『（【*_")
 # A text with more closing marks in its code is one about them.
 MARKS_IN_CODE: Final = 8
 
@@ -72,6 +83,36 @@ def is_in_code(before: str) -> bool:
     return len(_BACKTICKS.findall(before, line_start)) % 2 == 1
 
 
+def is_spoken_of(before: str, after: str) -> bool:
+    """Whether a closing mark without an opening one, between `before` and `after`, is a word of the text.
+
+    A model that thinks ends its thoughts with a line or a sentence. A mark in the midst of a sentence, between blanks,
+    is one that is written about, and so is one with a full stop or a closing bracket behind it. To leave thoughts in a
+    reply is the smaller mistake.
+    """
+    line = before[before.rfind("\n") + 1 :]
+    last, rest = line.rstrip()[-1:], after.lstrip(" \t")
+    if rest[:1] in _NO_BEGINNING and rest:
+        return True
+    if not last or (after[:1] in _QUOTES and last in _QUOTES):
+        return bool(last)
+    is_early = len(before) <= EARLY_CHARS
+    if line[-1].isspace():
+        ends_sentence = not last.isalnum() and last not in _OPENS
+        return not ends_sentence and (not is_early or not rest or rest[:1].islower())
+    # Chinese and Japanese put no blanks around what they mention.
+    return not is_early and _is_cjk(last) and _is_cjk(after[:1])
+
+
+def _is_cjk(letter: str) -> bool:
+    return "\u3040" <= letter <= "\u9fff" or "\uac00" <= letter <= "\ud7a3"
+
+
+def mentions_marks(text: str) -> bool:
+    """Whether a closing mark stands in it: then a reply may well speak of them, too."""
+    return any(mark in text for mark in ("</think", "</reasoning", "</thought", "[/THINK", "◁/think", "</seed:think"))
+
+
 class ThoughtSplitter:
     """Feed it the text of one reply piece by piece; it holds back only what may be a part of a mark.
 
@@ -87,6 +128,8 @@ class ThoughtSplitter:
         self._said: list[str] = []  # as text
         self._thought: list[str] = []  # as reasoning
         self._watches = watches
+        self._apart: list[str] | None = None  # reasoning that came in its own field, as long as thoughts may repeat it
+        self._echo = ""  # thoughts that did so, so far
         self._is_apart = False
         self._has_thought = False
         self._closing = ""
@@ -109,15 +152,21 @@ class ThoughtSplitter:
             text = self._step(self, text, deltas)
         return deltas
 
-    def reasoning_is_apart(self) -> None:
-        """The server sends reasoning in its own field, so that a closing mark alone is text."""
-        self._is_apart, self._watches = True, False
+    def reasoning_is_apart(self, reasoning: str) -> None:
+        """The server sends reasoning in its own field, so that a closing mark alone is text, and thoughts that say the
+        same between marks are not said again."""
+        if not self._is_apart:
+            self._is_apart, self._watches, self._apart = True, False, []
+        if self._apart is not None:
+            self._apart.append(reasoning)
 
     def close(self, *, complete: bool) -> list[Delta]:
         """What was held back. `complete`: the model ended by itself, and so not in the midst of its thoughts."""
         held, self._held = self._held, ""
         deltas: list[Delta] = []
-        if self._step is ThoughtSplitter._think:
+        if self._step is ThoughtSplitter._watch and (closing := _CLOSING.match(held)):
+            self._close_alone(closing, held, deltas)
+        elif self._step is ThoughtSplitter._think:
             thoughts = "".join(self._thought) + held
             if complete and self._in_code and not self._is_apart:
                 cut = self._last_in_code
@@ -154,6 +203,8 @@ class ThoughtSplitter:
             return ""
         if self._has_thought or not self._watches:
             self._settle()
+        elif bare.startswith(_BARE_START) or _BARE_START.startswith(bare):
+            self._step = ThoughtSplitter._watch_bare
         else:
             self._step = ThoughtSplitter._watch
         return bare if self._has_thought else text
@@ -191,18 +242,47 @@ class ThoughtSplitter:
             self._held = text[sure:]
             self._give_text(text[:sure], deltas)
             return ""
-        before = text[: closing.start()]
+        behind = text[closing.end() :]
+        if not behind.strip(" \t") and len(behind) <= SPACE_CHARS:  # what follows tells
+            self._held = text[closing.start() :]
+            self._give_text(text[: closing.start()], deltas)
+            return ""
+        return self._close_alone(closing, text, deltas)
+
+    def _close_alone(self, closing: re.Match[str], text: str, deltas: list[Delta]) -> str:
+        """A closing mark in plain text, and what is known of what follows it."""
+        before, behind = text[: closing.start()], text[closing.end() :]
         said = "".join(self._said) + before
-        if _OPENING.search(said) or is_in_code(said):
+        if _OPENING.search(said) or is_in_code(said) or is_spoken_of(said, behind):
             self._in_code += 1
             if self._in_code >= MARKS_IN_CODE:
                 self._settle()
             self._give_text(text[: closing.end()], deltas)
-            return text[closing.end() :]
+            return behind
         thoughts = said.strip()
         deltas.append(Corrected("", thoughts) if self._said else ReasoningDelta(thoughts))
         self._said.clear()
-        return self._behind(closing[0], text[closing.end() :])
+        return self._behind(closing[0], behind)
+
+    def _watch_bare(self, text: str, deltas: list[Delta]) -> str:
+        """What may be harmony without its marks: nothing is held back, and it shows in the end."""
+        before = "".join(self._said)
+        bare = (before + text).lstrip()
+        first = bare[len(_BARE_START) : len(_BARE_START) + 1]
+        is_word = first and not (first.isupper() or _is_cjk(first))
+        if is_word or not (bare.startswith(_BARE_START) or _BARE_START.startswith(bare)):
+            self._step = ThoughtSplitter._watch
+            return text
+        self._said[:] = [before]
+        at = bare.find(_BARE_FINAL, max(len(bare) - len(text) - len(_BARE_FINAL), 0))
+        if at < 0:
+            self._give_text(text, deltas)
+            return ""
+        thoughts = bare[len(_BARE_START) : at].strip()
+        deltas.append(Corrected("", thoughts) if before else ReasoningDelta(thoughts))
+        self._has_thought = True
+        self._settle()
+        return bare[at + len(_BARE_FINAL) :]
 
     def _read_header(self, text: str, deltas: list[Delta]) -> str:
         """Harmony, up to `<|message|>`."""
@@ -274,9 +354,15 @@ class ThoughtSplitter:
             deltas.append(TextDelta(text))
 
     def _give_thought(self, text: str, deltas: list[Delta]) -> None:
-        if text:
-            self._thought.append(text)
-            deltas.append(ReasoningDelta(text))
+        if not text:
+            return
+        self._thought.append(text)
+        if self._apart is not None:
+            self._echo += text
+            if "".join(self._apart).strip().startswith(self._echo.strip()):
+                return
+            text, self._apart = self._echo, None
+        deltas.append(ReasoningDelta(text))
 
 
 def _find(text: str, mark: str) -> int:
