@@ -175,15 +175,20 @@ class TurnRunner:
         while True:
             tries.kept_back = len(job.fallbacks)
             try:
-                return await self._ask_in_other_words(job, tries)
+                outcome = await self._ask_in_other_words(job, tries)
             except ModelError as exc:
                 if not job.unseen or (other := _next_asking(job)) is None:
                     raise
-                logger.warning("turn %s: %s: %s; %s is asked", job.turn.ref.turn_id, exc.code, exc, other.model.info.id)
-                info = other.model.info
-                await self._ask_anew(job, other)
-                text = say("fallback", job.language, model=info.name)
-                await self._log(job, job.turn.notice(Notice("fallback", text, model=info.id)))
+                why = f"{exc.code}: {exc}"
+            else:
+                if outcome.status != "failed" or not job.unseen or (other := _next_asking(job)) is None:
+                    return outcome
+                why = f"{outcome.code}: {outcome.finish_reason}"
+            logger.warning("turn %s: %s; %s is asked", job.turn.ref.turn_id, why, other.model.info.id)
+            info = other.model.info
+            await self._ask_anew(job, other)
+            text = say("fallback", job.language, model=info.name)
+            await self._log(job, job.turn.notice(Notice("fallback", text, model=info.id)))
 
     async def _ask_in_other_words(self, job: Job, tries: Tries) -> Outcome:
         """Asks one model, and again where it refuses how it was asked: with less of the conversation, for the rest of a

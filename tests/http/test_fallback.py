@@ -107,6 +107,22 @@ async def test_one_after_another_is_asked_and_the_last_ones_fault_is_said(alice:
     assert (whole.end["status"], whole.end["code"]) == ("failed", "model_auth_failed")
 
 
+@pytest.mark.parametrize("reason", ["content_filter", "tool_calls", "length", "OTHER"])
+async def test_a_model_that_ends_without_a_word_is_none_that_answers(alice: Client, place: Place, reason: str) -> None:
+    empty = streamed(chunk(finish=reason), DONE)
+    async with UpstreamAt(place.first, empty), UpstreamAt(place.second, empty, HELLO) as second:
+        whole = await alice.say(await alice.create(), "a question")
+    assert (asked(second), whole.text) == (["tiny", "second"], "Hello")
+    assert [notice["code"] for notice in whole.notices] == ["fallback", "fallback"]
+
+
+async def test_the_second_of_three_may_find_the_prompt_too_long(alice: Client, place: Place) -> None:
+    too_long = answer(400, {"error": {"message": "输入的上下文超过最大长度"}})
+    async with UpstreamAt(place.first, answer(401)), UpstreamAt(place.second, too_long, HELLO) as second:
+        whole = await alice.say(await alice.create(), "a question")
+    assert (asked(second), whole.text) == (["tiny", "second"], "Hello")
+
+
 async def test_a_model_whose_window_is_too_small_for_the_question_is_passed_over(alice: Client, place: Place) -> None:
     async with UpstreamAt(place.first, answer(503)), UpstreamAt(place.second, HELLO) as second:
         whole = await alice.say(await alice.create(), "长" * 1_200)

@@ -175,10 +175,12 @@ async def test_a_word_that_is_no_reason_ends_nothing(ask: Ask, word: str, monkey
     [
         (chunk({"role": "assistant"}, "stop"), text("a"), Pause(0.2), text("b"), DONE),
         (chunk({"content": "a"}, "stop"), chunk({"content": "b"}, "stop"), DONE),
+        (chunk({"role": "assistant"}, "stop"), Pause(0.3), text("a"), text("b"), DONE),
+        (chunk({"content": "a"}, "stop"), Pause(0.3), chunk({"content": "b"}, "stop"), DONE),
         (chunk({"content": "a"}, "length"), text("b"), chunk(finish="stop")),
         (chunk({"reasoning": ""}, "stop"), text("a"), chunk({}), text("b"), DONE),
     ],
-    ids=["first", "in each", "and another", "and nothing"],
+    ids=["first", "in each", "long before", "a pause after the first", "and another", "and nothing"],
 )
 async def test_a_reason_is_the_end_only_once_no_delta_follows(
     ask: Ask, steps: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch

@@ -16,7 +16,7 @@ from lianhua.sse import Event, EventTooLong
 # An answer that does not stream is one JSON text; the longest replies of today's models stay below 1 MiB.
 JSON_BODY_BYTES = 8 * 1024 * 1024
 # After a finish reason only usage and `[DONE]` should follow: a server that is silent then is not waited for. One whose
-# reply went on all the same has the time that it always has.
+# reply went on all the same, or had not begun, has the time that it always has.
 AFTER_FINISH_S = 5.0
 # After `[DONE]` the end of the body is due at once; once it is there the connection can be used again.
 DRAIN_S = 0.1

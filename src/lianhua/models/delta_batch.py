@@ -33,7 +33,7 @@ class DeltaBatch:
 
     @property
     def has_said(self) -> bool:
-        return any(self._said.values())
+        return bool(self._pieces) or any(self._said.values())
 
     def add_message(self, kind: Kind, text: str) -> None:
         """As `add`, for what came in a whole message."""

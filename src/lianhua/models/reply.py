@@ -31,7 +31,7 @@ from lianhua.sse import Decoder, Event
 
 class ReplyReader:
     """Reads one reply. `done` once the server said that no more follows, `finish_reason` once the model did and nothing
-    of the reply has come since; if something did come, the reason `was_early`.
+    of the reply has come since; if something did come, or nothing had before, the reason `was_early`.
 
     `heard`: what was fed last completed an event. `has_begun`: there was something of a reply. `watches` as of
     `ThoughtSplitter`.
@@ -220,6 +220,7 @@ class ReplyReader:
                 self.fault = fault_of_reason({"code": error} if isinstance(error, str) else error)
 
     def _choice(self, choice: Choice, odd: bool, batch: DeltaBatch) -> None:
+        is_beginning = bool(choice.finish_reason) and not batch.has_said
         if choice.delta:
             self._take_delta(choice.delta, bool(choice.finish_reason), odd, batch)
         elif choice.text:  # as of the older completions
@@ -229,6 +230,7 @@ class ReplyReader:
         # Some servers put "" into every chunk.
         if choice.finish_reason and (reason := read_reason(choice.finish_reason)):
             self.finish_reason = reason
+            self.was_early = self.was_early or is_beginning
             if reason == FAILED:
                 self.fault = fault_of_reason(choice.error)
         if choice.usage and says_something(choice.usage):
