@@ -42,7 +42,7 @@ class Decoder:
     """Feed it bytes cut anywhere; it returns the events that they complete. One decoder reads one stream.
 
     A large picture in the data is emptied (`;base64,` and nothing), which `has_emptied` tells. A line `error: …`, which
-    some servers write in place of an event (llama.cpp), is an event of that name.
+    some servers write in place of an event (llama.cpp), is an event of that name, and a line `[DONE]` alone an event.
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -173,6 +173,8 @@ class Decoder:
             elif line.startswith(b"error:"):
                 if (said := line[6:].strip()) not in (b"", b"null"):
                     events.append(Event(said, "error", self._id))
+            elif line == b"[DONE]":
+                events.append(Event(line, "", self._id))
             elif not line.startswith(b":"):
                 self._field(line)
         return events

@@ -156,6 +156,17 @@ PECULIAR: dict[str, tuple[Answer, tuple[str, str, str | None]]] = {
     "ids that are numbers": (
         events(chunk({"content": "ab"}, id=7, created="now", model=None), STOP), ("", "ab", "stop"),
     ),
+    "a prefix said twice": (events(b"data: " + text("ab"), STOP, DONE), ("", "ab", "stop")),
+    "choices that are no list": (events(b'data: {"choices":{"delta":{"content":"ab"}}}\n\n', DONE), ("", "ab", "stop")),
+    "two objects in an event": (
+        events(text("a").rstrip() + text("b").removeprefix(b"data: "), STOP, DONE), ("", "ab", "stop"),
+    ),
+    "a refusal that is the content": (events(chunk({"content": "ab", "refusal": "ab"}), STOP), ("", "ab", "stop")),
+    "reasoning_text (Copilot)": (events(chunk({"reasoning_text": "h"}), text("ab"), STOP), ("h", "ab", "stop")),
+    "an end mark in quotes": (events(text("ab"), b'data: "[DONE]"\n\n'), ("", "ab", "stop")),
+    "an end mark in small letters": (events(text("ab"), b"data: [done]\n\n"), ("", "ab", "stop")),
+    "an end mark that is no event": (events(text("ab"), b"[DONE]\n\n"), ("", "ab", "stop")),
+    "an event of that name": (events(text("ab"), b"event: done\ndata: {}\n\n"), ("", "ab", "stop")),
     "a role in every chunk": (
         events(*(chunk({"role": "assistant", "content": piece}) for piece in "ab"), STOP, DONE), ("", "ab", "stop"),
     ),

@@ -19,6 +19,7 @@ class ChunkDelta(Struct, gc=False):
     images: Any = None
     reasoning_details: Any = None  # OpenRouter and MiniMax: a list of parts
     thinking: str | None = None
+    reasoning_text: str | None = None  # Copilot
     tool_calls: Any = None
     function_call: Any = None
     audio: Any = None
@@ -66,7 +67,7 @@ def plain_text(chunk: Chunk) -> str | None:
 
 def thought_in(delta: ChunkDelta) -> str | None:
     """The reasoning in a delta. Many servers send the same under several names; it is said once."""
-    if reasoning := delta.reasoning_content or delta.reasoning or delta.thinking:
+    if reasoning := delta.reasoning_content or delta.reasoning or delta.thinking or delta.reasoning_text:
         return reasoning
     return _detailed(delta.reasoning_details) if delta.reasoning_details else None
 
@@ -96,11 +97,15 @@ def lenient_chunks(data: bytes) -> list[Chunk]:
     looks like JSON and is none.
     """
     text = data.decode("utf-8", "replace").strip()
+    while text.startswith("data:"):  # a gateway that has wrapped events in events
+        text = text.removeprefix("data:").lstrip()
     if not text.startswith(("{", "[")):
         return []
     try:
         return [_from_object(json.loads(text, strict=False))]
     except ValueError:
+        if several := _objects_in(text):
+            return list(map(_from_object, several))
         # A server that ends its events with one line end: to the standard they are one event of many lines.
         lines = [line for line in text.split("\n") if line.startswith("{")]
         if len(lines) == 1 and not text.endswith("[DONE]"):
@@ -108,10 +113,24 @@ def lenient_chunks(data: bytes) -> list[Chunk]:
         return [_from_object(json.loads(line, strict=False)) for line in lines]
 
 
+def _objects_in(text: str) -> list[Any]:
+    """The objects that stand in one line behind each other; none where anything else is there."""
+    found, at, decoder = [], 0, json.JSONDecoder(strict=False)
+    while "\n" not in text and text.startswith("{", at):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError:
+            return []
+        found.append(value)
+    return found if at == len(text) else []
+
+
 def _from_object(found: Any) -> Chunk:
     if not isinstance(found, dict):
         return Chunk()
     choices = found.get("choices")
+    if isinstance(choices, dict):
+        choices = [choices]
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
     read = None
     if choice is not None:
@@ -153,7 +172,8 @@ def _from_delta(delta: Any) -> ChunkDelta | None:
     if not isinstance(delta, dict):
         return None
     content = delta.get("content")
-    reasoning = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("thinking")
+    names = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+    reasoning = next(filter(None, map(delta.get, names)), None)
     return ChunkDelta(
         content=_said(content),
         # Mistral's reasoning models think inside a list of content parts.

@@ -28,6 +28,9 @@ from lianhua.models.thoughts import ThoughtSplitter
 from lianhua.models.unicode_mender import UnicodeMender
 from lianhua.sse import Decoder, Event
 
+# What stands in an event that only says that it is the last.
+_NOTHING = (b"", b"{}", b"null", b"[DONE]", b"done", b"true")
+
 
 class ReplyReader:
     """Reads one reply. `done` once the server said that no more follows, `finish_reason` once the model did and nothing
@@ -114,7 +117,7 @@ class ReplyReader:
         batch = self._batch
         for event in events:
             data = event.data
-            if data.startswith(b"[DONE]"):
+            if data.startswith(b"[DONE]") or (event.name == "done" and data in _NOTHING):
                 self.done = True
                 break
             if event.name == "error":
@@ -182,7 +185,7 @@ class ReplyReader:
             self._take_odd(chunk, data, True, batch)
         if not chunks and is_plain_error(data):
             self._fail(data)
-        self.done = data.endswith(b"\n[DONE]")
+        self.done = data.endswith(b"\n[DONE]") or data.strip(b' "').upper() == b"[DONE]"
 
     def _take_odd(self, chunk: Chunk, data: bytes, odd: bool, batch: DeltaBatch) -> None:
         """A chunk that may hold no reply: then it may be an error of any shape."""
@@ -248,7 +251,7 @@ class ReplyReader:
             self._add(ReasoningDelta, self._reasoning.mend(reasoning, odd), self._reasoning_growth, batch)
         if content:
             self._add(TextDelta, self._text.mend(content, odd), self._text_growth, batch)
-        if delta.refusal:
+        if delta.refusal and delta.refusal != content:
             batch.add(TextDelta, self._text.mend(delta.refusal, odd))
         self._note_what_is_no_text(delta, batch)
 

@@ -2,7 +2,8 @@
 
 A server that takes them out itself sends them in a field of their own. The marks are those of the models' chat
 templates: Qwen, DeepSeek and GLM (`<think>`), Magistral (`[THINK]`), Seed (`<seed:think>`), Kimi (`◁think▷`), Cohere
-(`<|START_THINKING|>`), OpenThinker (`<|begin_of_thought|>`), gpt-oss (harmony channels), and what people prompt for.
+(`<|START_THINKING|>`), OpenThinker (`<|begin_of_thought|>`), Gemma 4 (`<|channel>thought`), gpt-oss (harmony channels),
+and what people prompt for.
 """
 
 import re
@@ -22,6 +23,7 @@ PAIRS: Final = {
     "◁think▷": "◁/think▷",
     "<|start_thinking|>": "<|end_thinking|>",
     "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|channel>thought": "<channel|>",
 }
 # Harmony (openai/harmony, "Chat Format"): `<|start|>role<|channel|>name<|message|>text`, and one of three ends.
 _HARMONY_STARTS: Final = ("<|channel|>", "<|start|>")
@@ -196,7 +198,7 @@ class ThoughtSplitter:
                 return bare
             self._closing, self._step = PAIRS[mark], ThoughtSplitter._think
             return bare[len(mark) :]
-        if (closing := _CLOSING.match(bare)) and not self._has_thought:  # of no thoughts at all
+        if closing := _CLOSING.match(bare):  # of no thoughts at all, or of those before once more
             return self._behind(closing[0], bare[closing.end() :])
         if len(text) - len(bare) <= SPACE_CHARS and _may_begin(bare, (*_OPENINGS, *_CLOSINGS)):
             self._held = text
