@@ -14,6 +14,7 @@ from lianhua.errors import (
     ModelRefused,
     ModelUnavailable,
 )
+from lianhua.models import openai
 from lianhua.models.openai import OpenAIModel
 from lianhua.models.port import Finish, GenerationOptions, TextDelta
 from tests.models.asking import HELLO, HELLO_DELTAS, INFO, KEY, PLAIN, PROMPT, QUICK, Ask, said, taken
@@ -128,6 +129,45 @@ async def test_what_a_server_does_not_take_is_left_out_from_then_on(
     for body in later:
         assert missing not in body
         assert renamed is None or body[renamed] == 9
+
+
+async def test_a_value_that_is_refused_is_left_out_of_its_own_request_only(
+    model_at: Callable[..., OpenAIModel],
+) -> None:
+    words = "Invalid 'temperature': decimal above maximum value. Expected a value <= 1, but got 1.8 instead."
+    async with Upstream(answer(400, {"error": {"message": words}}), HELLO) as upstream:
+        model = model_at(upstream.base_url)
+        assert await said(model, GenerationOptions(temperature=1.8, top_p=0.9)) == HELLO_DELTAS
+        assert await said(model, GenerationOptions(temperature=0.5, top_p=0.9)) == HELLO_DELTAS
+        _, again, another = [request.json for request in upstream.requests]
+    assert "temperature" not in again
+    assert again["top_p"] == 0.9
+    assert (another["temperature"], another["top_p"]) == (0.5, 0.9)
+
+
+async def test_a_value_of_the_operators_that_is_refused_is_left_out_too(model_at: Callable[..., OpenAIModel]) -> None:
+    words = "temperature: Input should be less than or equal to 1"
+    async with Upstream(answer(400, {"error": {"message": words}}), HELLO) as upstream:
+        model = model_at(upstream.base_url, extra_body={"temperature": 1.8})
+        assert await said(model) == HELLO_DELTAS
+        assert [request.json.get("temperature") for request in upstream.requests] == [1.8, None]
+
+
+async def test_what_a_server_refused_is_tried_again_after_a_while(
+    model_at: Callable[..., OpenAIModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "DIALECT_S", 0.2)
+    words = "Unsupported parameter: 'temperature' is not supported with this model."
+    options = GenerationOptions(temperature=0.5)
+    async with Upstream(answer(400, {"error": {"message": words}}), HELLO) as upstream:
+        model = model_at(upstream.base_url)
+        assert await said(model, options) == HELLO_DELTAS
+        assert await said(model, options) == HELLO_DELTAS
+        async with asyncio.timeout(10):
+            while "temperature" not in upstream.requests[-1].json:
+                await asyncio.sleep(0.05)
+                assert await said(model, options) == HELLO_DELTAS
+    assert "temperature" not in upstream.requests[2].json
 
 
 async def test_a_server_that_refuses_every_dialect_is_not_asked_for_ever(ask: Ask) -> None:

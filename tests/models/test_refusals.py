@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from lianhua.models.faults import complaint_in
-from lianhua.models.refusals import refuses_prefill, refuses_roles, window_in
+from lianhua.models.refusals import refused_sampling, refuses_prefill, refuses_roles, takes_no_sampling, window_in
 from lianhua.models.window_size import ListedSize, listed_size
 from tests.strict_template import ALTERNATE, NO_SYSTEM, llama_cpp_error
 
@@ -146,3 +146,52 @@ def test_the_size_of_a_window_is_read_out_of_a_list(body: bytes) -> None:
 )  # fmt: skip
 def test_a_list_that_does_not_say_it_says_nothing(body: bytes) -> None:
     assert listed_size(body, "m") == ListedSize()
+
+
+UNSUPPORTED = (
+    "Unsupported parameter: 'temperature' is not supported with this model.",
+    "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.",
+    "This model has beta-limitations: temperature, top_p and n are fixed at 1, while presence_penalty is fixed at 0.",
+    "Unrecognized request argument supplied: temperature",
+    "`temperature` is deprecated for this model.",
+    "invalid temperature: only 1 is allowed for this model",
+    "openai does not support parameters: ['temperature'], for model=o1. To drop these, set `litellm.drop_params=True`",
+    "[{'type': 'extra_forbidden', 'loc': ('body', 'temperature'), 'msg': 'Extra inputs are not permitted'}]",
+    'Invalid JSON payload received. Unknown name "top_p": Cannot find field.',
+    "Model grok-4 does not support parameter top_p.",
+    "该模型不支持 temperature 参数",
+)
+OUT_OF_RANGE = (
+    "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead.",
+    "3 is greater than the maximum of 2 - 'temperature'",
+    "Unable to submit request because it has a temperature value of 3 but the supported range is from 0 (inclusive) to "
+    "2.0001 (exclusive). Update the value and try again.",
+    "temperature must be non-negative, got -1.0.",
+    "top_p must be in (0, 1], got 2.0.",
+    "temperature: range: 0..1",
+    "[{'loc': ('body', 'temperature'), 'msg': 'Input should be less than or equal to 1'}]",
+    "invalid request: temperature must be between 0 and 5.0 inclusive.",
+    "Temperature should be in [0.0, 2.0)",
+    "Invalid temperature value, the valid range of temperature is [0, 2]",
+    "temperature 3 is not supported: it must be at most 1.5",
+    "temperature 参数不支持当前值，取值范围为 (0, 1)",
+    "`temperature` must be strictly positive",
+)
+
+
+@pytest.mark.parametrize("words", UNSUPPORTED)
+def test_a_parameter_that_no_model_of_the_server_takes_is_told_from_a_value(words: str) -> None:
+    assert refused_sampling(words.lower())
+    assert takes_no_sampling(words.lower())
+
+
+@pytest.mark.parametrize("words", OUT_OF_RANGE)
+def test_a_value_out_of_range_says_nothing_of_the_parameter(words: str) -> None:
+    assert refused_sampling(words.lower())
+    assert not takes_no_sampling(words.lower())
+
+
+def test_of_two_that_do_not_go_together_one_is_left_out() -> None:
+    words = "`temperature` and `top_p` cannot both be specified for this model. please use only one."
+    assert refused_sampling(words) == {"top_p"}
+    assert not takes_no_sampling(words)

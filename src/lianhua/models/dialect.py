@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from lianhua.models.faults import Complaint
 from lianhua.models.port import GenerationOptions, Prefill
-from lianhua.models.refusals import refuses_roles
+from lianhua.models.refusals import SAMPLING, refused_sampling, refuses_roles, takes_no_sampling
 from lianhua.prompt import JOINT, Prompt, PromptMessage
 
 # How a server made with Starlette tells of an error of its own (500). `transformers serve` tells so of what the chat
@@ -19,13 +19,20 @@ WORDLESS = "internal server error"
 class Dialect(Struct, frozen=True):
     """Which optional parts of the request a server takes: all, until a refusal teaches otherwise.
 
-    Without `system_role` the system prompt is the beginning of the first message of the user's.
+    Without `system_role` the system prompt is the beginning of the first message of the user's. Without `sampling` none
+    of `SAMPLING` is sent; `too_much` are those of it whose values were refused, in one request alone (`lasting`).
     """
 
     usage: bool = True
     sampling: bool = True
     system_role: bool = True
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    too_much: frozenset[str] = frozenset()
+
+    @property
+    def lasting(self) -> "Dialect":
+        """What holds for other requests too: another persona's values may be fine."""
+        return msgspec.structs.replace(self, too_much=frozenset())
 
     def without(self, complaint: Complaint) -> "Dialect | None":
         """The dialect to ask in after a refusal; None where `complaint` names nothing that could be left out."""
@@ -34,8 +41,11 @@ class Dialect(Struct, frozen=True):
         # OpenAI's reasoning models refuse the older name, and any temperature but their own.
         if self.max_tokens == "max_tokens" and "max_completion_tokens" in complaint.words:
             return msgspec.structs.replace(self, max_tokens="max_completion_tokens")
-        if self.sampling and ("temperature" in complaint.words or "top_p" in complaint.words):
+        refused = refused_sampling(complaint.words)
+        if self.sampling and refused and takes_no_sampling(complaint.words):
             return msgspec.structs.replace(self, sampling=False)
+        if self.sampling and not refused <= self.too_much:
+            return msgspec.structs.replace(self, too_much=self.too_much | refused)
         return self._without_system_role(complaint)
 
     def after(self, status: int, complaint: Complaint) -> "Dialect | None":
@@ -72,9 +82,9 @@ def request_body(
         body["temperature"] = options.temperature
     if options.top_p is not None:
         body["top_p"] = options.top_p
-    if not dialect.sampling:
-        body.pop("temperature", None)
-        body.pop("top_p", None)
+    for name in SAMPLING:
+        if not dialect.sampling or name in dialect.too_much:
+            body.pop(name, None)
     if options.max_tokens is not None:
         body[dialect.max_tokens] = options.max_tokens
     return msgspec.json.encode(body)

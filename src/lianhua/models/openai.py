@@ -51,6 +51,8 @@ ASK_FOR_SIZE_TOKENS = 1_536
 # What that may take, and how often it is tried where the server does not say.
 SIZE_S = 2.0
 SIZE_TRIES = 3
+# What a server refused it may take later: behind the same name there may be another model by then.
+DIALECT_S = 3_600.0
 DEFAULT_LIMITS = Limits()
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -85,6 +87,7 @@ class OpenAIModel:
         self._keep_connections = keep_connections
         self._proxy = proxy
         self._dialect = Dialect()
+        self._dialect_until_s = 0.0  # by the event loop's clock
         self._size_tries = SIZE_TRIES if info.window == "guessed" else 0
         self._connections: Connections | None = None
         self._request = b""  # how each begins
@@ -197,6 +200,8 @@ class OpenAIModel:
         self, connections: Connections, prompt: Prompt, options: GenerationOptions, deadline: float, tries: Tries
     ) -> Connection:
         """The connection on which a 2xx answer begins. What it took to get one is remembered."""
+        if asyncio.get_running_loop().time() > self._dialect_until_s:
+            self._dialect = Dialect()
         dialect, refused = self._dialect, None
         while True:
             if not tries.begin(asyncio.get_running_loop().time()):
@@ -206,7 +211,8 @@ class OpenAIModel:
             try:
                 await self._post(connection, body, deadline)
                 if 200 <= connection.status < 300:
-                    self._dialect = dialect
+                    if refused:
+                        self._learn_dialect(dialect.lasting)
                     return connection
                 soon = min(deadline, asyncio.get_running_loop().time() + self._limits.connect_s)
                 complaint = complaint_in(await read_start(body_of(connection), ERROR_BODY_BYTES, soon))
@@ -236,8 +242,13 @@ class OpenAIModel:
         complaint = failed.fault.complaint
         if failed.of_status or complaint is None or (other := self._dialect.after(500, complaint)) is None:
             return False
-        self._dialect = other
+        self._learn_dialect(other)
         return True
+
+    def _learn_dialect(self, dialect: Dialect) -> None:
+        if dialect != self._dialect:
+            self._dialect = dialect
+            self._dialect_until_s = asyncio.get_running_loop().time() + DIALECT_S
 
     def _of_prefill(self, complaint: Complaint, prompt: Prompt) -> bool:
         goes_on = self._info.prefill is not None and prompt.messages[-1].role == "assistant"

@@ -1,4 +1,5 @@
-"""What a model server's words say of how it wants to be asked: which roles it takes, how large its window is. Pure.
+"""What a model server's words say of how it wants to be asked: which roles and parameters it takes, how large its
+window is. Pure.
 
 The words come in lower case, as `faults` reads them. They are those of real servers and of the templates that they
 render; a template's own words arrive inside others ("Jinja Exception: ...", "Template error: ...").
@@ -50,6 +51,39 @@ _PREFILL = re.compile(
     r"|(?:extra (?:inputs|fields)|unexpected|unknown|unrecognized).{0,60}\bprefix\b"
 )
 
+# How the next token is drawn: personas choose the values.
+SAMPLING = ("temperature", "top_p")
+# A parameter that a model does not take at all, or with its default only. OpenAI ("Unsupported parameter: 'temperature'
+# is not supported with this model.", "'temperature' does not support 0.7 with this model. Only the default (1) value is
+# supported.", "temperature, top_p and n are fixed at 1", "Unrecognized request argument supplied: temperature"),
+# Anthropic ("`temperature` is deprecated for this model."), Moonshot ("invalid temperature: only 1 is allowed for this
+# model"), xAI ("Argument not supported"), LiteLLM ("does not support parameters: ['temperature']"), pydantic ("Extra
+# inputs are not permitted"), Gemini ("Unknown name \"temperature\": Cannot find field").
+_UNSUPPORTED = re.compile(
+    r"unsupported|(?:not|n't) (?:be )?(?:support|allow|permit|accept|available|configurable|applicable)"
+    r"|(?:not|n't) (?:a )?(?:recogni[sz]ed|valid parameter)"
+    r"|unrecogni[sz]ed|unknown (?:name|field|parameter|argument)|cannot find field"
+    r"|unexpected (?:keyword|field|parameter)"
+    r"|extra[_ ](?:inputs|fields|forbidden)|deprecated|fixed (?:at|to)|only (?:the )?default"
+    r"|only [\d.]+ is (?:allowed|supported|accepted)"
+    r"|(?:must|should|has to|can only) be (?:exactly |equal to )?1(?:\.0)?\b"
+    r"|不支持|无法识别"
+)
+# A value outside of what the model takes. Any of the words above may come with it ("3 is not supported, the range is").
+# OpenAI ("Expected a value <= 2, but got 3 instead."), Gemini ("the supported range is from 0 (inclusive) to ..."),
+# vLLM ("temperature must be non-negative", "top_p must be in (0, 1]"), Anthropic ("temperature: range: 0..1"), pydantic
+# ("Input should be less than or equal to 1"), Cohere ("must be between 0 and 5.0 inclusive"), DashScope ("should be in
+# [0.0, 2.0)").
+_RANGE = re.compile(
+    r"\brange\b|between|less than|greater than|at (?:most|least)|lower than|higher than|larger than|smaller than"
+    r"|above|below|maximum|minimum|exceed|too (?:high|low|large|small)|out of (?:bounds|range)|non-?(?:negative|zero)"
+    r"|positive|negative|[<>≤≥]|(?:be|is) (?:with)?in [\[(]|(?:integer|number|decimal|float)\b|范围|大于|小于|区间"
+)
+# Anthropic and Bedrock: "`temperature` and `top_p` cannot both be specified for this model."
+_NOT_BOTH = re.compile(
+    r"(?:not|n't) both|(?:only|either) one of|mutually exclusive|not (?:be )?(?:\w+ )?together|simultaneously"
+)
+
 # What says how large the window is, the surest first. The number is the last thing matched, perhaps with commas.
 _SIZES = tuple(
     re.compile(pattern)
@@ -76,6 +110,17 @@ LARGEST_WINDOW_TOKENS = 100_000_000
 def refuses_roles(words: str) -> bool:
     """Whether the roles of the messages, or their order, are what a server does not take."""
     return bool(_ROLES.search(words) or _TEMPLATE.search(words))
+
+
+def refused_sampling(words: str) -> frozenset[str]:
+    """Which of `SAMPLING` a refusal is about. Where two do not go together, it is the last one that can be missed."""
+    named = [name for name in SAMPLING if name in words]
+    return frozenset(named[-1:] if _NOT_BOTH.search(words) else named)
+
+
+def takes_no_sampling(words: str) -> bool:
+    """Of a refusal that names one of `SAMPLING`: whether no value of it would do, rather than not the one that came."""
+    return bool(_UNSUPPORTED.search(words)) and not (_RANGE.search(words) or _NOT_BOTH.search(words))
 
 
 def refuses_prefill(words: str) -> bool:
