@@ -180,7 +180,9 @@ class ChatService:
         return await self._conversations.touch(conversation_id, user, Change(conversation_id, "changed"))
 
     async def pin_message(self, user: str, conversation_id: str, message_id: str, *, pinned: bool) -> Placed:
-        """A pinned message is kept and is in every prompt of its branch. Raises `InvalidRequest`."""
+        """A pinned message is kept as long as its conversation, and is in every prompt of its branch. Raises
+        `InvalidRequest`.
+        """
         placed = await self._branches.pin(conversation_id, user, message_id, pinned=pinned)
         await self._conversations.touch(conversation_id, user, Change(conversation_id, "changed"))
         return placed

@@ -182,7 +182,7 @@ def test_a_pinned_message_outlives_those_around_it(new_talk: NewTalk, start_serv
     other = talk.tab()
     talk.page.bring_to_front()
     tool(talk.own, "Pin").click()
-    expect(talk.status).to_have_text("Pinned: it is kept for good.")
+    expect(talk.status).to_have_text("Pinned: it is kept as long as the conversation.")
     pressed = re.compile("true")
     expect(other.own.get_by_role("button", name="Pin")).to_have_attribute("aria-pressed", pressed)
     for number in range(3):

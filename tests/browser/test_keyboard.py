@@ -99,7 +99,7 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(told: Talk, mo
     keys.do("Copy")
     expect(told.status).to_have_text("Copied")
     keys.do("Pin", told.replies)
-    expect(told.status).to_have_text("Pinned: it is kept for good.")
+    expect(told.status).to_have_text("Pinned: it is kept as long as the conversation.")
     keys.do("What was sent", key="Space")
     expect(page.locator(".sent-row").first).to_be_visible()
     keys.expect_kept()

@@ -33,13 +33,14 @@ from lianhua.store.journal import (
     StopAsked,
     TurnJournal,
 )
-from lianhua.store.keys import ConversationKeys
+from lianhua.store.keys import ConversationKeys, list_keys
 from lianhua.store.nodes import Nodes
 from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
 
 OWNER = "ann"
 WEEK_S = 7 * 86_400
 CONVERSATION = "5f0c5a0e-0000-4000-8000-000000000001"
+OTHER = "5f0c5a0e-0000-4000-8000-000000000002"
 ACCOUNT = ContextAccount(100, 10, 0, ())
 
 
@@ -521,6 +522,50 @@ async def test_all_of_a_conversations_keys_expire_in_the_same_moment(house: Hous
     conversation = await house.conversations.get(CONVERSATION, OWNER)
     assert moments == {int((conversation.expires_at or 0) * 1000)}
     assert conversation.expires_at == pytest.approx(conversation.updated_at + WEEK_S, abs=0.01)
+
+
+AHEAD_S = 30 * 86_400
+
+
+async def used_a_month_ahead(house: House) -> float:
+    """The conversation as the store has it whose clock has fallen back by a month since its last activity: the moment
+    at which it expires.
+    """
+    await house.finish(await house.open(1), 1)
+    keys = ConversationKeys(CONVERSATION)
+    used = (await house.conversations.get(CONVERSATION, OWNER)).updated_at + AHEAD_S
+    await house.client.hset(keys.meta, mapping={"updated_at": f"{used:.6f}", "expires_at": f"{used + WEEK_S:.6f}"})
+    for name in keys.lasting:
+        await house.client.pexpireat(name, int((used + WEEK_S) * 1000))
+    await house.conversations.touch(CONVERSATION, OWNER, Change(CONVERSATION, "changed"))
+    return used + WEEK_S
+
+
+@pytest.mark.parametrize("activity", ["turn", "title", "pin and unpin", "clear"])
+async def test_a_clock_that_is_behind_shortens_no_expiry(house: House, activity: str) -> None:
+    expires = await used_a_month_ahead(house)
+    match activity:
+        case "turn":
+            await house.finish(await house.open(2, head="r1"), 2)
+        case "title":
+            await house.conversations.update(CONVERSATION, OWNER, {"title": "another"})
+        case "pin and unpin":
+            await house.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
+            await house.conversations.update(CONVERSATION, OWNER, {"pinned": "0"})
+        case "clear":
+            await house.conversations.erase(CONVERSATION, OWNER, keep_conversation=True)
+    conversation = await house.conversations.get(CONVERSATION, OWNER)
+    assert conversation.expires_at == pytest.approx(expires, abs=0.01)
+    assert conversation.updated_at == pytest.approx(expires - WEEK_S, abs=0.01)
+    for name in ConversationKeys(CONVERSATION).lasting:
+        if await house.client.exists(name):
+            assert await house.client.pexpiretime(name) == pytest.approx(expires * 1000, abs=10)
+
+
+async def test_a_clock_that_is_behind_does_not_shorten_the_list(house: House) -> None:
+    expires = await used_a_month_ahead(house)
+    await house.conversations.create(OTHER, OWNER, "assistant", None, "")
+    assert await house.client.pexpiretime(list_keys(OWNER)[0]) == pytest.approx(expires * 1000, abs=10)
 
 
 async def test_no_limit_means_no_expiry(client: Redis, nodes: Nodes) -> None:

@@ -35,7 +35,9 @@ async def change_message(
     message_id: Annotated[str, Path(description="A message's id", max_length=200)],
     body: MessagePatch,
 ) -> MessageOut:
-    """Pins a message, or lets it go. A pinned one is kept, and is in every prompt of its branch with room for it."""
+    """Pins a message, or lets it go. A pinned one is kept as long as its conversation, and is in every prompt of its
+    branch with room for it.
+    """
     placed = await service.pin_message(user, conversation_id, message_id, pinned=body.pinned)
     return message_out(placed, prices)
 

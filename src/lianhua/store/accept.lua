@@ -24,7 +24,7 @@ if running[1] then
   local expired = tonumber(running[5]) < at and '1' or '0'
   return {'busy', running[1], running[3], running[4], running[2] == body_hash and '1' or '0', expired}
 end
-local head = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'title')
+local head = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'title', 'updated_at')
 if ARGV[5] ~= '*' and head[1] ~= ARGV[5] then return {'moved'} end
 
 -- The branch and the depth of the message that this one is to hang below.
@@ -69,7 +69,7 @@ end
 
 redis.call('HSET', turns, turn_id, splice(ARGV[14], '"started_at":' .. stamp(at)))
 redis.call('HSET', idempotency, key, body_hash .. ' ' .. turn_id .. ' ' .. question .. ' ' .. ARGV[10])
-redis.call('HSET', meta, 'head', question, 'depth', depth, 'branch', branch, 'updated_at', stamp(at),
+redis.call('HSET', meta, 'head', question, 'depth', depth, 'branch', branch, 'updated_at', stamp(used_at(at, head[5])),
   't.id', turn_id, 't.hash', body_hash, 't.user', question, 't.reply', ARGV[10], 't.epoch', '1', 't.seq', '0',
   't.worker', ARGV[11], 't.lease', stamp(at + tonumber(ARGV[12])), 't.stop', '0', 't.losses', '0',
   't.started', stamp(at), 't.at', branch .. ' ' .. depth)

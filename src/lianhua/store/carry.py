@@ -344,6 +344,11 @@ def _new_lists(owner: str, mark: str) -> tuple[str, str]:
     return f"{listed}:{mark}", f"{listed}:{mark}:pinned"
 
 
+def _last_used(conversation: PortableConversation) -> float:
+    """The moment that its expiry is counted from: a file may say any, but not one that is still to come."""
+    return min(conversation.updated_at, time.time())
+
+
 def staged(conversation: PortableConversation, retention: Retention) -> Staged:
     """A conversation as the store keeps one, as far as retention lets it in."""
     cap = 0 if conversation.pinned else retention.messages
@@ -357,7 +362,7 @@ def staged(conversation: PortableConversation, retention: Retention) -> Staged:
         "role": conversation.role,
         "model": conversation.model or "",
         "created_at": f"{conversation.created_at:.6f}",
-        "updated_at": f"{conversation.updated_at:.6f}",
+        "updated_at": f"{_last_used(conversation):.6f}",
         "pinned": "1" if conversation.pinned else "0",
         "head": current.id if current else "",
         "depth": str(current.depth if current else -1),
@@ -376,7 +381,7 @@ def staged(conversation: PortableConversation, retention: Retention) -> Staged:
         tree[f"c:{parent or '-'}"] = " ".join(message.id for message in row)
     return Staged(
         conversation.id,
-        conversation.updated_at,
+        _last_used(conversation),
         conversation.pinned,
         [part for pair in meta.items() for part in pair],
         [part for pair in tree.items() for part in pair],
@@ -434,7 +439,7 @@ def _additions(
     settle: bool,
 ) -> Iterator[list[Argument]]:
     """The calls that add messages, parents first; `settle`: one at least."""
-    updated_at = f"{conversation.updated_at:.6f}"
+    updated_at = f"{_last_used(conversation):.6f}"
     head: list[Argument] = [owner, updated_at, retention.seconds, retention.messages, conversation.title]
     args, size = list(head), 0
     for message in messages:

@@ -6,11 +6,7 @@ local listed, pinned, feed = KEYS[1], KEYS[2], KEYS[3]
 redis.call('ZUNIONSTORE', listed, 2, listed, KEYS[4], 'AGGREGATE', 'MAX')
 redis.call('SUNIONSTORE', pinned, pinned, KEYS[5])
 redis.call('UNLINK', KEYS[4], KEYS[5])
-if tonumber(ARGV[1]) > 0 and redis.call('SCARD', pinned) == 0 then
-  redis.call('EXPIRE', listed, math.ceil(tonumber(ARGV[1])))
-else
-  redis.call('PERSIST', listed)
-end
+keep_list(listed, pinned, tonumber(ARGV[1]))
 if ARGV[4] == '1' then redis.call('DEL', feed) end -- a cursor that it does not know makes a tab read all anew
 for i = 5, #ARGV do redis.call('XADD', feed, 'MAXLEN', '~', ARGV[2], '*', 'c', ARGV[i]) end
 redis.call('EXPIRE', feed, ARGV[3])

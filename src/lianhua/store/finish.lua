@@ -4,7 +4,7 @@
 -- retention_s, retention_messages, linger_s, model, prompt_tokens, completion_tokens, estimated (1 or 0)
 local meta, messages, order, turns, idempotency, lingering, tree, grams, log, text, reasoning = unpack(KEYS)
 local turn = redis.call('HMGET', meta, 't.id', 't.epoch', 't.worker', 't.user', 't.started', 't.first', 't.at', 'head',
-  'usage')
+  'usage', 'updated_at')
 local refused = refusal(turn, ARGV[1], ARGV[2], ARGV[3])
 if refused then return refused end
 -- What is kept as the reply must be what viewers saw, to the byte.
@@ -23,7 +23,7 @@ redis.call('HSET', messages, ARGV[6], turn[4] .. ' ' .. ARGV[1] .. ' ' .. branch
   .. splice(ARGV[7], '"timestamp":' .. stamp(at) .. ',"n":' .. depth + 1))
 redis.call('ZADD', order, redis.call('HINCRBY', meta, 'last', 1), ARGV[6])
 redis.call('HSET', turns, ARGV[1], splice(ARGV[8], times))
-redis.call('HSET', meta, 'updated_at', stamp(at))
+redis.call('HSET', meta, 'updated_at', stamp(used_at(at, turn[10])))
 if turn[8] == turn[4] then -- else somebody has turned to another branch meanwhile
   redis.call('HSET', meta, 'head', ARGV[6], 'depth', depth + 1, 'branch', branch)
 end

@@ -17,9 +17,5 @@ if ARGV[5] ~= '' then
   redis.call('EXPIRE', KEYS[3], ARGV[7])
   ring(KEYS[1])
 end
-if tonumber(ARGV[4]) > 0 and redis.call('SCARD', KEYS[2]) == 0 then
-  redis.call('EXPIRE', KEYS[1], math.ceil(tonumber(ARGV[4])))
-else
-  redis.call('PERSIST', KEYS[1])
-end
+keep_list(KEYS[1], KEYS[2], tonumber(ARGV[4]))
 return {'ok'}

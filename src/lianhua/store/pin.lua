@@ -1,4 +1,4 @@
--- Pins a message: retention leaves it, and prompts always have it. Or lets it go again, back to its place by age.
+-- Pins a message: it is not dropped while its conversation lasts, and prompts always have it. Or lets it go again, back to its place by age.
 -- KEYS meta, messages, order, tree   ARGV owner, message_id, pinned (1 or 0), at most so many
 local meta, messages, order, tree = unpack(KEYS)
 local state = redis.call('HMGET', meta, 'owner', 'pins')

@@ -37,10 +37,18 @@ local function free(meta)
     't.started', 't.first', 't.losses', 't.claim', 't.at')
 end
 
--- Moves the expiry of all of a conversation's keys together; without a limit, or pinned, they stay.
+-- When something was last used that is used now: a clock that is behind, as after a start without a battery, makes
+-- nothing older than it was. `before` is the time that is stored, false for none.
+local function used_at(at, before)
+  return math.max(at, tonumber(before) or 0)
+end
+
+-- Moves the expiry of all of a conversation's keys together; without a limit, or pinned, they stay. Activity never
+-- shortens it while the clock is behind the conversation's own last activity.
 local function keep(meta, keys, retention_s, at)
-  local expires = ''
-  if retention_s > 0 and redis.call('HGET', meta, 'pinned') ~= '1' then
+  local state, expires = redis.call('HMGET', meta, 'pinned', 'updated_at'), ''
+  at = used_at(at, state[2])
+  if retention_s > 0 and state[1] ~= '1' then
     expires = stamp(at + retention_s)
   end
   redis.call('HSET', meta, 'expires_at', expires)
@@ -50,6 +58,16 @@ local function keep(meta, keys, retention_s, at)
     else
       redis.call('PEXPIREAT', key, math.floor((at + retention_s) * 1000))
     end
+  end
+end
+
+-- The list of a user's conversations expires after the last of them; not at all while one of them is pinned.
+local function keep_list(listed, pinned, retention_s)
+  if retention_s > 0 and redis.call('SCARD', pinned) == 0 then
+    local newest = redis.call('ZREVRANGE', listed, 0, 0, 'WITHSCORES')
+    redis.call('PEXPIREAT', listed, math.ceil((used_at(now(), newest[2]) + retention_s) * 1000))
+  else
+    redis.call('PERSIST', listed)
   end
 end
 

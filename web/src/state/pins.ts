@@ -6,7 +6,7 @@ import { announce, trouble } from "./status.ts";
 import { conversation, replaceMessage } from "./talk.ts";
 import { reportIn } from "./trouble.ts";
 
-/** Pins a message: it is kept, and is in every prompt. Or lets it go. */
+/** Pins a message: it is kept as long as its conversation, and is in every prompt. Or lets it go. */
 export async function pin(message: ShownMessage, isPinned: boolean): Promise<void> {
   const id = conversation.peek()?.id;
   if (id === undefined || message.id === null) return;
