@@ -6,7 +6,7 @@
     │   ├── InvalidRequest ── FileCut, FileDamaged, NothingImported       a file to import
     │   ├── UnknownRole, UnknownModel, MessageTooLong
     │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
-    │   ├── TurnInProgress, IdempotencyMismatch
+    │   ├── TurnInProgress, IdempotencyMismatch, MessageErased
     │   └── CrossSite, ForeignHost, Forbidden, NotAuthenticated, PayloadTooLarge, HeadTooLarge
     ├── Unavailable              the caller tries again later
     │   └── StoreUnavailable, Overloaded, Draining
@@ -113,6 +113,12 @@ class TurnInProgress(Refused):
 
 class IdempotencyMismatch(Refused):
     code = "idempotency_mismatch"
+
+
+class MessageErased(Refused):
+    """The same request was taken before, and what came of it has been cleared: it is not brought back."""
+
+    code = "message_erased"
 
 
 class CrossSite(Refused):

@@ -123,8 +123,10 @@ class Job:
         return self.prompt.language
 
     def stop(self, reason: StopReason) -> None:
-        """Ends the model's part at once; what came so far is kept. The first reason counts."""
-        if self.stop_reason is None:
+        """Ends the model's part at once; what came so far is kept. The first reason counts, but what somebody wants to
+        stop is not handed over.
+        """
+        if self.stop_reason is None or (reason == "stopped" and self.stop_reason == "handed_over"):
             self.stop_reason = reason
         if self._limit:
             limit, self._limit = self._limit, None  # it can be moved only once

@@ -5,6 +5,8 @@ import logging
 import time
 from typing import Final, Literal
 
+import msgspec
+
 from lianhua.aftermath import Aftermath
 from lianhua.errors import LianhuaError, Unavailable
 from lianhua.job import NOTHING_KEPT, Job, Kept, opening_reasoning
@@ -13,6 +15,7 @@ from lianhua.planner import TurnPlanner
 from lianhua.relay import RETRY_S, STORE_PATIENCE_S
 from lianhua.roles import Roles
 from lianhua.runner import TurnRunner
+from lianhua.stops import UnheardStops
 from lianhua.store.branches import Branches
 from lianhua.store.journal import Claim, Held, TurnJournal
 from lianhua.store.running import RunningTurns
@@ -40,6 +43,7 @@ class Recovery:
         tasks: TurnTasks,
         aftermath: Aftermath,
         running_turns: RunningTurns,
+        stops: UnheardStops,
         on_loss: OnLoss,
         reply_s: float,
     ) -> None:
@@ -51,6 +55,7 @@ class Recovery:
         self._tasks = tasks
         self._aftermath = aftermath
         self._running_turns = running_turns
+        self._stops = stops
         self._on_loss = on_loss
         self._reply_s = reply_s
         self._under_way: dict[str, asyncio.Task[Held | Literal["taken", "ended"]]] = {}
@@ -103,6 +108,8 @@ class Recovery:
             return claim
         if claim is None:
             return "ended"
+        if self._stops.wants(ref):
+            claim = msgspec.structs.replace(claim, stopped=True)
         logger.warning("turn %s: taken over, it has lost %d workers", ref.turn_id, claim.losses)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + STORE_PATIENCE_S

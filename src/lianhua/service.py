@@ -9,7 +9,15 @@ from typing import Final
 from msgspec import Struct
 
 from lianhua.aftermath import Aftermath, title_token
-from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, TurnNotFound, Unavailable
+from lianhua.errors import (
+    ConversationNotFound,
+    Draining,
+    Overloaded,
+    StoreUnavailable,
+    TurnInProgress,
+    TurnNotFound,
+    Unavailable,
+)
 from lianhua.events import Cursor
 from lianhua.feed import Feed
 from lianhua.ground import Ground, find_ground
@@ -20,10 +28,11 @@ from lianhua.planner import Ask, Plan, TurnPlanner, new_id
 from lianhua.recovery import Recovery
 from lianhua.relay import RETRY_S, Relay
 from lianhua.roles import Roles
+from lianhua.stops import UnheardStops
 from lianhua.store.branches import Branches, MessagePage, Placed
 from lianhua.store.changes import Change, Changes
 from lianhua.store.conversations import ConversationPage, ConversationStore
-from lianhua.store.journal import FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
+from lianhua.store.journal import FROM_START, Accepted, Busy, Moved, NewTurn, StopAsked, TurnJournal
 from lianhua.store.keys import worker_channel
 from lianhua.store.preferences import NOTHING_PREFERRED, PreferenceStore
 from lianhua.store.running import RunningTurns
@@ -61,6 +70,7 @@ class ChatService:
         planner: TurnPlanner,
         tasks: TurnTasks,
         running_turns: RunningTurns,
+        stops: UnheardStops,
         recovery: Recovery,
         mirrors: Mirrors,
         wakeups: Wakeups,
@@ -78,6 +88,7 @@ class ChatService:
         self._planner = planner
         self._tasks = tasks
         self._running_turns = running_turns
+        self._stops = stops
         self._recovery = recovery
         self._mirrors = mirrors
         self._wakeups = wakeups
@@ -114,6 +125,7 @@ class ChatService:
         """Gives turns `grace_s`, less when `hurry` is set, then ends them as `interrupted` with their text kept."""
         self.drain()
         await asyncio.gather(self._recovery.close(RECOVERY_WAIT_S), self._tasks.close(grace_s, hurry))
+        await self._stops.close()
         await self._aftermath.stop()
         await self._upkeep.stop()
         await self._mirrors.stop()
@@ -188,7 +200,18 @@ class ChatService:
         return placed
 
     async def erase(self, user: str, conversation_id: str, *, keep_conversation: bool) -> None:
-        """Stops a running reply and removes every text; unless `keep_conversation`, the conversation too."""
+        """Stops a running reply and removes every text; unless `keep_conversation`, the conversation too.
+
+        Deleting what was deleted within the last day is harmless: the answer may have been lost.
+        """
+        try:
+            await self._erase(user, conversation_id, keep_conversation=keep_conversation)
+        except ConversationNotFound:
+            if keep_conversation or not await self._conversations.was_deleted(conversation_id, user):
+                raise
+            await self._conversations.finish_deletion(conversation_id, user)
+
+    async def _erase(self, user: str, conversation_id: str, *, keep_conversation: bool) -> None:
         conversation = await self._conversations.get(conversation_id, user)
         self._aftermath.forget(conversation_id)
         if conversation.running_turn_id:
@@ -322,8 +345,8 @@ class ChatService:
         if job := self._tasks.job(ref, user):
             job.stop("stopped")  # at once, whether or not the store answers
             await self._tasks.ended(ref, STOP_WAIT_S)
-        if not job or self._tasks.job(ref, user):  # it cannot be ended in the store: whoever does so is to know
-            asked = await self._journal.stop(ref, user)
+        if not job or not job.reply:  # it was not ended in the store: whoever does so is to know
+            asked = await self._ask_to_stop(user, ref)
             if asked.state == "running" and not job:
                 await self._wakeups.tell(worker_channel(asked.worker), ref.turn_id)
             elif asked.state == "lost":
@@ -333,3 +356,10 @@ class ChatService:
                 return TurnView("running", view.record, stopping=True)
             await asyncio.sleep(STOP_LOOK_S)  # its worker, another one, hears of it with its next append or renewal
         return view
+
+    async def _ask_to_stop(self, user: str, ref: TurnRef) -> StopAsked:
+        try:
+            return await self._journal.stop(ref, user)
+        except Unavailable:
+            self._stops.add(ref, user)
+            raise

@@ -16,6 +16,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "persona_not_found": ("找不到这个自定义角色", "There is no such persona of your own"),
     "turn_in_progress": ("上一条回复还没有结束", "A reply is still being made in this conversation"),
     "idempotency_mismatch": ("同一个幂等键已用于另一个请求", "This idempotency key was used for another request"),
+    "message_erased": (
+        "这条消息已经收到过，后来被清除了；要再说一次，请重新发送",
+        "This message had been taken and was cleared since; to say it again, send it anew",
+    ),
     "not_authenticated": ("请先登录", "Log in first"),
     "forbidden": ("不允许这样访问", "This is not allowed"),
     "cross_site": ("拒绝来自其他网站的请求", "Requests from other sites are refused"),

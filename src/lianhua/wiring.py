@@ -49,6 +49,7 @@ from lianhua.roles import Roles
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
 from lianhua.settings import DAY_S, Settings, is_loopback
+from lianhua.stops import UnheardStops
 from lianhua.store.branches import Branches
 from lianhua.store.carry import Carrier
 from lianhua.store.changes import Changes
@@ -128,8 +129,9 @@ async def open_chat(
         )
         tasks = TurnTasks(relay, runner, aftermath)
         on_loss, reply_s = settings.on_worker_loss, settings.reply_timeout_s
+        stops = UnheardStops(journal, wakeups)
         recovery = Recovery(
-            journal, branches, roles, planner, runner, tasks, aftermath, running_turns, on_loss, reply_s
+            journal, branches, roles, planner, runner, tasks, aftermath, running_turns, stops, on_loss, reply_s
         )
         mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
         upkeep = Upkeep(journal, relay, runner, tasks, running_turns, recovery, aftermath, wakeups)
@@ -143,6 +145,7 @@ async def open_chat(
             planner,
             tasks,
             running_turns,
+            stops,
             recovery,
             mirrors,
             wakeups,

@@ -116,14 +116,35 @@ async def test_a_cleared_conversation_has_lost_its_title_and_goes_on(alice: Clie
     assert (await alice.get(f"/api/conversations/{conversation}"))["title"] == "again"
 
 
-async def test_a_key_is_free_again_after_clearing(alice: Client) -> None:
+async def test_a_request_that_is_repeated_after_clearing_brings_nothing_back(
+    alice: Client, http_data_dir: Path
+) -> None:
     conversation = await alice.create()
-    first = await alice.send(conversation, "hello", key="k")
-    await alice.read(first.json["events_url"])
+    for text, key in (("hello", f"first-{alice.user}"), ("goodbye", f"second-{alice.user}")):
+        sent = await alice.send(conversation, text, key=key)
+        await alice.read(sent.json["events_url"])
     await erase(alice, conversation, "clear")
-    again = await alice.send(conversation, "another", key="k")
-    assert again.status == 202
-    assert again.json["turn_id"] != first.json["turn_id"]
+    await erase(alice, conversation, "clear")
+    stored = dump(http_data_dir)
+    for text, key in (("hello", f"first-{alice.user}"), ("goodbye", f"second-{alice.user}")):
+        assert key not in stored
+        assert (await alice.send(conversation, text, key=key)).problem == (410, "message_erased")
+        assert (await alice.send(conversation, "another", key=key)).problem == (422, "idempotency_mismatch")
+        query = {"session_id": conversation, "message": text, "turn_key": key}
+        assert (await alice.ask("GET", "/chat/stream", **query)).problem == (410, "message_erased")
+    assert await alice.messages(conversation) == []
+    assert (await alice.say(conversation, "hello")).text  # said anew
+
+
+async def test_a_deletion_may_be_repeated_by_its_owner(alice: Client, bob: Client, http_data_dir: Path) -> None:
+    conversation, path = await alice.create(), "/api/conversations/{}"
+    await erase(alice, conversation, "delete")
+    await erase(alice, conversation, "delete")
+    assert (await bob.ask("DELETE", path.format(conversation))).problem == (404, "conversation_not_found")
+    assert (await alice.ask("GET", path.format(conversation))).problem == (404, "conversation_not_found")
+    cleared = await alice.ask("DELETE", WAYS["clear"].format(conversation))
+    assert cleared.problem == (404, "conversation_not_found")
+    assert conversation not in without_feeds(dump(http_data_dir))
 
 
 async def test_clearing_at_the_same_time_as_sending_leaves_one_or_the_other(alice: Client) -> None:

@@ -24,6 +24,7 @@ from lianhua.relay import STORE_PATIENCE_S, Relay
 from lianhua.roles import Roles
 from lianhua.runner import ReplyLimits, TurnRunner
 from lianhua.service import ChatService
+from lianhua.stops import UnheardStops
 from lianhua.store.branches import Branches
 from lianhua.store.changes import Changes
 from lianhua.store.conversations import ConversationStore, Retention
@@ -83,8 +84,9 @@ async def open_service(
     search = ConversationSearch(database, conversations)
     aftermath = Aftermath(conversations, journal, running_turns, UsageLedger(database), search.sign, titles=titles)
     tasks = TurnTasks(relay, runner, aftermath)
+    stops = UnheardStops(journal, wakeups)
     recovery = Recovery(
-        journal, branches, roles, planner, runner, tasks, aftermath, running_turns, on_loss, reply.seconds
+        journal, branches, roles, planner, runner, tasks, aftermath, running_turns, stops, on_loss, reply.seconds
     )
     mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
     upkeep = Upkeep(journal, relay, runner, tasks, running_turns, recovery, aftermath, wakeups)
@@ -98,6 +100,7 @@ async def open_service(
         planner,
         tasks,
         running_turns,
+        stops,
         recovery,
         mirrors,
         wakeups,

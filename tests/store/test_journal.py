@@ -1,17 +1,21 @@
 """The journal's promises on a real Valkey server."""
 
 import asyncio
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.errors import ConversationNotFound, IdempotencyMismatch, TurnNotFound
+from lianhua.address import parse_address
+from lianhua.errors import ConversationNotFound, IdempotencyMismatch, StoreUnavailable, TurnNotFound
 from lianhua.events import Cursor, End, TextPiece, TurnStarted
 from lianhua.messages import ContextAccount, Conversation, Message
 from lianhua.store.branches import Branches, Placed
 from lianhua.store.changes import Change
+from lianhua.store.connect import open_nodes
 from lianhua.store.conversations import LOOK_EVERY, ConversationStore, Retention
 from lianhua.store.database import Database
 from lianhua.store.journal import (
@@ -33,9 +37,11 @@ from lianhua.store.journal import (
     StopAsked,
     TurnJournal,
 )
-from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.store.keys import ConversationKeys, erased_key, list_keys
 from lianhua.store.nodes import Nodes
 from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
+from tests.servers.proxy import Proxy
+from tests.servers.redis_server import RedisServer
 
 OWNER = "ann"
 WEEK_S = 7 * 86_400
@@ -585,7 +591,12 @@ async def test_erased_means_erased(house: House, keep: bool) -> None:
     left = {key async for key in house.client.scan_iter("*")}
     expected = {f"lianhua:{{{CONVERSATION}}}".encode(), b"lianhua:{user:ann}:conversations"} if keep else set()
     expected.add(b"lianhua:{user:ann}:feed")  # it holds ids and expires by itself
+    hashes = ConversationKeys(CONVERSATION).erased if keep else erased_key(OWNER)  # so that a repeated request is known
+    expected.add(hashes.encode())
     assert left == expected
+    assert 0 < await house.client.ttl(hashes) <= 86_400
+    known = await house.client.hgetall(hashes) if keep else await house.client.zrange(hashes, 0, -1)
+    assert all(re.fullmatch(rb"[0-9a-f]{40,64}", part) for part in [*known, *(known.values() if keep else ())])
     assert await house.journal.append([Append.of(turn.ref, turn.text_piece("more"))]) == ["ended"]
     assert {key async for key in house.client.scan_iter("*")} == expected
     if keep:
@@ -706,3 +717,25 @@ async def test_a_record_can_be_replaced_while_the_turn_runs(house: House) -> Non
     page = await house.journal.read(turn.ref, OWNER, FROM_START)
     assert (page.record.context.budget_tokens, page.record.attempts) == (50, 2)
     assert page.record.started_at is not None
+
+
+async def test_a_deletion_whose_answer_is_lost_is_known_and_cleaned_up_after(tmp_path: Path) -> None:
+    wishes: list[str] = []
+    with RedisServer(tmp_path) as server:
+        async with Proxy(server.port) as proxy:
+            nodes = await open_nodes(parse_address(f"redis://127.0.0.1:{proxy.port}"))
+            conversations = ConversationStore(Database(nodes), Retention(60, 0), lambda: wishes.append("rewrite"))
+            await conversations.create(CONVERSATION, OWNER, "assistant", None, "sesame")
+            proxy.delay_s = 0.1
+            erasing = asyncio.create_task(conversations.erase(CONVERSATION, OWNER, keep_conversation=False))
+            async with Redis(port=server.port) as view:
+                while await view.exists(ConversationKeys(CONVERSATION).meta):
+                    await asyncio.sleep(0.005)
+                proxy.refuse()  # the answer is on its way
+                with pytest.raises(StoreUnavailable):
+                    await erasing
+            assert wishes == ["rewrite"]
+            await proxy.accept()
+            assert await conversations.was_deleted(CONVERSATION, OWNER)
+            assert not await conversations.was_deleted(CONVERSATION, "bob")
+            await nodes.close()

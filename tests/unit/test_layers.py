@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "titles",
         "aftermath",
         "tasks",
+        "stops",
         "recovery",
         "mirror",
         "viewer",

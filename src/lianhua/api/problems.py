@@ -25,6 +25,7 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.TurnNotFound: 404,
     errors.PersonaNotFound: 404,
     errors.TurnInProgress: 409,
+    errors.MessageErased: 410,
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,
     errors.CrossSite: 403,

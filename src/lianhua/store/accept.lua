@@ -1,12 +1,13 @@
 -- Takes a user's message and opens its turn, or says why not. At most one turn runs in a conversation.
--- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams, log
+-- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams, erased, log
 -- ARGV owner, turn_id, key, body_hash, expected_head (`*`: whichever), parent (empty: the root), beside (a child of the
 --      parent, should that be gone; or empty), user_message_id, user_message (empty: that message is there already and
 --      is answered again), reply_message_id, worker, lease_s, first_event, record, title, retention_s,
 --      retention_messages
-local meta, messages, order, turns, idempotency, lingering, tree, grams, log = unpack(KEYS)
+local meta, messages, order, turns, idempotency, lingering, tree, grams, erased, log = unpack(KEYS)
 local turn_id, key, body_hash, question = ARGV[2], ARGV[3], ARGV[4], ARGV[8]
-if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
+local known = redis.call('HMGET', meta, 'owner', 'erased')
+if known[1] ~= ARGV[1] then return {'missing'} end
 
 local prior = redis.call('HGET', idempotency, key)
 if prior then
@@ -16,6 +17,12 @@ if prior then
   local state = redis.call('HMGET', meta, 't.id', 't.epoch', 't.lease')
   local begins = state[1] == turn and state[2] == '1' and tonumber(state[3]) > now()
   return {'same', turn, user, reply, begins and '1' or '0'}
+end
+
+if known[2] then
+  local name, whole = hashed_key(key, body_hash)
+  local gone = redis.call('HGET', erased, name)
+  if gone then return {gone == whole and 'erased' or 'mismatch'} end
 end
 
 local at = now()

@@ -2,6 +2,7 @@
 one.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from lianhua.errors import ConversationNotFound, Overloaded
 from lianhua.messages import Conversation, Spent
 from lianhua.store.changes import PAGE_CHANGES, Change, encode
 from lianhua.store.database import Database
-from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.store.keys import ConversationKeys, erased_key, list_keys
 from lianhua.store.listing import ListWalk
 from lianhua.store.scripts import Argument, Script
 
@@ -25,6 +26,8 @@ _FIELDS = (
 LOOK_EVERY: Final = 16
 LOOK_AT: Final = 8
 CHANGES_TTL_S: Final = 86_400  # of a user to whom nothing happens; a tab that was away for longer reads the list again
+DELETED_S: Final = 86_400  # a deletion that is repeated within that time is answered as the first one was
+MOST_DELETED: Final = 1_000  # of a user
 _usage = msgspec.json.Decoder(dict[str, Spent])
 
 
@@ -53,6 +56,7 @@ class ConversationStore:
         self._changes = 0
         self._create, self._update = Script("create"), Script("update")
         self._erase, self._index, self._retitle = Script("erase"), Script("index"), Script("retitle")
+        self._deleting = Script("deleting")
 
     async def create(self, conversation_id: str, owner: str, role: str, model: str | None, title: str) -> Conversation:
         """A new, empty conversation of `owner`."""
@@ -145,23 +149,50 @@ class ConversationStore:
 
     async def erase(self, conversation_id: str, owner: str, *, keep_conversation: bool) -> None:
         """Removes every text of the conversation, and unless `keep_conversation` the conversation itself."""
-        keys = ConversationKeys(conversation_id)
-        for _ in range(8):  # a turn accepted in between changes the set of keys; nobody wins that race eight times
-            (names,) = await self._database.ask(("ZRANGE", keys.lingering, 0, -1))
-            turn_ids = [name.decode() for name in names]
-            working = [key for turn_id in turn_ids for key in keys.working(turn_id)]
-            args: list[Argument] = [owner, "1" if keep_conversation else "0", self._retention.seconds, *turn_ids]
-            answer = await self._database.run(self._erase, keys.lasting + working, args, durable=True)
-            _check(answer, conversation_id)
-            if answer[0] == b"ok":
-                break
-        else:
-            raise Overloaded("the conversation changes faster than it can be erased")
-        self._erased()
+        if not keep_conversation:
+            await self._note_deletion(conversation_id, owner)
+        try:
+            await self._erase_texts(conversation_id, owner, keep_conversation=keep_conversation)
+        finally:
+            self._erased()  # also where the answer was lost: it may have been done
         if keep_conversation:
             await self.touch(conversation_id, owner, Change(conversation_id, "changed"))
         else:
             await self._list(owner, Change(conversation_id, "deleted"), "", pinned=False)
+
+    async def finish_deletion(self, conversation_id: str, owner: str) -> None:
+        """What follows the deletion of a conversation that is gone, should it have been cut off in between."""
+        self._erased()
+        await self._list(owner, Change(conversation_id, "deleted"), "", pinned=False)
+
+    async def was_deleted(self, conversation_id: str, owner: str) -> bool:
+        """Whether the owner has deleted it within the last day, or begun to."""
+        (score,) = await self._database.ask(("ZSCORE", erased_key(owner), _hashed(conversation_id)))
+        return score is not None
+
+    async def _note_deletion(self, conversation_id: str, owner: str) -> None:
+        """Before it is done: what follows it may be lost."""
+        await self.get(conversation_id, owner)
+        args: list[Argument] = [_hashed(conversation_id), DELETED_S, MOST_DELETED]
+        await self._database.run(self._deleting, [erased_key(owner)], args, durable=True)
+
+    async def _erase_texts(self, conversation_id: str, owner: str, *, keep_conversation: bool) -> None:
+        keys = ConversationKeys(conversation_id)
+        for _ in range(8):  # a turn accepted in between changes the set of keys; nobody wins that race eight times
+            (lingering,) = await self._database.ask(("ZRANGE", keys.lingering, 0, -1))
+            turn_ids = [name.decode() for name in lingering]
+            working = [key for turn_id in turn_ids for key in keys.working(turn_id)]
+            args: list[Argument] = [owner, "1" if keep_conversation else "0", self._retention.seconds, *turn_ids]
+            names = [*keys.lasting, keys.erased, *working]
+            answer = await self._database.run(self._erase, names, args, durable=True)
+            _check(answer, conversation_id)
+            if answer[0] == b"ok":
+                return
+        raise Overloaded("the conversation changes faster than it can be erased")
+
+
+def _hashed(conversation_id: str) -> str:
+    return hashlib.sha256(conversation_id.encode()).hexdigest()
 
 
 def _check(answer: list[Any], conversation_id: str) -> None:

@@ -11,7 +11,14 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from lianhua.errors import ConversationNotFound, IdempotencyMismatch, InvalidRequest, TurnNotFound, Unavailable
+from lianhua.errors import (
+    ConversationNotFound,
+    IdempotencyMismatch,
+    InvalidRequest,
+    MessageErased,
+    TurnNotFound,
+    Unavailable,
+)
 from lianhua.events import Cursor, End, from_log, parse_cursor, to_log
 from lianhua.messages import Message
 from lianhua.store.conversations import Retention
@@ -178,8 +185,9 @@ class TurnJournal:
     async def accept(self, turn: NewTurn) -> Accepted | Busy | Moved:
         """Stores the user's message and opens the turn, or changes nothing.
 
-        Raises `ConversationNotFound`, `IdempotencyMismatch` when the key was used for another body, and
-        `InvalidRequest` when the message that the turn hangs on has been dropped.
+        Raises `ConversationNotFound`, `IdempotencyMismatch` when the key was used for another body, `MessageErased`
+        when what came of it was cleared within the last day, and `InvalidRequest` when the message that the turn hangs
+        on has been dropped.
         """
         keys = ConversationKeys(turn.ref.conversation_id)
         args: list[Argument] = [
@@ -201,7 +209,7 @@ class TurnJournal:
             self._retention.seconds,
             self._retention.messages,
         ]
-        names = [*keys.lasting, keys.log(turn.ref.turn_id)]
+        names = [*keys.lasting, keys.erased, keys.log(turn.ref.turn_id)]
         answer = await self._database.run(self._accept, names, args, durable=True)
         match answer[0]:
             case b"accepted" | b"same" as outcome:
@@ -217,6 +225,8 @@ class TurnJournal:
                 return Moved()
             case b"mismatch":
                 raise IdempotencyMismatch(turn.ref.turn_id)
+            case b"erased":
+                raise MessageErased(turn.ref.turn_id)
             case b"no_message":
                 raise InvalidRequest("message_id", "no such message in this conversation")
         raise ConversationNotFound(turn.ref.conversation_id)

@@ -18,6 +18,7 @@ class ConversationKeys:
         self.lingering = f"{base}:lingering"  # turns whose working keys still exist
         self.tree = f"{base}:tree"  # `c:PARENT` to its children's ids, `b:BRANCH` to where it forks and ends
         self.grams = f"{base}:grams"  # what the search asks before it reads a conversation
+        self.erased = f"{base}:erased"  # for a day: hashes of the idempotency keys whose messages were cleared
 
     @property
     def lasting(self) -> list[str]:
@@ -53,6 +54,11 @@ def list_keys(owner: str) -> list[str]:
     """
     base = f"{PREFIX}:{{user:{owner}}}"
     return [f"{base}:conversations", f"{base}:pinned", f"{base}:feed"]
+
+
+def erased_key(owner: str) -> str:
+    """For a day: hashes of the ids of a user's conversations that were deleted."""
+    return f"{PREFIX}:{{user:{owner}}}:erased"
 
 
 def worker_channel(worker: str) -> str:

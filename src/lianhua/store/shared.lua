@@ -166,6 +166,21 @@ local function title_token(title)
   return 'title:' .. string.sub(redis.sha1hex(title), 1, 8)
 end
 
+-- What is kept of an idempotency key whose message was erased: its hash, and one of it with the body's, from which the
+-- text cannot be guessed as long as the key is a good one.
+local function hashed_key(key, body_hash)
+  return redis.sha1hex(key), redis.sha1hex(key .. ' ' .. body_hash)
+end
+
+-- The same of the first so many keys of a hash, as `HGETALL` gives it.
+local function hashed_keys(used, most)
+  local hashes = {}
+  for i = 1, math.min(#used, 2 * most), 2 do
+    hashes[#hashes + 1] = {hashed_key(used[i], string.match(used[i + 1], '^%S+'))}
+  end
+  return hashes
+end
+
 -- Removes one message: from its parent's children, and with a reply its turn and its idempotency key.
 local function drop(id, messages, turns, idempotency, tree)
   local parent, turn_id = header(redis.call('HGET', messages, id))

@@ -50,11 +50,15 @@ export function settleSent(id: string, key: string): void {
   arrive(key);
 }
 
-/** `text`, which was to be sent with `key`, goes back into the input; the last one is sent with the same key from there. */
-export function settleUnsent(id: string | null, key: string, text: string): void {
+/**
+ * `text`, which was to be sent with `key`, goes back into the input; the last one is sent with the same key from there,
+ * unless the key `isUsedUp`.
+ */
+export function settleUnsent(id: string | null, key: string, text: string, isUsedUp = false): void {
   const unsent = read(id);
+  if (isUsedUp && unsent?.key === key) write(id, null);
   // Where another text was sent since, or nothing can be kept, there is no key to find again. The text is no less wanted.
-  if (unsent?.key === key) write(id, { ...unsent, isBack: true });
+  else if (unsent?.key === key) write(id, { ...unsent, isBack: true });
   giveBack(id, text);
   arrive(key);
 }

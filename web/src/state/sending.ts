@@ -47,7 +47,7 @@ export async function send(text: string): Promise<void> {
     shown: [...shown, own],
     own: own.key,
     onTaken: (id) => settleSent(id, key),
-    onRefused: (id) => settleUnsent(id, key, text),
+    onRefused: (id, error) => settleUnsent(id, key, text, error instanceof Problem && error.code === "message_erased"),
   });
 }
 
