@@ -1,10 +1,11 @@
 """What follows the end of a turn and holds nothing up: the lists, the ledger, the search, the title."""
 
+import asyncio
 import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from lianhua.errors import ConversationNotFound, Unavailable
 from lianhua.job import Job
@@ -18,6 +19,8 @@ from lianhua.titles import EXCERPT_CHARS, Titler, Untitled
 from lianhua.turn import TurnRef
 
 logger = logging.getLogger(__name__)
+
+LAST_WORDS_S: Final = 1.0  # while the server shuts down
 
 # Makes texts quick to find: a conversation, its owner, and texts by what `unsigned` calls them in the store.
 Sign = Callable[[str, str, Mapping[str, str]], Awaitable[None]]
@@ -44,9 +47,12 @@ class Aftermath:
         self._ledger = ledger
         self._sign = sign
         self._titler = Titler(self._is_untitled, self._title) if titles else None
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
         """Gives up the titles that are still to be made."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=LAST_WORDS_S)
         if self._titler:
             await self._titler.stop()
 
@@ -85,6 +91,18 @@ class Aftermath:
             if reply and reply.status == "done" and job.title:
                 self._titler.consider(_untitled(job, reply))
             self._titler.turn_ended()
+
+    def end_given(self, ref: TurnRef) -> None:
+        """A viewer has been given the end of a turn that could be joined until then."""
+        task = asyncio.create_task(self._end_given(ref), name=f"end of turn {ref.turn_id} given")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _end_given(self, ref: TurnRef) -> None:
+        try:
+            await self._journal.given(ref)
+        except Unavailable:
+            logger.info("turn %s: the same question joins it once more", ref.turn_id)
 
     def forget(self, conversation_id: str) -> None:
         """The conversation is being erased."""

@@ -39,6 +39,8 @@ class Feed:
         if self._last is None:
             self._last = await self._changes.latest(self._owner)
 
+    when_taken: Final = None  # what is missed is asked for by its id
+
     async def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]:
         """SSE bytes as they come; no end. Raises `StoreUnavailable`.
 

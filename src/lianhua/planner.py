@@ -50,13 +50,16 @@ class ContextLimits(Struct, frozen=True):
 
 
 class Ask(Struct, frozen=True):
-    """What a person wants of a conversation. `key` opens at most one turn."""
+    """What a person wants of a conversation. `key` opens at most one turn; without one, a request that is repeated by
+    itself is known as long as the turn is `joinable`.
+    """
 
     act: Act
     language: Language
     key: str
     role: str | None = None
     model: str | None = None
+    joinable: bool = False
 
 
 class Cut(Struct, frozen=True):
@@ -182,6 +185,7 @@ class TurnPlanner:
             language=ask.language,
             key=ask.key,
             continues=ground.cut.id if ground.cut else None,
+            joinable=ask.joinable,
         )
         started = turn.start(question.id, record.reply_message_id, model.info.id)
         job = Job(

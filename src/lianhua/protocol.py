@@ -1,5 +1,8 @@
 """HTTP/1.1 of one connection: uvicorn's own, with a bound on a request's head and a way to push to the socket."""
 
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
@@ -23,6 +26,7 @@ class Protocol(HttpToolsProtocol):
     """The `Socket` of its requests, see `api.stream`."""
 
     _call_when_gone: Callable[[], object] | None = None
+    _lost: bool | None = None  # whether the connection broke; None while it is there
     _head_bytes = 0  # of the request that is being read
     _in_head = False
     _refused_bytes = -1  # read after a refusal; below 0 there was none
@@ -84,6 +88,14 @@ class Protocol(HttpToolsProtocol):
     def gone(self) -> bool:
         return self.transport.is_closing()
 
+    @property
+    def untaken(self) -> int:
+        if self._lost is not None:
+            return -1 if self._lost else 0
+        if not (unsent := self.transport.get_write_buffer_size()):
+            unsent = _unconfirmed(self.transport.get_extra_info("socket").fileno())
+        return unsent
+
     def when_gone(self, call: Callable[[], object]) -> None:
         if self.transport.is_closing():
             call()
@@ -91,7 +103,18 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._lost = exc is not None  # a client that has all it wants closes in order
         if self.scope:
             self.scope.pop("extensions", None)  # else it is kept until the next collection of garbage
         if self._call_when_gone:
             self._call_when_gone()
+
+
+def _unconfirmed(fd: int) -> int:
+    """Bytes in the kernel's queue that the other machine has not confirmed (tcp(7), SIOCOUTQ); 0 where unknown."""
+    waiting = bytearray(4)
+    try:
+        fcntl.ioctl(fd, termios.TIOCOUTQ, waiting)
+    except OSError:
+        return 0
+    return int.from_bytes(waiting, sys.byteorder)

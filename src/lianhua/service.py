@@ -317,6 +317,7 @@ class ChatService:
 
     async def view(self, user: str, ref: TurnRef, after: Cursor = FROM_START) -> Viewer | None:
         """A viewer of the turn, open at the cursor; None when the turn is over and nothing is missing."""
+        job = self._tasks.job(ref, user)
         viewer = Viewer(
             ref,
             user,
@@ -326,7 +327,8 @@ class ChatService:
             conversations=self._conversations,
             branches=self._branches,
             recover=self._recovery.recover,
-            ours=self._tasks.job(ref, user) is not None,
+            given=self._aftermath.end_given,
+            ours=job.record if job else None,
         )
         return viewer if await viewer.open() else None
 
@@ -355,6 +357,8 @@ class ChatService:
             if asyncio.get_running_loop().time() > deadline:
                 return TurnView("running", view.record, stopping=True)
             await asyncio.sleep(STOP_LOOK_S)  # its worker, another one, hears of it with its next append or renewal
+        if view.record.joinable:  # who stops a reply and asks the same again wants another one
+            self._aftermath.end_given(ref)
         return view
 
     async def _ask_to_stop(self, user: str, ref: TurnRef) -> StopAsked:

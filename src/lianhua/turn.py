@@ -26,7 +26,7 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
 
     `end` and `end_cursor` let a viewer who comes after the log is gone still get the last event, with its id.
     `continues` is the id of the reply that this turn goes on with. `asked` is the model that was to answer, where
-    `model` has come in its place.
+    `model` has come in its place. `joinable`: who asks the same again, not having been given the turn's end, joins it.
     """
 
     user_message_id: str
@@ -44,6 +44,7 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
     end_cursor: Cursor | None = None
     continues: str | None = None
     asked: str | None = None
+    joinable: bool = False
 
 
 class Numbered(Struct, frozen=True, gc=False):

@@ -4,7 +4,8 @@ behind memory.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Final
 
 from lianhua.errors import Unavailable
@@ -28,12 +29,13 @@ _HEARTBEAT: Final = comment("")
 class Viewer:
     """Follows `ref` for `owner` from `cursor` on. `open` first: it refuses what cannot be followed.
 
-    `ours` tells that the turn runs in this process and is the owner's: then its first events need not be read.
+    `ours` is the turn's record where it runs in this process and is the owner's: its first events are not read then.
+    `given` is called when the client has the end of a turn that can be joined until then.
     """
 
     __slots__ = (
-        "_branches", "_clock", "_conversations", "_cursor", "_first", "_journal", "_last_byte", "_mirrors", "_ours",
-        "_over", "_owner", "_owner_checked", "_push", "_recover", "_ref",
+        "_branches", "_clock", "_conversations", "_cursor", "_first", "_given", "_joinable", "_journal", "_last_byte",
+        "_mirrors", "_ours", "_over", "_owner", "_owner_checked", "_push", "_recover", "_ref",
     )  # fmt: skip
 
     def __init__(
@@ -47,7 +49,8 @@ class Viewer:
         conversations: ConversationStore,
         branches: Branches,
         recover: Recover,
-        ours: bool = False,
+        given: Callable[[TurnRef], None],
+        ours: TurnRecord | None = None,
     ) -> None:
         self._ref = ref
         self._owner = owner
@@ -57,7 +60,9 @@ class Viewer:
         self._conversations = conversations
         self._branches = branches
         self._recover = recover
-        self._ours = ours and cursor == FROM_START
+        self._given = given
+        self._ours = ours is not None and cursor == FROM_START
+        self._joinable = ours is not None and ours.joinable
         self._first: EventPage | SnapshotPage | None = None
         self._over = False
         self._push: Push | None = None
@@ -75,7 +80,13 @@ class Viewer:
         if page.state == "lost" and await self._recover(self._ref):
             page = await self._journal.read(self._ref, self._owner, self._cursor)
         self._first = page
+        self._joinable = page.record.joinable
         return not (isinstance(page, EventPage) and not page.events and page.state == "ended")
+
+    @property
+    def when_taken(self) -> Callable[[], None] | None:
+        """What to call once the client has all frames; None where nobody waits for that."""
+        return partial(self._given, self._ref) if self._over and self._joinable else None
 
     async def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]:
         """SSE bytes as they come, whole events only, a comment line after `HEARTBEAT_S` of silence.

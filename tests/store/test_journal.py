@@ -699,7 +699,7 @@ async def test_a_change_while_a_page_is_read_doubles_nothing(
 
 
 async def test_a_list_forgets_what_has_long_expired_without_being_read(client: Redis, nodes: Nodes) -> None:
-    conversations = ConversationStore(Database(nodes), Retention(1, 50))
+    conversations = ConversationStore(Database(nodes), Retention(60, 50))
     listed = "lianhua:{user:ann}:conversations"
     gone = {f"5f0c5a0e-0000-4000-8000-0000000000{number:02x}": 9e9 + number for number in range(16, 32)}
     await client.zadd(listed, gone)

@@ -40,6 +40,8 @@ def is_head(scope: Scope) -> bool:
 class Unfollowed:
     """The source of a stream of which only the head is asked for."""
 
+    when_taken: Final = None
+
     async def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]:
         nothing: tuple[bytes, ...] = ()
         for frame in nothing:

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_MS: Final = 1_500
 SEND_TIMEOUT_S: Final = 20.0  # a socket that takes nothing for so long is gone; the viewer comes back with its cursor
+LOOK_S: Final = 0.02  # whether the last bytes have arrived
 SLOW_S: Final = 0.05  # a send that takes longer has met a full socket
 CLOSE_OVER_S: Final = 1.0  # spread, so that not every viewer reconnects in the same instant
 SOURCE: Final = "lianhua.source"  # in a request's state
@@ -65,6 +66,11 @@ class Source(Protocol):
 
     def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]: ...
 
+    @property
+    def when_taken(self) -> Callable[[], None] | None:
+        """What to call when the client's machine has all frames; None where nobody waits for that."""
+        ...
+
 
 class EventStream(Response):
     """Begins a source's stream. Its body comes from `Streams`, when the route and the framework around it are done."""
@@ -111,6 +117,10 @@ class Streams:
         socket.when_gone(task.cancel)
         try:
             await _pump(source, socket, send)
+            if when_taken := source.when_taken:
+                socket.when_gone(_nothing)
+                if await _all_taken(socket):
+                    when_taken()
         except asyncio.CancelledError:  # the client is gone, or the server ends its streams: the answer ends here
             task.uncancel()
         finally:
@@ -140,9 +150,23 @@ class Socket(Protocol):
         """Whether the client is."""
         ...
 
+    @property
+    def untaken(self) -> int:
+        """Bytes that the client's machine has not confirmed; -1 where the connection was lost with some of them."""
+        ...
+
     def when_gone(self, call: Callable[[], object]) -> None:
         """Calls back when the client is gone."""
         ...
+
+
+async def _all_taken(socket: Socket) -> bool:
+    """Whether the client's machine has what was sent. One that has vanished says nothing, and the kernel tries on."""
+    for _ in range(int(SEND_TIMEOUT_S / LOOK_S)):  # no event tells of it
+        if socket.untaken <= 0:
+            break
+        await asyncio.sleep(LOOK_S)
+    return socket.untaken == 0
 
 
 async def _pump(source: Source, socket: Socket, send: Send) -> None:

@@ -76,7 +76,7 @@ async def viewer_of_stream(
         return await _resumed(service, user, session_id, last_event_id)
     if message is None:
         raise InvalidRequest("message", "is needed")
-    ask = Ask(Send(message), language, turn_key or service.new_key(), role)
+    ask = Ask(Send(message), language, turn_key or service.new_key(), role, joinable=True)
     if for_head:
         await service.check(user, session_id, ask)
         return Unfollowed()

@@ -3,7 +3,8 @@
 -- ARGV owner, turn_id, key, body_hash, expected_head (`*`: whichever), parent (empty: the root), beside (a child of the
 --      parent, should that be gone; or empty), user_message_id, user_message (empty: that message is there already and
 --      is answered again), reply_message_id, worker, lease_s, first_event, record, title, retention_s,
---      retention_messages
+--      retention_messages, join_s (how long after the turn's end the same body joins it, as long as nobody was given that
+--      end and nothing came after it; empty: never)
 local meta, messages, order, turns, idempotency, lingering, tree, grams, erased, log = unpack(KEYS)
 local turn_id, key, body_hash, question = ARGV[2], ARGV[3], ARGV[4], ARGV[8]
 local known = redis.call('HMGET', meta, 'owner', 'erased')
@@ -31,7 +32,11 @@ if running[1] then
   local expired = tonumber(running[5]) < at and '1' or '0'
   return {'busy', running[1], running[3], running[4], running[2] == body_hash and '1' or '0', expired}
 end
-local head = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'title', 'updated_at')
+local head = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'title', 'updated_at', 'join')
+if head[6] and ARGV[18] ~= '' and at < tonumber(head[5]) + tonumber(ARGV[18]) then
+  local turn, hash, user, reply = string.match(head[6], '^(%S+) (%S+) (%S+) (%S+)$')
+  if hash == body_hash and reply == head[1] then return {'same', turn, user, reply, '0'} end
+end
 if ARGV[5] ~= '*' and head[1] ~= ARGV[5] then return {'moved'} end
 
 -- The branch and the depth of the message that this one is to hang below.
@@ -80,6 +85,12 @@ redis.call('HSET', meta, 'head', question, 'depth', depth, 'branch', branch, 'up
   't.id', turn_id, 't.hash', body_hash, 't.user', question, 't.reply', ARGV[10], 't.epoch', '1', 't.seq', '0',
   't.worker', ARGV[11], 't.lease', stamp(at + tonumber(ARGV[12])), 't.stop', '0', 't.losses', '0',
   't.started', stamp(at), 't.at', branch .. ' ' .. depth)
+
+if ARGV[18] ~= '' then
+  redis.call('HSET', meta, 'join', turn_id .. ' ' .. body_hash .. ' ' .. question .. ' ' .. ARGV[10])
+elseif head[6] then
+  redis.call('HDEL', meta, 'join')
+end
 
 redis.call('XADD', log, '1-0', 't', ARGV[13])
 redis.call('ZREMRANGEBYSCORE', lingering, '-inf', at)

@@ -22,7 +22,7 @@ if ARGV[2] ~= '1' then
   return {'ok'}
 end
 free(meta)
-redis.call('HDEL', meta, 'last', 'branches', 'pins', 'unsigned', 'signed', 'titled')
+redis.call('HDEL', meta, 'last', 'branches', 'pins', 'unsigned', 'signed', 'titled', 'join')
 redis.call('HSET', meta, 'title', '', 'head', '', 'depth', '-1', 'branch', '-', 'count', '0')
 keep(meta, {meta}, tonumber(ARGV[3]), now())
 if #hashes > 0 then

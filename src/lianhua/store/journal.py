@@ -36,6 +36,7 @@ PAGE_EVENTS: Final = 256
 # store is not kept from others for more than a millisecond.
 BUNDLE_EVENTS: Final = 64
 LINGER_S: Final = 600  # how long the log of an ended turn can still be replayed; afterwards the reply itself serves
+JOIN_S: Final = LINGER_S  # how long a turn is joined whose end nobody was given: a browser comes back within seconds
 
 _encode = msgspec.json.Encoder().encode
 _record = msgspec.json.Decoder(TurnRecord)
@@ -176,14 +177,15 @@ class TurnJournal:
         self._accept, self._append, self._finish = Script("accept"), Script("append"), Script("finish")
         self._renew, self._account, self._claim = Script("renew"), Script("account"), Script("claim")
         self._stop, self._read = Script("stop"), Script("read")
-        self._release, self._restore = Script("release"), Script("restore")
+        self._release, self._restore, self._given = Script("release"), Script("restore"), Script("given")
 
     def lane(self, ref: TurnRef) -> str:
         """Which server holds the turn: appends of one lane share their round trips."""
         return self._database.lane(_append_keys(ref)[0])
 
     async def accept(self, turn: NewTurn) -> Accepted | Busy | Moved:
-        """Stores the user's message and opens the turn, or changes nothing.
+        """Stores the user's message and opens the turn, or changes nothing. The same body joins the turn before, where
+        both are `joinable`, nobody was given its end, and nothing came after it.
 
         Raises `ConversationNotFound`, `IdempotencyMismatch` when the key was used for another body, `MessageErased`
         when what came of it was cleared within the last day, and `InvalidRequest` when the message that the turn hangs
@@ -208,6 +210,7 @@ class TurnJournal:
             turn.title,
             self._retention.seconds,
             self._retention.messages,
+            JOIN_S if turn.record.joinable else "",
         ]
         names = [*keys.lasting, keys.erased, keys.log(turn.ref.turn_id)]
         answer = await self._database.run(self._accept, names, args, durable=True)
@@ -373,6 +376,10 @@ class TurnJournal:
             reasoning.decode(),
             _record.decode(record),
         )
+
+    async def given(self, ref: TurnRef) -> None:
+        """Somebody was given the end of a `joinable` turn: it is joined no more."""
+        await self._database.run(self._given, [ConversationKeys(ref.conversation_id).meta], [ref.turn_id])
 
     async def ended(self, ref: TurnRef) -> tuple[str, TurnRecord] | None:
         """Whose a turn is that has ended, and its record; None where it runs or there is none."""
