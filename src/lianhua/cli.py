@@ -15,10 +15,13 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import quote
 
+import msgspec
+
 import lianhua
 from lianhua.doctor import examine
 from lianhua.errors import LianhuaError, WrongSettings
 from lianhua.listening import listen
+from lianhua.models.discover import FoundModel
 from lianhua.models.package_index import PackageIndex
 from lianhua.models.proxies import proxy_variables
 from lianhua.models.pull import Progress, pull
@@ -82,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("listener", type=int)
     worker.add_argument("line", type=int)
     worker.add_argument("store", nargs="?")
+    worker.add_argument("--found")
     worker.set_defaults(run=_work)
 
     fetch = commands.add_parser("pull", help="fetch the small model that runs on this computer (1.1 GB, once)")
@@ -143,7 +147,8 @@ def _work(settings: Settings, arguments: argparse.Namespace) -> int:
         settings = replace(settings, redis_url=f"unix://{quote(arguments.store)}")
     with socket.socket(fileno=arguments.line) as end:
         listener = socket.socket(fileno=arguments.listener)
-        _run(serve(settings, listener, pull=False, line=WorkerLine(end)))
+        found = msgspec.json.decode(arguments.found, type=FoundModel) if arguments.found else None
+        _run(serve(settings, listener, pull=False, line=WorkerLine(end), found=found))
     return 0
 
 

@@ -12,6 +12,7 @@ import uvicorn
 from lianhua.api.app import create_app
 from lianhua.api.stream import OpenStreams
 from lianhua.listening import address_of
+from lianhua.models.discover import FoundModel
 from lianhua.protocol import Protocol
 from lianhua.settings import Settings
 from lianhua.wiring import Chat, describe, open_chat
@@ -25,12 +26,19 @@ OBJECTS_BETWEEN_COLLECTIONS: Final = (20_000, 20, 20)
 LAST_BYTES_S: Final = 1  # for sockets that still take their last bytes when everything else has ended
 
 
-async def serve(settings: Settings, listener: socket.socket, *, pull: bool, line: WorkerLine | None = None) -> None:
-    """Serves until a signal. With a `line` this is a worker among several, and its supervisor owns the embedded
-    store.
+async def serve(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    pull: bool,
+    line: WorkerLine | None = None,
+    found: FoundModel | None = None,
+) -> None:
+    """Serves until a signal. With a `line` this is a worker among several: its supervisor owns the embedded store, and
+    has looked for a model.
     """
     with listener:
-        async with open_chat(settings, pull=pull, erased=line.erased if line else None) as chat:
+        async with open_chat(settings, pull=pull, erased=line.erased if line else None, found=found) as chat:
             streams = OpenStreams()
             config = uvicorn.Config(
                 create_app(chat, streams, settings),

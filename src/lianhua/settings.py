@@ -88,6 +88,12 @@ class Settings:
         return self.store_mb * 1024 * 1024 if self.store_mb else None
 
     @property
+    def names_a_model(self) -> bool:
+        """Whether any setting says which model answers; else one is looked for."""
+        named = (self.script, self.models, self.local_model, self.openai_api_key, self.openai_base_url)
+        return any(setting is not None for setting in named)
+
+    @property
     def import_bytes(self) -> int:
         """The largest file that can be imported."""
         return self.import_mb * 1024 * 1024

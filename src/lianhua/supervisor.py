@@ -1,6 +1,7 @@
 """Several workers on one socket: started, watched, started again when they die, replaced one by one on SIGHUP.
 
-The supervisor serves nothing itself. It owns the listening socket and, where none is named, the embedded store.
+The supervisor serves nothing itself. It owns the listening socket and, where none is named, the embedded store. Where
+no model is set it looks for one, so that all workers have the same.
 """
 
 import asyncio
@@ -13,14 +14,19 @@ import sys
 from contextlib import AsyncExitStack
 from typing import Final
 
+import msgspec
+
 from lianhua.errors import LianhuaError
 from lianhua.listening import address_of
+from lianhua.models.discover import FoundModel, find_model
 from lianhua.settings import Settings
 from lianhua.store.connect import open_owned
 from lianhua.store.embedded import EmbeddedServer
 
 logger = logging.getLogger(__name__)
 
+# Longer than one process takes: all workers wait for it once. Where nobody listens it is over at once.
+DISCOVERY_S: Final = 2.0
 READY_TIMEOUT_S: Final = 60.0  # with a model on this computer that is loaded first
 STOP_TIMEOUT_S: Final = 29.0  # a worker needs 28 at worst; orchestrators kill after 30
 RESTART_S: Final = 0.1
@@ -83,6 +89,7 @@ class Supervisor:
         self._settings = settings
         self._listener = listener
         self._store: EmbeddedServer | None = None
+        self._found: FoundModel | None = None
         self._workers: set[_Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -101,6 +108,7 @@ class Supervisor:
             if self._settings.store_url is None:
                 self._store = await stack.enter_async_context(open_owned(self._settings))
             try:
+                await self._look_for_model()
                 await self._begin()
                 await self._stopping.wait()
             finally:
@@ -119,6 +127,11 @@ class Supervisor:
         if not self._stopping.is_set():
             print(f"Lianhua 连话: {where}  ({model}; {self._settings.workers} workers)", flush=True)
 
+    async def _look_for_model(self) -> None:
+        if not self._settings.names_a_model:
+            settings = self._settings
+            self._found = await find_model(settings.data_dir, discovery=settings.discovery, timeout_s=DISCOVERY_S)
+
     async def _until_ready(self, worker: _Worker) -> str:
         stopping = asyncio.create_task(self._stopping.wait(), name="stopping")
         waits = [worker.ready, stopping]
@@ -135,9 +148,10 @@ class Supervisor:
         with theirs:
             fds = (self._listener.fileno(), theirs.fileno())
             store = [str(self._store.socket)] if self._store else []
+            found = ["--found", msgspec.json.encode(self._found).decode()] if self._found else []
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "lianhua", "worker", str(fds[0]), str(fds[1]), *store),
+                *("-m", "lianhua", "worker", str(fds[0]), str(fds[1]), *store, *found),
                 env=self._environment(),
                 pass_fds=fds,
                 process_group=0,  # a Ctrl-C in the terminal is for us, and we tell it in our own order
@@ -225,6 +239,7 @@ class Supervisor:
         """One after another: a new one is ready before an old one is told to go. One that does not come up ends it
         all.
         """
+        await self._look_for_model()  # what runs by now, for the new ones
         for old in tuple(self._workers):
             if old not in self._workers:
                 continue  # it has died, and a new one was started in its place

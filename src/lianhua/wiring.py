@@ -18,7 +18,7 @@ from lianhua.errors import WrongSettings
 from lianhua.mirror import Mirrors
 from lianhua.models.catalog import Catalog
 from lianhua.models.demo import DemoModel
-from lianhua.models.discover import FoundServer, find_local_server
+from lianhua.models.discover import FoundModel, FoundServer, find_model
 from lianhua.models.download import Download
 from lianhua.models.endpoint import parse_endpoint
 from lianhua.models.listed import (
@@ -36,7 +36,6 @@ from lianhua.models.package_index import PackageIndex
 from lianhua.models.patience import Limits
 from lianhua.models.port import ChatModel, ModelInfo, Prefill, WindowSource
 from lianhua.models.proxies import Proxy, proxy_for, proxy_variables
-from lianhua.models.pull import find_pulled
 from lianhua.models.scripted import ScriptedModel, load_script
 from lianhua.models.tokens import token_counter
 from lianhua.personas import Personas, parse_personas
@@ -90,15 +89,20 @@ class Chat:
 
 @asynccontextmanager
 async def open_chat(
-    settings: Settings, *, pull: bool = False, erased: Callable[[], None] | None = None
+    settings: Settings,
+    *,
+    pull: bool = False,
+    erased: Callable[[], None] | None = None,
+    found: FoundModel | None = None,
 ) -> AsyncIterator[Chat]:
     """The whole house for as long as the block runs. Raises `WrongSettings` or `StoreUnavailable`.
 
-    `erased` is called when a text was erased, where the embedded store is another process's to look after.
+    `erased` is called when a text was erased, where the embedded store is another process's to look after. `found` is
+    what another process has found for all of them, where no model is set.
     """
     personas = load_personas(settings)
     async with AsyncExitStack() as stack:
-        catalog = Catalog(await pick_models(settings))
+        catalog = Catalog(await pick_models(settings, found))
         stack.push_async_callback(catalog.close)
         logger.info("model: %s", describe(catalog.default))
         store = await stack.enter_async_context(open_store(settings))
@@ -177,11 +181,11 @@ def load_personas(settings: Settings) -> Personas:
     return Personas(personas)
 
 
-async def pick_models(settings: Settings) -> list[ChatModel]:
+async def pick_models(settings: Settings, found: FoundModel | None = None) -> list[ChatModel]:
     """The models, the default one first. Raises `WrongSettings`.
 
     What is set is used. With nothing set: a server that already runs on this machine, else the pulled model, else
-    `demo`.
+    `demo`; of several workers' models `found` says what there is.
     """
     if settings.script:
         return [ScriptedModel(load_script(settings.script))]
@@ -192,10 +196,11 @@ async def pick_models(settings: Settings) -> list[ChatModel]:
     check_fallbacks({model.info.id: model.info.fallback for model in chosen}, f"LIANHUA_MODELS: {settings.models}")
     if chosen:
         return chosen
-    if settings.discovery and (found := await find_local_server()):
-        return [_found(found, settings, limits), DemoModel()]
-    if pulled := find_pulled(settings.data_dir):
-        return [_local(pulled, settings, limits), DemoModel()]
+    found = found or await find_model(settings.data_dir, discovery=settings.discovery)
+    if found.server:
+        return [_found(found.server, settings, limits), DemoModel()]
+    if found.file:
+        return [_local(Path(found.file), settings, limits), DemoModel()]
     return [DemoModel()]
 
 

@@ -29,6 +29,8 @@ _INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
 class ServingProcess:
     """Keeps its port over restarts. `pid` is the supervisor's where there are several workers."""
 
+    module = "lianhua"
+
     def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         self.data_dir = data_dir
@@ -76,7 +78,7 @@ class ServingProcess:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         with self._out_file.open("wb") as out, self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "lianhua", "serve", "--port", str(self.port), *self._arguments],
+                [sys.executable, "-m", self.module, "serve", "--port", str(self.port), *self._arguments],
                 env={
                     **inherited,
                     "LIANHUA_DATA_DIR": str(self.data_dir),

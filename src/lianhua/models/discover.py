@@ -1,8 +1,11 @@
-"""Finding a model server that already runs on this machine: three well-known ports on loopback and nowhere else."""
+"""Finding a model where none is set: a server that already runs on this machine, on three well-known ports of loopback
+and nowhere else, or the file that was pulled.
+"""
 
 import asyncio
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -11,11 +14,13 @@ from lianhua.models.connection import Broken, NotHttp
 from lianhua.models.connections import Connections
 from lianhua.models.endpoint import parse_endpoint
 from lianhua.models.listing import read_list
+from lianhua.models.pull import find_pulled
 from lianhua.models.window_size import listed_size
 
 # Where each listens by default, in the order in which they are preferred. docs.ollama.com/faq;
 # lmstudio.ai/docs/developer/core/server; llama.cpp tools/server/README.md
 LOCAL_SERVERS: tuple[tuple[str, int], ...] = (("Ollama", 11434), ("LM Studio", 1234), ("llama.cpp", 8080))
+DISCOVERY_S = 0.2
 # A list of models is a few KiB; whatever else listens on such a port may send anything.
 MODELS_BODY_BYTES = 256 * 1024
 
@@ -38,6 +43,13 @@ class FoundServer(Struct, frozen=True):
     context_tokens: int | None = None
 
 
+class FoundModel(Struct, frozen=True):
+    """What answers where no model is set: a server, else a pulled file, else (neither is there) `demo`."""
+
+    server: FoundServer | None = None
+    file: str | None = None
+
+
 class _Model(Struct):
     id: str
 
@@ -46,8 +58,16 @@ class _Models(Struct):
     data: list[_Model]
 
 
+async def find_model(data_dir: Path, *, discovery: bool, timeout_s: float = DISCOVERY_S) -> FoundModel:
+    """Looks at what there is, at servers only with `discovery`. Never raises."""
+    if discovery and (server := await find_local_server(timeout_s)):
+        return FoundModel(server)
+    file = find_pulled(data_dir)
+    return FoundModel(file=str(file) if file else None)
+
+
 async def find_local_server(
-    timeout_s: float = 0.2, servers: Sequence[tuple[str, int]] = LOCAL_SERVERS
+    timeout_s: float = DISCOVERY_S, servers: Sequence[tuple[str, int]] = LOCAL_SERVERS
 ) -> FoundServer | None:
     """The first of `servers` (name and port, most preferred first) on 127.0.0.1 that has a model to chat with.
 
