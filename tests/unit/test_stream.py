@@ -12,6 +12,8 @@ from lianhua.live import Push
 class Told:
     """A source with two frames, of which the second one is pushed."""
 
+    when_taken = None
+
     def __init__(self) -> None:
         self.begun = False
 
