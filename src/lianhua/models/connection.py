@@ -14,8 +14,6 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from lianhua.models.doubled import with_one_length
-
 # With so much at hand no more is read: uvloop reads up to 32 times in a row while arrivals fill its buffer of 256 KiB.
 # So what one read returns stays below this and one buffer together.
 LARGE_BYTES = 32 * 1024
@@ -27,7 +25,6 @@ _BUFFER = memoryview(bytearray(256 * 1024))
 # Servers send up to 16 KiB of headers. The bound holds as well for whatever else comes without a body: answers before
 # the answer (1xx), the extensions of a chunk, trailers.
 BODILESS_BYTES = 64 * 1024
-HEAD_END = b"\r\n\r\n"
 # The headers that somebody looks at.
 _READ_HEADERS = frozenset(
     (b"content-encoding", b"content-length", b"transfer-encoding", b"retry-after", b"x-should-retry")
@@ -55,9 +52,7 @@ class Connection(asyncio.Protocol):
         "_fault",
         "_file",
         "_has_head",
-        "_head",
         "_headers",
-        "_is_doubled",
         "_kept",
         "_loop",
         "_on_lost",
@@ -82,8 +77,6 @@ class Connection(asyncio.Protocol):
         self.on_body = self._pieces.append  # the parser's, without a Python frame for each chunk
         self._headers: dict[bytes, bytes] = {}
         self._has_head = False
-        self._head = b""  # as far as it has come
-        self._is_doubled = False  # it seems to say its length twice, and its end is waited for
         self._ended = True  # nothing is asked for
         self._kept = True
         self._fault: Exception | None = None
@@ -95,20 +88,11 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._parser = self._new_parser()
-
-    def _new_parser(self) -> HttpResponseParser:
-        """What other clients forgive as well: odd bytes in a header, bare line feeds, a space behind a chunk's size, a
-        length beside chunks. After an answer of the last kind the connection is not used again.
-        """
-        parser = HttpResponseParser(self)
-        parser.set_dangerous_leniencies(
-            lenient_headers=True,
-            lenient_optional_cr_before_lf=True,
-            lenient_spaces_after_chunk_size=True,
-            lenient_chunked_length=True,
+        self._parser = HttpResponseParser(self)
+        # What other clients forgive as well: odd bytes in a header, bare line feeds, a space behind a chunk's size.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
-        return parser
 
     # For whoever asks
 
@@ -143,9 +127,6 @@ class Connection(asyncio.Protocol):
         self._headers = {}
         self._ended = self._has_head = self._resting = False
         self._bodiless = 0
-        self._head = b""
-        self._is_doubled = False
-        self._kept = True
         self._resume()
         self._transport.write(request)
         while not self._has_head:
@@ -202,20 +183,10 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         had = len(self._pieces)
-        if not self._has_head:
-            self._head += data
         try:
-            if self._is_doubled:
-                self._read_again()
-            else:
-                self._parser.feed_data(data)
+            self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as exc:
-            # llhttp's own words; with others the answer is refused.
-            if self._is_doubled or self._has_head or "Content-Length" not in str(exc):
-                self._misread(exc)
-            else:
-                self._is_doubled = True
-                self._read_again()
+            self._misread(exc)
         if len(self._pieces) > had:
             self._bodiless = 0
         else:
@@ -250,14 +221,11 @@ class Connection(asyncio.Protocol):
             self._headers.clear()
         else:
             self._has_head = True
-            self._head = b""
-            if b"content-length" in self._headers and b"transfer-encoding" in self._headers:
-                self._kept = False  # RFC 9112, 6.3: the chunks count, and whoever sent this may be confused
 
     def on_message_complete(self) -> None:
         if self._has_head:
             self._ended = True
-            self._kept = self._kept and self._parser.should_keep_alive()
+            self._kept = self._parser.should_keep_alive()
 
     # By itself
 
@@ -317,21 +285,6 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():  # it is, where the reader was cancelled
             waiter.set_result(None)
-
-    def _read_again(self) -> None:
-        """An answer whose head says the same length twice is read, and the connection not used again."""
-        if HEAD_END not in self._head:
-            return
-        self._is_doubled = self._kept = False
-        if (head := with_one_length(self._head)) is None:
-            self._misread(HttpParserError())
-            return
-        self._headers = {}
-        self._parser = self._new_parser()
-        try:
-            self._parser.feed_data(head)
-        except (HttpParserError, HttpParserUpgrade) as exc:
-            self._misread(exc)
 
     def _misread(self, exc: Exception) -> None:
         self._kept = False

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from lianhua.models.connection import Connection
 from lianhua.models.endpoint import Endpoint
 from lianhua.models.proxies import Proxy, ProxyFailed
-from lianhua.models.trust import trusting_context
 from lianhua.models.tunnel import Tunnel
 
 # Servers keep a free connection for 5 s (Node, uvicorn) to some minutes. One that is kept too long meets its end just
@@ -188,6 +187,6 @@ def _let_go(late: asyncio.Task[Line]) -> None:
 @cache
 def _tls() -> ssl.SSLContext:
     """One for all, and none where only `http` is spoken: the system's certificates are some MB."""
-    context = trusting_context()
+    context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
