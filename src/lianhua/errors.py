@@ -9,7 +9,7 @@
     │   ├── TurnInProgress, IdempotencyMismatch, MessageErased
     │   └── CrossSite, ForeignHost, Forbidden, NotAuthenticated, PayloadTooLarge, HeadTooLarge
     ├── Unavailable              the caller tries again later
-    │   └── StoreUnavailable, Overloaded, Draining
+    │   └── StoreUnavailable, Overloaded (DiskFull), Draining
     └── ModelError               a turn ends `failed`; the person may try again
         ├── ModelAuthFailed, ModelRefused (PrefillRefused), ModelBadResponse, ContextTooLong
         └── ModelRateLimited, ModelUnavailable, ModelTimeout
@@ -172,6 +172,10 @@ class StoreUnavailable(Unavailable):
 
 class Overloaded(Unavailable):
     code = "overloaded"
+
+
+class DiskFull(Overloaded):
+    """The disk has no room for a file that comes in."""
 
 
 class Draining(Unavailable):

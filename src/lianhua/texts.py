@@ -42,6 +42,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "payload_too_large": ("请求体太大", "The request body is too large"),
     "overloaded": ("服务器太忙，请稍后再试", "The server is too busy; try again in a moment"),
+    "disk_full": (
+        "服务器的磁盘空间不足，放不下这个文件",
+        "The server's disk has no room for this file",
+    ),
     "store_unavailable": ("暂时连不上存储，请稍后再试", "The store cannot be reached; try again in a moment"),
     "draining": ("服务器正在关闭，请稍后再试", "The server is shutting down; try again in a moment"),
     "import_cut": ("文件不完整，请重新导出或下载", "The file was cut off; export or download it again"),

@@ -1,12 +1,14 @@
 """Takes a user's conversations out as a file and brings a file's in, whatever its size, in little memory."""
 
 import asyncio
+import errno
 import logging
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -16,6 +18,7 @@ from msgspec.structs import replace
 
 from lianhua.errors import (
     ConversationNotFound,
+    DiskFull,
     InvalidRequest,
     NothingImported,
     Overloaded,
@@ -55,6 +58,8 @@ PERSONAS: Final = 1_000  # in a file; a user can have a tenth of them
 UPLOADS_AT_ONCE: Final = 4  # in this process, those included that wait for their work to begin: each may fill the disk
 IMPORTS_AT_ONCE: Final = 2  # that are worked on: each may fill a core
 IMPORT_S: Final = 1_800.0  # of work: half a gigabyte takes three minutes
+# Of the disk, left to the embedded store, which has its files there: to rewrite them it needs as much as they have.
+KEPT_FREE_BYTES: Final = 128 * 1024 * 1024
 PATIENCE_S: Final = 30.0  # with a store that is away when an import is to be made final, or taken back
 RETRY_S: Final = 0.5
 
@@ -153,12 +158,13 @@ class Transfer:
         self._bringing.add(user)
         self._uploading.add(user)
         try:
-            await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-            with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as file:
-                await self._spool(file, chunks)
-                async with self._slots:
-                    self._uploading.discard(user)
-                    return await self._import_in_time(user, file, keep)
+            with _disk_room():
+                await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+                with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as file:
+                    await self._spool(file, chunks)
+                    async with self._slots:
+                        self._uploading.discard(user)
+                        return await self._import_in_time(user, file, keep)
         finally:
             self._bringing.discard(user)
             self._uploading.discard(user)
@@ -173,9 +179,16 @@ class Transfer:
             if total > self._limit_bytes:
                 raise PayloadTooLarge(str(total))
             if size >= SPOOL_BYTES:
-                await asyncio.to_thread(file.writelines, waiting)
+                await asyncio.to_thread(self._write, file, waiting)
                 waiting, size = [], 0
-        await asyncio.to_thread(file.writelines, waiting)
+        await asyncio.to_thread(self._write, file, waiting)
+        await asyncio.to_thread(file.flush)
+
+    def _write(self, file: IO[bytes], lines: list[bytes]) -> None:
+        """Writes as long as the disk has room for others too. Raises `DiskFull`, and `OSError` as the disk does."""
+        if shutil.disk_usage(self._folder).free < KEPT_FREE_BYTES + sum(map(len, lines)):
+            raise DiskFull("no room for a file")
+        file.writelines(lines)
 
     async def _import_in_time(self, user: str, file: IO[bytes], keep: bool) -> ImportReport:
         try:
@@ -192,7 +205,7 @@ class Transfer:
         allowance = Allowance(self._limit_bytes, until)
         documents = await asyncio.to_thread(documents_of, file, tally)
         with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as later:
-            arrival = _Arrival(user, self._carrier, self._personas, tally, later)
+            arrival = _Arrival(user, self._carrier, self._personas, tally, later, self._write)
             try:
                 roles = await arrival.personas(checked.personas)
                 for document, kind in zip(documents, checked.kinds, strict=True):
@@ -274,9 +287,18 @@ class _Checked(Struct):
 class _Arrival:
     """What an import has written so far."""
 
-    def __init__(self, user: str, carrier: Carrier, own: OwnPersonas, tally: Tally, later: IO[bytes]) -> None:
+    def __init__(
+        self,
+        user: str,
+        carrier: Carrier,
+        own: OwnPersonas,
+        tally: Tally,
+        later: IO[bytes],
+        write: Callable[[IO[bytes], list[bytes]], None],
+    ) -> None:
         """`later` is an empty file for the conversations that are known: they wait until all others are there."""
         self._later = later
+        self._write = write
         self._user = user
         self._carrier = carrier
         self._own = own
@@ -328,7 +350,7 @@ class _Arrival:
                     known.append(msgspec.json.encode(whole) + b"\n")
                 else:
                     self._staged(outcome.id, whole.title, one)
-        await asyncio.to_thread(self._later.writelines, known)
+        await asyncio.to_thread(self._write, self._later, known)
 
     def _is_again(self, wanted: str) -> bool:
         """Whether the file has had one of that id before."""
@@ -383,6 +405,17 @@ class _Arrival:
                 await self._own.remove(self._user, name)
         except Exception:
             logger.exception("an import that failed could not be taken back")
+
+
+@contextmanager
+def _disk_room() -> Iterator[None]:
+    """A disk that is full, or a file at its quota or limit, as our error."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise DiskFull("no room for a file") from exc
 
 
 def _same(one: OwnPersona, other: OwnPersona) -> bool:

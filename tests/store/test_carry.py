@@ -6,6 +6,7 @@ import io
 import json
 import random
 import re
+import resource
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -15,7 +16,14 @@ import pytest
 from msgspec.structs import asdict, replace
 from redis.asyncio import Redis
 
-from lianhua.errors import ConversationNotFound, InvalidRequest, Overloaded, PayloadTooLarge, StoreUnavailable
+from lianhua.errors import (
+    ConversationNotFound,
+    DiskFull,
+    InvalidRequest,
+    Overloaded,
+    PayloadTooLarge,
+    StoreUnavailable,
+)
 from lianhua.exchange.labels import are_sound, grown
 from lianhua.exchange.portable import PortableConversation, PortableMessage
 from lianhua.exchange.report import ImportReport
@@ -514,6 +522,26 @@ async def trickle(began: asyncio.Event) -> AsyncIterator[bytes]:
     began.set()
     yield b"{"
     await asyncio.sleep(60)
+
+
+async def test_an_upload_leaves_the_store_its_room_on_the_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianhua.transfer.KEPT_FREE_BYTES", 2**60)
+    with pytest.raises(DiskFull):
+        await house.bring(ours(conversation(1)))
+    monkeypatch.undo()
+    assert await house.listed() == []
+    assert (await house.bring(ours(conversation(1)))).imported.conversations == 1
+
+
+async def test_a_disk_that_takes_no_more_is_said_in_a_word(house: House) -> None:
+    had = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, had[1]))  # the kernel refuses as it would on a full disk
+    try:
+        with pytest.raises(DiskFull):
+            await house.bring(b" " * 3_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, had)
+    assert (await house.bring(ours(conversation(1)))).imported.conversations == 1
 
 
 async def test_slow_uploads_hold_nobody_up_until_they_are_many(house: House) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -181,6 +183,43 @@ def test_sound_labels_tell_who_is_above_whom(parents: list[int], data: st.DataOb
 def test_what_retention_has_dropped_makes_no_label_wrong(parents: list[int], dropped: set[int]) -> None:
     messages, branches = grown(_messages(parents))
     assert are_sound([message for place, message in enumerate(messages) if place not in dropped], branches)
+
+
+# Memory
+
+
+_MEASURED = """
+import io, resource, sys
+from lianhua.errors import InvalidRequest
+from lianhua.exchange.reading import items_of, kind_of
+from lianhua.exchange.report import Tally
+from lianhua.exchange.source import Allowance
+beginning, piece, keeps = sys.argv[1:]
+data = beginning.encode() + piece.encode() * (4_000_000 // len(piece))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    kind = kind_of(io.BytesIO(data), Allowance(2**29))
+    list(items_of(io.BytesIO(data), kind, Allowance(2**29), 0.0, Tally(keeps=keeps == "keep")))
+except InvalidRequest:
+    pass
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("beginning", "piece", "keeps"),
+    [
+        ('{"format":"lianhua","version":1,"conversations":[{"messages":[', "[],", ""),
+        ('{"format":"lianhua","version":1,"conversations":[', "[", ""),
+        ('[{"mapping":{"a":{"message":{"author":{"role":"user"},"content":{"parts":[', "{},", "keep"),
+        ('[{"current_node":"a","mapping":{', '"a":{},', ""),
+        ('[{"safeHtmlItem":[', "{},", ""),
+    ],
+)
+def test_what_four_kilobytes_unpack_to_takes_little_memory(beginning: str, piece: str, keeps: str) -> None:
+    command = [sys.executable, "-c", _MEASURED, beginning, piece, keeps]
+    grown_mb = int(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    assert grown_mb < 64
 
 
 # Children

@@ -81,6 +81,8 @@ def problem_of(error: LianhuaError, language: Language) -> Problem:
         case errors.CrossSite() if error.origin:
             seen = {"origin": error.origin[:SHOWN_CHARS], "host": error.host[:SHOWN_CHARS] or "?"}
             detail = texts.say("cross_site_host", language, **seen)
+        case errors.DiskFull():
+            detail = texts.say("disk_full", language)
         case errors.ForeignHost():
             detail = texts.say("foreign_host", language)
         case errors.Forbidden():

@@ -8,9 +8,13 @@ from lianhua.errors import InvalidRequest
 Event = tuple[str, Any]
 Events = Iterator[Event]
 
-# Of one conversation: its messages and what belongs to each. A value takes some hundred bytes at most, so this bounds
-# what a small file full of empty lists can ask for.
+# Of one conversation: its messages and what belongs to each. Bounds what a small file full of empty lists can ask for:
+# an archive of 4 KB holds a million of them.
 VALUES: Final = 3_000_000
+# An object or a list counts as so many, as soon as it opens: empty it takes 56 to 190 bytes with its place and its name,
+# a number or a short string 8 to 60. An export of ours with all the messages that a conversation may have comes to 2.8
+# million.
+OPENING_VALUES: Final = 8
 DEPTH: Final = 100  # of what everything is wanted of: whoever writes it down again does so with recursion
 TOO_DEEP: Final = "…"  # in the place of what lies further in
 UNREAD: Final = object()  # in a list, in place of what nobody asked for
@@ -113,6 +117,7 @@ class _Builder:
             skip(events)
             self._put(TOO_DEEP)
             return
+        self._count(OPENING_VALUES)
         self._open.append((self._container, self._shape, self._field))
         self._container, self._shape = _empty(event, inner), inner
 
@@ -121,10 +126,13 @@ class _Builder:
             return self._shape.items
         return self._shape.inside(self._field)
 
-    def _put(self, value: Any) -> None:
-        self._room -= 1
+    def _count(self, values: int) -> None:
+        self._room -= values
         if self._room < 0:
             raise InvalidRequest("file", f"holds a conversation of more than {VALUES:,} values")
+
+    def _put(self, value: Any) -> None:
+        self._count(1)
         if isinstance(self._container, dict):
             self._container[self._field] = value
         elif isinstance(self._container, Pairs):
