@@ -94,7 +94,8 @@ class ContextEntry(Struct, frozen=True, omit_defaults=True):
 class ContextAccount(Struct, frozen=True):
     """What of a conversation was sent to the model for one turn. Entries stand in the order of the prompt.
 
-    `older_left_out` counts the messages before the first entry: they were beyond the message count and not even read.
+    `older_left_out` counts the messages before the first entry: they were beyond the message count, or beyond the bytes
+    that are read for a prompt, and not even read.
     """
 
     budget_tokens: int

@@ -188,6 +188,35 @@ async def test_a_pinned_message_is_in_the_windows_of_its_branch_only(talk: Talk)
     assert ids_of((await talk.branches.window(NAME, OWNER, 1)).pinned) == ["r4"]
 
 
+async def test_bytes_bound_a_page_and_what_a_prompt_is_made_from(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        await talk.say(number)
+    await talk.branches.pin(NAME, OWNER, "u0", pinned=True)
+    whole = await talk.branch()
+    (row,) = [placed for placed in whole if placed.message.id == "r5"]
+    monkeypatch.setattr("lianhua.store.branches.READ_BYTES", 600)  # of some messages
+    pages, before = [], None
+    while True:
+        page = await talk.branches.page(NAME, OWNER, before, 50)
+        pages.append(page)
+        assert page.total == len(whole)
+        assert page.dropped == 0
+        before = page.next
+        if before is None:
+            break
+    assert [placed for page in reversed(pages) for placed in page.messages] == whole
+    assert 1 < len(pages) < len(whole)
+    window = await talk.branches.window(NAME, OWNER, 20)
+    assert 1 <= len(window.messages) < len(whole) - 1
+    assert [message.id for message in window.messages][-1] == row.message.id
+    assert (window.total, ids_of(window.pinned)) == (len(whole), ["u0"])
+    # One that is larger than all that is read at once still comes, alone.
+    monkeypatch.setattr("lianhua.store.branches.READ_BYTES", 1)
+    page = await talk.branches.page(NAME, OWNER, None, 50)
+    assert [placed.message.id for placed in page.messages] == [page.next] == ["r5"]
+    assert ids_of((await talk.branches.window(NAME, OWNER, 20)).messages) == ["r5"]
+
+
 async def test_pins_have_a_limit_and_need_a_message(talk: Talk) -> None:
     for number in range(1, PINNED_MESSAGES // 2 + 2):
         await talk.say(number)

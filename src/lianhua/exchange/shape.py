@@ -11,9 +11,9 @@ Events = Iterator[Event]
 # Of one conversation: its messages and what belongs to each. Bounds what a small file full of empty lists can ask for:
 # an archive of 4 KB holds a million of them.
 VALUES: Final = 3_000_000
-# An object or a list counts as so many, as soon as it opens: empty it takes 56 to 190 bytes with its place and its name,
-# a number or a short string 8 to 60. An export of ours with all the messages that a conversation may have comes to 2.8
-# million.
+# An object or a list counts as so many, as soon as it opens: empty it takes 56 to 190 bytes with its place and its
+# name, a number or a short string 8 to 60. An export of ours with all the messages that a conversation may have comes
+# to 2.8 million.
 OPENING_VALUES: Final = 8
 DEPTH: Final = 100  # of what everything is wanted of: whoever writes it down again does so with recursion
 TOO_DEEP: Final = "…"  # in the place of what lies further in

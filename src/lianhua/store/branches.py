@@ -19,6 +19,9 @@ from lianhua.turn import TurnRecord
 PINNED_MESSAGES: Final = 20  # each is in every prompt; more would leave no room to talk
 # A switch looks for the end of the branch so many messages at a time, so that the store is not kept for longer.
 SWITCH_STEPS: Final = 500
+# Of messages that are read at once, unless one alone has more. The loop decodes, shows or counts 1 MB in some 10 ms;
+# 48 messages of 1.2 MB kept everybody waiting for half a second.
+READ_BYTES: Final = 1024 * 1024
 _message = msgspec.json.Decoder(Message)
 _record = msgspec.json.Decoder(TurnRecord)
 
@@ -74,20 +77,22 @@ class Branches:
         self._switch, self._pin = Script("branch"), Script("pin")
 
     async def page(self, conversation_id: str, owner: str, before: str | None, limit: int) -> MessagePage:
-        """At most `limit` messages of the current branch that come before the message `before` (None: the newest).
+        """At most `limit` messages of the current branch that come before the message `before` (None: the newest), and
+        fewer where they have more than `READ_BYTES`.
 
         Costs the same wherever in the branch it starts. Raises `InvalidRequest` when there is no such message.
         """
-        args: list[Argument] = [owner, before or "", limit + 1]
+        args: list[Argument] = [owner, before or "", limit + 1, READ_BYTES]
         answer = await self._tree(self._page, conversation_id, args, "before")
         pins = _pinned(answer[3])
         found = [(stored_message(value), ids) for value, ids in zip(answer[4], answer[5], strict=True)]
-        depths = [message.depth for message, _ in found[1:]] + [-1]  # of the one before each; -1 before the first
+        # Of the one before each; -1 before the first.
+        depths = [message.depth for message, _ in found[1:]] + [-1 if answer[7] == b"" else int(answer[7])]
         page = tuple(
             Placed(message, tuple(ids.decode().split()) or (message.id,), message.id in pins, message.depth - depth - 1)
             for (message, ids), depth in zip(found[:limit], depths, strict=False)
         )[::-1]
-        more = len(found) > limit
+        more = len(found) > limit or answer[7] != b""
         dropped = sum(placed.dropped_before for placed in page)
         next_id = page[0].message.id if more else None
         return MessagePage(page, answer[1].decode(), int(answer[2]) + 1, dropped, int(answer[6]), next_id)
@@ -95,7 +100,8 @@ class Branches:
     async def window(
         self, conversation_id: str, owner: str, limit: int, *, at: str | None = None, before: str | None = None
     ) -> Window:
-        """The newest `limit` messages of the branch that ends with the message `at`, or just before `before`.
+        """The newest `limit` messages of the branch that ends with the message `at`, or just before `before`; fewer
+        where they have more than `READ_BYTES`, which bounds the pinned ones as well.
 
         With neither, of the current branch. Costs the same at the 10th and at the 10,000th message. Raises
         `InvalidRequest` when there is no such message.
@@ -104,7 +110,7 @@ class Branches:
             page = await self.window(conversation_id, owner, 0)
             return Window((), (), page.head, 0, page.pins)
         start = ("at", at) if at is not None else ("before", before) if before is not None else ("head", "")
-        args: list[Argument] = [owner, start[0], start[1] or "", limit]
+        args: list[Argument] = [owner, start[0], start[1] or "", limit, READ_BYTES]
         answer = await self._tree(self._window, conversation_id, args, "parent_id" if at else "message_id")
         newest = tuple(stored_message(value) for value in reversed(answer[4]))
         pinned = tuple(stored_message(value) for value in reversed(answer[5]))

@@ -1,5 +1,6 @@
 -- What a prompt is made from: the newest messages of a branch, newest first, and the pinned ones above them.
--- KEYS meta, messages, tree   ARGV owner, from (`head`, `at` a message, `before` a message), its id, limit
+-- KEYS meta, messages, tree   ARGV owner, from (`head`, `at` a message, `before` a message), its id, limit, limit_bytes (of the newest
+-- messages, and again of the pinned ones; the newest comes whatever it has)
 local meta, messages, tree = unpack(KEYS)
 if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
 local info = redis.call('HMGET', meta, 'head', 'depth', 'branch', 'pins')
@@ -11,14 +12,21 @@ if ARGV[2] ~= 'head' then
   id, branch, depth = ARGV[3], on, depth_of(value)
   if ARGV[2] == 'before' then id, depth = parent, depth - 1 end
 end
-local newest, top, page = depth, depth + 1, {}
+local newest, top, page, room = depth, depth + 1, {}, tonumber(ARGV[5])
 while #page < tonumber(ARGV[4]) and id ~= '-' and id ~= '' do
   local value = redis.call('HGET', messages, id)
   if not value then break end
+  room = room - #value
+  if room < 0 and #page > 0 then break end
   page[#page + 1] = value
   local parent, _, on = header(value)
   id, branch, top = parent, on, depth_of(value)
 end
 local pinned = {}
-for _, found in ipairs(pinned_above(info[4], messages, tree, branch, top)) do pinned[#pinned + 1] = found[2] end
+room = tonumber(ARGV[5])
+for _, found in ipairs(pinned_above(info[4], messages, tree, branch, top)) do
+  room = room - #found[2]
+  if room < 0 then break end
+  pinned[#pinned + 1] = found[2]
+end
 return {'ok', info[1], newest, info[4] or '', page, pinned}
