@@ -62,6 +62,7 @@ IMPORT_S: Final = 1_800.0  # of work: half a gigabyte takes three minutes
 KEPT_FREE_BYTES: Final = 128 * 1024 * 1024
 PATIENCE_S: Final = 30.0  # with a store that is away when an import is to be made final, or taken back
 RETRY_S: Final = 0.5
+LEFT_S: Final = 300.0  # how often somebody looks for imports whose process died when they were listed
 
 
 class Transfer:
@@ -91,6 +92,28 @@ class Transfer:
         self._bringing: set[str] = set()  # users
         self._uploading: set[str] = set()  # those of them whose work has not begun
         self._slots = asyncio.Semaphore(IMPORTS_AT_ONCE)
+        self._settling: asyncio.Task[None] | None = None
+
+    def start_up(self) -> None:
+        """From now on imports that died when they were listed are made final, at once and then every so often."""
+        self._settling = asyncio.create_task(self._settle_left(), name="settle imports")
+
+    async def stop(self) -> None:
+        """Ends what goes on in the background."""
+        if self._settling:
+            self._settling.cancel()
+            await asyncio.wait([self._settling])
+
+    async def _settle_left(self) -> None:
+        while True:
+            try:
+                if count := await self._carrier.settle_left():
+                    logger.info("%d conversations of an import that was cut off are kept", count)
+            except Unavailable as exc:
+                logger.info("the store is away: %s", exc)
+            except Exception:
+                logger.exception("imports that were cut off cannot be made final; tried again in %.0f s", LEFT_S)
+            await asyncio.sleep(LEFT_S)
 
     # Out
 
@@ -396,6 +419,8 @@ class _Arrival:
             await _patiently(lambda: self._carrier.enlist(self._user, self._mark, self._listed))
             gone = await _patiently(lambda: self._carrier.settle(self._user, self._mark, names))
             self._tally.skip("conversation", "gone", count=len(gone))
+            with suppress(Unavailable):  # `Transfer.start_up` comes by
+                await self._carrier.settled(self._user, self._mark)
 
     async def take_back(self) -> None:
         """Removes what was written. What the store does not let go now ends by itself within a day."""

@@ -167,6 +167,8 @@ async def open_chat(
         carrier = Carrier(database, retention, erased or store.erased)
         own, chosen = OwnPersonas(database, erased or store.erased), PreferenceStore(database)
         transfer = Transfer(carrier, own, chosen, settings.data_dir, settings.import_bytes, settings.reply_chars)
+        transfer.start_up()
+        stack.push_async_callback(transfer.stop)
         yield Chat(service, transfer, ledger, search, prices, store, download)
 
 

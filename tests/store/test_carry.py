@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, replace
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from lianhua.errors import (
     ConversationNotFound,
@@ -38,6 +39,7 @@ from lianhua.store.keys import ConversationKeys
 from lianhua.store.nodes import Nodes
 from lianhua.store.own_personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
+from lianhua.store.scripts import Script
 from lianhua.store.search import ConversationSearch
 from lianhua.transfer import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Transfer
 from tests.store.test_branches import NAME, OWNER, Talk
@@ -542,6 +544,62 @@ async def test_a_disk_that_takes_no_more_is_said_in_a_word(house: House) -> None
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, had)
     assert (await house.bring(ours(conversation(1)))).imported.conversations == 1
+
+
+class Killed(Carrier):
+    """Of a process that is killed where `at` says: nothing of it is taken back."""
+
+    at = "settle"
+
+    async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
+        if self.at == "enlist":
+            self._enlist = Script("index")  # which refuses these keys: all but the list itself is written
+        await super().enlist(owner, mark, arrived)
+
+    async def settle(self, owner: str, mark: str, names: Sequence[str]) -> list[str]:
+        await super().settle(owner, mark, names[:2])
+        raise StoreUnavailable("killed")
+
+    async def remove(self, owner: str, mark: str, names: Sequence[str]) -> None:
+        pass
+
+
+async def test_what_was_listed_when_the_process_was_killed_is_kept(
+    client: Redis, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
+    week = Retention(7 * 86_400, 0)
+    with pytest.raises(StoreUnavailable):
+        await House(nodes, tmp_path, week, Killed).bring(ours(*(conversation(number) for number in range(5))))
+    metas = [ConversationKeys(ID.format(number)).meta for number in range(5)]
+    assert sum([await client.pttl(meta) <= DAY_MS for meta in metas]) == 3
+    house = House(nodes, tmp_path, week)
+    house.transfer.start_up()
+    while await client.exists("lianhua:{arriving}"):
+        await asyncio.sleep(0.01)
+    await house.transfer.stop()
+    assert len(await house.listed()) == 5
+    for number, meta in enumerate(metas):
+        assert not await client.hexists(meta, "staged")
+        for key in ConversationKeys(ID.format(number)).lasting:
+            assert not await client.exists(key) or await client.pttl(key) > DAY_MS
+    assert await house.carrier.settle_left() == 0
+    assert not [key for key in await keys_of(nodes) if key.endswith(":left")]
+
+
+async def test_what_was_not_listed_when_the_process_was_killed_still_goes(
+    client: Redis, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
+    monkeypatch.setattr(Killed, "at", "enlist")
+    week = Retention(7 * 86_400, 0)
+    with pytest.raises(ResponseError):
+        await House(nodes, tmp_path, week, Killed).bring(ours(conversation(1)))
+    house = House(nodes, tmp_path, week)
+    assert await house.carrier.settle_left() == 0
+    assert await house.listed() == []
+    for key in await keys_of(nodes):
+        assert "barrier" in key or 0 < await client.pttl(key) <= DAY_MS, key
 
 
 async def test_slow_uploads_hold_nobody_up_until_they_are_many(house: House) -> None:

@@ -26,7 +26,7 @@ from lianhua.store.branches import stored_message
 from lianhua.store.changes import PAGE_CHANGES, Change, encode
 from lianhua.store.conversations import CHANGES_TTL_S, Retention, spent_of
 from lianhua.store.database import Database
-from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.store.keys import PREFIX, ConversationKeys, list_keys
 from lianhua.store.reading import by_size
 from lianhua.store.scripts import Argument, Script
 from lianhua.store.signing import SIGNED_CHARS
@@ -39,6 +39,7 @@ WRITTEN_FIELDS: Final = 2_000
 AT_ONCE: Final = 64  # calls on their way at once
 TOLD_CHANGES: Final = 50  # tabs are told of so many one by one; of more, to read the list again
 
+_ARRIVING: Final = f"{PREFIX}:{{arriving}}"  # imports from just before they are listed until all of each is settled
 _FIELDS = (
     "owner", "title", "titled", "role", "model", "created_at", "updated_at", "pinned", "head", "pins", "usage",
 )  # fmt: skip
@@ -299,6 +300,10 @@ class Carrier:
             if pins := [name for name, _, is_pinned in some if is_pinned]:
                 commands += [("SADD", new_pinned, *pins), ("EXPIRE", new_pinned, STAGED_TTL_S)]
             await self._database.ask(*commands)
+        # From the moment that they are listed somebody has to settle them, though this process may die.
+        left = _left_list(owner, mark)
+        await self._database.ask(("ZUNIONSTORE", left, 1, new), ("EXPIRE", left, STAGED_TTL_S))
+        await self._database.ask(("SADD", _ARRIVING, f"{mark} {owner}"), ("EXPIRE", _ARRIVING, STAGED_TTL_S))
         newest = sorted(arrived, key=lambda one: one[1])[-TOLD_CHANGES:]
         args: list[Argument] = [
             self.retention.seconds,
@@ -314,10 +319,32 @@ class Carrier:
         answers = await self._each(self._settle, names, [owner, mark, self.retention.seconds], durable=True)
         return [name for name, answer in zip(names, answers, strict=True) if answer[0] == b"another"]
 
+    async def settled(self, owner: str, mark: str) -> None:
+        """All of an import are settled, or it is taken back: nobody has to look after it."""
+        await self._database.ask(("UNLINK", _left_list(owner, mark)))
+        await self._database.ask(("SREM", _ARRIVING, f"{mark} {owner}"))
+
+    async def settle_left(self) -> int:
+        """Settles what is listed of imports whose process died before it could; how many conversations. Harmless
+        beside an import that is about to do so itself.
+        """
+        (members,) = await self._database.ask(("SMEMBERS", _ARRIVING))
+        count = 0
+        for mark, _, owner in (member.decode().partition(" ") for member in members):
+            new, _ = _new_lists(owner, mark)
+            waits, names = await self._database.ask(("EXISTS", new), ("ZRANGE", _left_list(owner, mark), 0, -1))
+            if waits:  # none of it is listed: it may be about to be; else it ends by itself
+                continue
+            await self.settle(owner, mark, [name.decode() for name in names])
+            await self.settled(owner, mark)
+            count += len(names)
+        return count
+
     async def remove(self, owner: str, mark: str, names: Sequence[str]) -> None:
         """Takes an import back, as far as it got; of `names` only what is its own. Repeating it is harmless."""
         if not names:
             return
+        await self.settled(owner, mark)
         listed, pinned, _ = list_keys(owner)
         await self._database.ask(*(("UNLINK", key) for key in _new_lists(owner, mark)))
         answers = await self._each(self._unstage, names, [owner, mark], durable=False)
@@ -347,6 +374,12 @@ def _new_lists(owner: str, mark: str) -> tuple[str, str]:
 def _last_used(conversation: PortableConversation) -> float:
     """The moment that its expiry is counted from: a file may say any, but not one that is still to come."""
     return min(conversation.updated_at, time.time())
+
+
+def _left_list(owner: str, mark: str) -> str:
+    """What of an import may be listed and not settled."""
+    listed, *_ = list_keys(owner)
+    return f"{listed}:{mark}:left"
 
 
 def staged(conversation: PortableConversation, retention: Retention) -> Staged:
