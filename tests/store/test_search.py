@@ -642,3 +642,29 @@ async def test_a_signature_of_an_earlier_version_is_made_anew_with_the_next_mess
     await house.sign(name)
     assert await made_anew(house, name)
     assert await house.names("lotus") == [name]
+
+
+async def test_one_users_searches_take_one_place(house: House) -> None:
+    for _ in range(20):
+        await house.create("lotus")
+    await house.create("lotus", owner="bob")
+    order: list[str] = []
+
+    async def search(owner: str) -> None:
+        await house.find("lotus", owner)
+        order.append(owner)
+
+    await asyncio.gather(*(search(owner) for owner in ["ann"] * 6 + ["bob"]))
+    assert order.index("bob") < 2
+
+
+async def test_the_bytes_that_are_read_end_a_page(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+    for _ in range(4):
+        names.append(await house.create())
+        await house.say(names[-1], "where does the lotus grow", "in the mud")
+    monkeypatch.setattr("lianhua.store.search.READ_BYTES", 1)
+    page = await house.search.page("ann", "lotus", None, 50)
+    assert [found.conversation.id for found in page.found] == names[-1:]
+    assert page.next
+    assert await house.names("lotus") == names[::-1]

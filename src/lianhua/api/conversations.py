@@ -1,6 +1,10 @@
 """Conversations, without their messages."""
 
-from fastapi import APIRouter
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from lianhua.api.deps import Before, ConversationId, Limit, PriceList, Search, Service, User, Wanted
@@ -11,12 +15,15 @@ from lianhua.api.schemas import (
     NewConversation,
 )
 from lianhua.api.shapes import conversation_out, found_out, listed_out
+from lianhua.api.stream import SOCKET
 
 router = APIRouter(prefix="/conversations", tags=["conversations"])
+T = TypeVar("T")
 
 
 @router.get("", response_model_exclude_unset=True)
 async def list_conversations(
+    request: Request,
     service: Service,
     search: Search,
     prices: PriceList,
@@ -29,7 +36,9 @@ async def list_conversations(
     case of letters.
     """
     if q and not q.isspace():
-        found = await search.page(user, q, before, limit)
+        found = await _while_there(request, search.page(user, q, before, limit))
+        if found is None:
+            return ConversationPageOut(conversations=[], next=None)  # nobody reads it
         return ConversationPageOut(conversations=[found_out(each, prices) for each in found.found], next=found.next)
     page = await service.page(user, before, limit)
     conversations = [listed_out(conversation, prices) for conversation in page.conversations]
@@ -67,3 +76,19 @@ async def delete_conversation(service: Service, user: User, conversation_id: Con
     """Removes the conversation with everything in it; a running reply is stopped."""
     await service.erase(user, conversation_id, keep_conversation=False)
     return Response(status_code=204)
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` comes to; None, and it is cancelled, when the client goes before."""
+    task = asyncio.create_task(work, name="work for a client")
+    extension = request.scope.get("extensions", {}).get(SOCKET)
+    socket = extension["socket"] if extension else None
+    if socket:
+        socket.when_gone(task.cancel)
+    try:
+        await asyncio.wait([task])
+    finally:
+        task.cancel()
+        if socket:
+            socket.when_gone(lambda: None)
+    return None if task.cancelled() else task.result()

@@ -31,6 +31,6 @@ async def read_start(
         list_roles(roles, user, language),
         list_models(request, service, language),
         read_settings(choices, user),
-        list_conversations(service, search, prices, user, limit=CONVERSATIONS),
+        list_conversations(request, service, search, prices, user, limit=CONVERSATIONS),
     )
     return StartOut(roles=personas, models=models, settings=settings, conversations=conversations)

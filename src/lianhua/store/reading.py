@@ -60,12 +60,13 @@ class State(Struct, frozen=True):
 
 class Reading:
     """One conversation that is being read. The first of its messages are there already, unless there are too many bytes
-    of them.
+    of them. `read_bytes` are those that have been read so far.
     """
 
     def __init__(self, database: Database, conversation_id: str, state: State, first: Any) -> None:
         self.conversation_id = conversation_id
         self.state = state
+        self.read_bytes = 0
         self._database = database
         self._first = first
 
@@ -75,9 +76,14 @@ class Reading:
         These are not even decoded: a fifth less time for a Chinese word that many conversations nearly have.
         """
         messages = ConversationKeys(self.conversation_id).messages
-        if self._first is None:
-            return _texts(self._values_by_size(messages), sure)
-        return _texts(self._values(messages), sure)
+        values = self._values_by_size(messages) if self._first is None else self._values(messages)
+        return _texts(self._counted(values), sure)
+
+    async def _counted(self, pieces: AsyncIterable[Iterable[bytes]]) -> AsyncGenerator[Iterable[bytes], None]:
+        async for piece in pieces:
+            values = list(piece)
+            self.read_bytes += sum(map(len, values))
+            yield values
 
     async def _values(self, messages: str) -> AsyncGenerator[Iterable[bytes], None]:
         piece, self._first = self._first, None

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import chain
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -28,11 +29,12 @@ from lianhua.store.signing import SIGNED_ANEW, Signing
 # What a page may cost; then it says where to go on, however few it has found.
 SCANNED_CONVERSATIONS: Final = 20_000
 READ_CONVERSATIONS: Final = 1_500
+READ_BYTES: Final = 64 * 1024 * 1024  # of messages; the last conversation may go beyond
 STEP_CONVERSATIONS: Final = 250  # asked for their bits at a time: 1 ms of ours and 2 ms of the store's
 # Bits that all are asked for; the others only where these are set. Each is another page of memory: of 10,000
 # signatures 1 µs of the store.
 FIRST_BITS: Final = 4
-SEARCHES_AT_ONCE: Final = 2  # in this process, which has one core; others wait their turn
+SEARCHES_AT_ONCE: Final = 2  # in this process, which has one core; others wait their turn, and a user has one of them
 MATCHES: Final = 3  # of a conversation, its title not counted
 
 
@@ -82,6 +84,7 @@ class ConversationSearch:
         self._conversations = conversations
         self._signing = Signing(database)
         self._places = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        self._users: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # who search or wait to
 
     async def page(self, owner: str, wanted: str, before: str | None, limit: int) -> SearchPage:
         """At most `limit` of the owner's conversations whose title or messages, on whichever branch, contain `wanted`.
@@ -94,14 +97,17 @@ class ConversationSearch:
         in_vain: list[str] = []
         outdated: list[str] = []
         full_at: str | None = None
-        async with self._places, aclosing(self._likely(owner, walk, probes(wanted), outdated)) as likely:
+        read_bytes = 0
+        users_turn = self._users.setdefault(owner, asyncio.Lock())
+        async with users_turn, self._places, aclosing(self._likely(owner, walk, probes(wanted), outdated)) as likely:
             needle = Needle(wanted)
             async for row, reading in likely:
                 if matches := await _matches(reading, needle):
                     found[reading.conversation_id] = matches
                 elif row.flagged or reading.state.worn:
                     in_vain.append(reading.conversation_id)
-                if len(found) == limit:
+                read_bytes += reading.read_bytes
+                if len(found) == limit or read_bytes > READ_BYTES:
                     full_at = row.place
                     break
             rows = await self._conversations.rows(owner, list(found))
