@@ -354,11 +354,11 @@ class _Arrival:
 
     async def conversations(self, batch: list[tuple[PortableConversation, Staged]]) -> None:
         """Stages those that are new, and sets those aside that are known."""
-        known: list[bytes] = []
+        known: list[PortableConversation] = []
         new: list[tuple[PortableConversation, Staged]] = []
         for whole, one in batch:
             if self._is_again(one.wanted_id):
-                known.append(msgspec.json.encode(whole) + b"\n")
+                known.append(whole)
             else:
                 new.append((whole, one))
         for start in range(0, len(new), AT_ONCE):
@@ -370,10 +370,14 @@ class _Arrival:
                 if isinstance(outcome, BaseException):
                     raise outcome
                 if outcome.is_known:
-                    known.append(msgspec.json.encode(whole) + b"\n")
+                    known.append(whole)
                 else:
                     self._staged(outcome.id, whole.title, one)
-        await asyncio.to_thread(self._write, self._later, known)
+        await asyncio.to_thread(self._set_aside, known)
+
+    def _set_aside(self, known: list[PortableConversation]) -> None:
+        """In a thread: one conversation can take a long time to write down."""
+        self._write(self._later, [msgspec.json.encode(whole) + b"\n" for whole in known])
 
     def _is_again(self, wanted: str) -> bool:
         """Whether the file has had one of that id before."""

@@ -80,6 +80,9 @@ def test_open_webui_has_its_details_between_what_a_reply_says() -> None:
         *((text, text, "") for text in ('<details type="reasoning" done="false">\n> never closed', "</details> a")),
         ('<details type="poem">kept</details>', '<details type="poem">kept</details>', ""),
         ("<details" * 3 + ">", "<details<details<details>", ""),
+        ('a\n<details done="true" arguments="type=poem" type="tool_calls">b</details>\nc', "a\n\nc", ""),
+        ("<DETAILS done='true' TYPE='Reasoning'>b</DETAILS>c", "c", "b"),
+        ('<details type="code_interpreter">\n```py\n"</details>"\n```\n</details>\nc', "c", ""),
     ],
 )  # fmt: skip
 def test_details_of_every_form(text: str, content: str, reasoning: str) -> None:
@@ -121,7 +124,119 @@ def test_a_pattern_that_a_model_wrote_is_never_run() -> None:
     assert updated(None, [{"pattern": "a", "replacement": "c"}]) is None
 
 
+def chatgpt(*messages: dict[str, Any]) -> PortableConversation:
+    """A conversation of messages one below the other, after a question."""
+    asked = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": ["q"]}}
+    nodes = {
+        str(at): {"parent": str(at - 1) if at else None, "message": one} for at, one in enumerate((asked, *messages))
+    }
+    (found,), _ = read(json.dumps([{"title": "t", "mapping": nodes}]).encode())
+    return found
+
+
+def reply(text: str, recipient: str = "all", **metadata: Any) -> dict[str, Any]:
+    content = {"content_type": "text", "parts": [text]}
+    return {"author": {"role": "assistant"}, "recipient": recipient, "content": content, "metadata": metadata}
+
+
+def test_chatgpt_marks_that_only_say_a_name_or_a_number() -> None:
+    page = {"title": "Tea", "url": "https://tea.example", "extra": {"cited_message_idx": 11}}
+    found = chatgpt(
+        reply('In \ue200entity\ue202["city","Paris","capital"]\ue201 \ue200entity\ue202[broken\ue201now.'),
+        reply(
+            "Old【11†source】, older【12†source】.", citations=[{"metadata": page}, "none", {"metadata": {"extra": 1}}]
+        ),
+    )
+    assert [one.content for one in found.messages][1:] == [
+        "In Paris now.", "Old ([Tea](https://tea.example)), older【12†source】.",
+    ]  # fmt: skip
+
+
+def test_an_update_goes_to_the_document_that_it_fits() -> None:
+    create, update = "canmore.create_textdoc", "canmore.update_textdoc"
+    found = chatgpt(
+        reply(json.dumps({"name": "A", "type": "document", "content": "alpha one"}), create),
+        reply(json.dumps({"name": ["B"], "type": "document", "content": "beta two"}), create),
+        reply(json.dumps({"updates": [{"pattern": "alpha one", "replacement": "alpha 1"}]}), update),
+        reply(json.dumps({"updates": [{"pattern": "gamma", "replacement": "no"}]}), update),
+    )
+    assert [one.content for one in found.messages][1:] == ["**A**\n\nalpha one", "beta two", "**A**\n\nalpha 1"]
+
+
 # Claude, DeepSeek and the rest
+
+
+def test_claude_has_documents_and_thoughts_between_tags_too() -> None:
+    text = (
+        "<antThinking>Plan.</antThinking>\nHere:\n\n"
+        '<antArtifact identifier="a" type="application/vnd.ant.code" language="python" title="Sum">\n'
+        "print(1 < 2)\n</antArtifact>\n\nDone. <antArtifact>open"
+    )
+    blocks = [
+        {"type": "thinking", "thinking": "", "summaries": [{"summary": "Weighed."}]},
+        {"type": "text", "text": text},
+    ]
+    messages = [
+        {"uuid": "q", "sender": "human", "text": "q", "parent_message_uuid": "00000000-0000-0000-0000-000000000000",
+         "files_v2": [{"file_name": "a.png"}]},
+        {"uuid": "a", "sender": "assistant", "content": blocks, "parent_message_uuid": "q"},
+    ]  # fmt: skip
+    (found,), report = read(json.dumps([{"chat_messages": messages}]).encode())
+    assert turns(found)[1] == (
+        "assistant", "Here:\n\n**Sum**\n\n```python\nprint(1 < 2)\n```\n\nDone. <antArtifact>open",
+    )  # fmt: skip
+    assert found.messages[1].reasoning == "Weighed.\n\nPlan."
+    assert skipped(report) == {("part", "file"): 1}
+
+
+def test_chat_ui_of_a_database_that_writes_its_numbers_out() -> None:
+    said: list[dict[str, Any]] = [
+        {"id": "q", "from": "user", "content": "q", "children": ["a", "b", "c"]},
+        {"id": "a", "from": "assistant", "content": "A",
+         "updates": [{"type": "reasoning", "subtype": "stream", "token": token} for token in ("Th", "ink")]},
+        {"id": "b", "from": "assistant", "content": "", "interrupted": True,
+         "updates": [{"type": "stream", "token": "Half\0\0"}, {"type": "stream", "token": " a text\0"}]},
+        {"id": "c", "from": "assistant", "content": "",
+         "updates": [{"type": "finalAnswer", "text": "The end", "interrupted": True}]},
+    ]  # fmt: skip
+    dated = {"createdAt": {"$date": {"$numberLong": "1700000000000"}}}
+    (found,), report = read(json.dumps([{"rootMessageId": "q", **dated, "messages": said}]).encode())
+    assert [(one.content, one.depth, one.sibling, one.status) for one in found.messages] == [
+        ("q", 0, 0, "done"), ("A", 1, 0, "done"),
+        ("Half a text", 1, 1, "interrupted"), ("The end", 1, 2, "interrupted"),
+    ]  # fmt: skip
+    assert (found.created_at, found.messages[1].reasoning, skipped(report)) == (1700000000.0, "Think", {})
+
+
+def test_librechat_has_thoughts_between_colons_and_a_text_beside_its_parts() -> None:
+    said = [
+        {"messageId": "a", "isCreatedByUser": False, "text": ":::thinking\nDeep.\nThought.\n:::\n\nAnswer"},
+        {"messageId": "b", "isCreatedByUser": False, "text": "Beside", "content": [{"type": "error", "error": "x"}]},
+        {"messageId": "c", "isCreatedByUser": False, "text": ":::thinking\nnever closed"},
+    ]
+    (found,), _ = read(json.dumps({"conversationId": "c", "messages": said}).encode())
+    assert [(one.content, one.reasoning) for one in found.messages] == [
+        ("Answer", "Deep.\nThought."), ("Beside", ""), (":::thinking\nnever closed", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("[{}]".encode("utf-16"), "UTF-16"),
+        ("[{}]".encode("utf-16-le"), "UTF-16"),
+        (b"\x1f\x8b\x08\0", "gzip"),
+        (b"Rar!\x1a", "RAR"),
+    ],
+)
+def test_a_file_that_is_no_text_is_told_how_to_become_one(data: bytes, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        read(data)
+
+
+def test_an_archive_in_an_archive_is_named() -> None:
+    with pytest.raises(InvalidRequest, match=r"bring inner\.zip"):
+        archive.documents_of(packed({"inner.zip": packed({"conversations.json": b"[]"}).getvalue()}), Tally())
 
 
 def test_claude_has_blocks_branches_documents_and_what_was_attached() -> None:

@@ -79,7 +79,9 @@ def documents_of(file: IO[bytes], tally: Tally) -> list[Document]:
     if not is_named:
         wanted = [entry for entry in entries if _CANDIDATES.fullmatch(entry.filename)]
     if not wanted:
-        raise InvalidRequest("file", "is an archive without conversations.json or another file of conversations")
+        inner = next((entry.filename for entry in entries if entry.filename.lower().endswith((".zip", ".gz"))), None)
+        also = f"; unpack it and bring {inner[:80]}" if inner else ""
+        raise InvalidRequest("file", f"is an archive without conversations.json or another file of conversations{also}")
     if len(wanted) > DOCUMENTS:
         raise InvalidRequest("file", f"is an archive with more than {DOCUMENTS:,} files of conversations")
     for entry in wanted:

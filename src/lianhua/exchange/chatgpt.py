@@ -4,7 +4,7 @@ The format is described nowhere by those who make it; this follows what exports 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lianhua.exchange import documents
@@ -27,10 +27,18 @@ _REFERENCE: Final = Shape(
         "items": Shape(items=Shape({**_WEBPAGE, "supporting_websites": Shape(items=Shape(_WEBPAGE))})),
     }
 )
+_CITATION: Final = Shape(
+    {
+        "metadata": Shape(
+            {**dict.fromkeys(("title", "url"), SCALAR), "extra": Shape({"cited_message_idx": SCALAR})},
+        )
+    }
+)
 _METADATA: Final = Shape(
     {
         **dict.fromkeys(("model_slug", "default_model_slug", "is_visually_hidden_from_conversation"), SCALAR),
         "content_references": Shape(items=_REFERENCE),
+        "citations": Shape(items=_CITATION),
         "finish_details": Shape({"type": SCALAR}),
         "chatgpt_sdk": Shape({"attribution_id": SCALAR, "widget_state": SCALAR}),
         "attachments": Shape(items=Shape({"name": SCALAR})),
@@ -65,6 +73,7 @@ _THINKING: Final = ("thoughts", "reasoning_recap")
 _HIDDEN: Final = ("user_editable_context", "model_editable_context")
 _CREATE: Final = "canmore.create_textdoc"
 _UPDATE: Final = "canmore.update_textdoc"
+NO_LINKS: Final[Mapping[str, str]] = {}
 WORD_CHARS: Final = 200  # of a name in the place of a mark
 _RESEARCH: Final = "connector_openai_deep_research"
 # Between U+E200 and U+E201 stands what the page draws as a source, U+E202 parts its words: private use, drawn as boxes
@@ -131,7 +140,7 @@ def _fill(draft: Draft, message: dict[str, Any], model: str | None, canvas: "_Ca
     elif kind in _THINKING:
         tally.skip("message", "reasoning_recap", text)
         return
-    text = _with_links(text, metadata.get("content_references"), canvas.room)
+    text = _with_links(text, metadata.get("content_references"), canvas.room, _cited(metadata))
     if not text.strip():
         draft.leave_out(tally, "message", "empty", message if kind not in (None, "text", "multimodal_text") else None)
         return
@@ -221,25 +230,48 @@ class _Canvas:
                 return None
             found = (call.get("name"), call.get("type"), call["content"])
         else:
-            title, kind, before = self._above(draft.parent)
-            content = documents.updated(before, call.get("updates"))
-            if content is None or not self.room.take(len(content)):
+            updated = self._updated(draft.parent, call.get("updates"))
+            if updated is None or not self.room.take(len(updated[2])):
                 return None
-            found = (title, kind, content)
+            found = updated
         self._at[draft.key] = found
         return documents.as_text(*found)
 
-    def _above(self, key: str | None) -> tuple[object, object, str | None]:
+    def _updated(self, key: str | None, updates: object) -> tuple[object, object, str] | None:
+        """The nearest document above that the update fits: it does not name its own."""
+        seen: set[str] = set()
         for _ in range(documents.ABOVE):
-            if key is None:
+            if key is None or len(seen) == documents.SEVERAL:
                 break
-            if key in self._at:
-                return self._at[key]
+            title, kind, before = self._at.get(key, (None, None, None))
+            if before is not None and str(title) not in seen:
+                seen.add(str(title))
+                if (content := documents.updated(before, updates)) is not None:
+                    return title, kind, content
             key = self.parents.get(key)
-        return None, None, None
+        content = None if seen else documents.updated(None, updates)
+        return None if content is None else (None, None, content)
 
 
-def _with_links(text: str, references: object, room: Room) -> str:
+def _cited(metadata: dict[str, Any]) -> dict[str, str]:
+    """Links by the number that the older marks begin with."""
+    found: dict[str, str] = {}
+    for citation in map(fields_of, items_in(metadata.get("citations"))):
+        page = fields_of(citation.get("metadata"))
+        number = fields_of(page.get("extra")).get("cited_message_idx")
+        if isinstance(number, int) and (address := _link(page)):
+            found.setdefault(str(number), f" ({address})")
+    return found
+
+
+def _named(mark: str) -> str:
+    """What a mark says of itself that people can read: the name of a person or a place."""
+    kind, _, rest = mark[1:-1].partition("\ue202")
+    words = documents.listed(rest) if kind == "entity" else []
+    return _STRAY.sub("", words[1])[:WORD_CHARS] if len(words) > 1 and isinstance(words[1], str) else ""
+
+
+def _with_links(text: str, references: object, room: Room, cited: Mapping[str, str] = NO_LINKS) -> str:
     """With links in the place of the marks that the page draws as sources, as far as it is told what they name."""
     if not (_STRAY.search(text) or "†" in text):
         return text
@@ -249,7 +281,10 @@ def _with_links(text: str, references: object, room: Room) -> str:
             known.setdefault(matched, _shown(reference))
 
     def shown(mark: re.Match[str]) -> str:
-        found = known.get(mark[0], mark[0] if mark[0].startswith("【") else "")
+        found = known.get(mark[0])
+        if found is None and mark[0].startswith("【"):
+            found = cited.get(mark[0][1:].partition("†")[0], mark[0])
+        found = found or _named(mark[0])
         return found if room.take(len(found)) else ""
 
     return _STRAY.sub("", _MARK.sub(shown, text))

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from lianhua.exchange import documents
 from lianhua.exchange.conversation import Found, chained, fields_of, items_in, joined, made, string, text_or, usage_of
 from lianhua.exchange.report import Tally
 from lianhua.exchange.shape import EVERYTHING, SCALAR, Shape
@@ -29,7 +30,7 @@ _MESSAGE: Final = Shape(
     }
 )
 _BLOCK: Final = Shape(
-    {**dict.fromkeys(("id", "messageId", "type", "content", "targetLanguage"), SCALAR), "error": Shape({})}
+    {**dict.fromkeys(("id", "messageId", "type", "content", "language", "targetLanguage"), SCALAR), "error": Shape({})}
 )
 _BLOCKS: Final = {"image": "image", "file": "file", "tool": "tool_call", "citation": "tool_result", "error": "error"}
 
@@ -166,8 +167,10 @@ def _said(fields: dict[str, Any], key: str, draft: Draft, shelf: Shelf, tally: T
     blocks = shelf.pieces(f"blocks {key}") if key and order else []
     for block in sorted(blocks, key=lambda block: order.get(string(block.get("id")), len(order))):
         kind = string(block.get("type"))
-        if kind in ("main_text", "code"):
+        if kind == "main_text":
             texts.append(string(block.get("content")))
+        elif kind == "code":
+            texts.append(documents.as_text(None, "code/", string(block.get("content")), block.get("language")))
         elif kind == "thinking":
             thoughts.append(string(block.get("content")))
         elif kind != "unknown":  # what stands there until something comes

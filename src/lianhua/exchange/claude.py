@@ -4,6 +4,7 @@
 The format is described nowhere by those who make it; this follows what converters of 2024 to 2026 read.
 """
 
+import re
 from typing import Any, Final
 
 from lianhua.exchange import documents
@@ -12,10 +13,16 @@ from lianhua.exchange.report import Tally
 from lianhua.exchange.shape import EVERYTHING, SCALAR, Shape
 from lianhua.exchange.tree import Draft, instant
 
-NO_PARENT: Final = "00000000-0000-4000-8000-000000000000"
+NO_PARENT: Final = ("00000000-0000-4000-8000-000000000000", "00000000-0000-0000-0000-000000000000")
 _INPUT: Final = Shape(dict.fromkeys(("command", "id", "title", "type", "content", "language"), SCALAR))
-_BLOCK: Final = Shape({**dict.fromkeys(("type", "text", "thinking", "name"), SCALAR), "input": _INPUT})
+_SUMMARIES: Final = Shape(items=Shape({"summary": SCALAR}))
+_BLOCK: Final = Shape(
+    {**dict.fromkeys(("type", "text", "thinking", "name"), SCALAR), "input": _INPUT, "summaries": _SUMMARIES}
+)
 _FILE: Final = Shape(dict.fromkeys(("file_name", "extracted_content"), SCALAR))
+
+_TAG = re.compile(r"<ant(Artifact|Thinking)\b([^<>]*+)>((?:[^<]++|<(?!/?ant(?:Artifact|Thinking)\b))*+)</ant\1>")
+_ATTRIBUTE = re.compile(r"\b(title|type|language)=\"([^\"<>]*+)\"")
 
 
 def shape(*, keep: bool) -> Shape:
@@ -26,6 +33,7 @@ def shape(*, keep: bool) -> Shape:
             "content": Shape(items=EVERYTHING if keep else _BLOCK),
             "attachments": Shape(items=_FILE),
             "files": Shape(items=SCALAR),
+            "files_v2": Shape(items=SCALAR),
         }
     )
     head = ("uuid", "name", "title", "model", "created_at", "updated_at", "is_starred", "current_leaf_message_uuid")
@@ -40,7 +48,7 @@ def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:
     if not any(draft.parent for draft in drafts):
         chained(drafts)
     for draft in drafts:
-        draft.parent = None if draft.parent == NO_PARENT else draft.parent
+        draft.parent = None if draft.parent in NO_PARENT else draft.parent
     return made(
         "claude",
         drafts,
@@ -63,6 +71,9 @@ def _draft(message: Any, model: str | None, tally: Tally) -> Draft:
         return draft
     sender = message.get("sender")
     text, draft.reasoning = _said(message, draft, tally)
+    if sender == "assistant":
+        text, within = _without_tags(text)
+        draft.reasoning = joined([draft.reasoning, *within])
     text = joined([text, *_attached(message, tally)])
     if sender not in ("human", "user", "assistant"):
         draft.leave_out(tally, "message", "unknown_role", message, text)
@@ -87,7 +98,7 @@ def _said(message: dict[str, Any], draft: Draft, tally: Tally) -> tuple[str, str
         if kind in ("text", "voice_note"):
             texts.append(string(fields.get("text")))
         elif kind == "thinking":
-            thoughts.append(string(fields.get("thinking")))
+            thoughts.append(string(fields.get("thinking")) or _summed_up(fields))
         elif kind == "tool_use" and (document := _artifact(fields)):
             texts.append(document)
         elif kind not in ("token_budget", "flag"):
@@ -106,9 +117,29 @@ def _artifact(block: dict[str, Any]) -> str:
     return documents.as_text(made_of.get("title"), made_of.get("type"), content, made_of.get("language"))
 
 
+def _summed_up(block: dict[str, Any]) -> str:
+    """What is told of thoughts that are not shown."""
+    return joined([string(fields_of(one).get("summary")) for one in items_in(block.get("summaries"))])
+
+
+def _without_tags(text: str) -> tuple[str, list[str]]:
+    """A reply with the documents that stand in it between tags, as in 2024; the thoughts that do apart."""
+    thoughts: list[str] = []
+
+    def shown(tag: re.Match[str]) -> str:
+        if tag[1] == "Thinking":
+            thoughts.append(tag[3].strip())
+            return ""
+        has = dict(_ATTRIBUTE.findall(tag[2]))
+        return documents.as_text(has.get("title"), has.get("type"), tag[3].strip("\n"), has.get("language"))
+
+    said = _TAG.sub(shown, text) if "</ant" in text else text
+    return (said.strip() if said != text else text), thoughts
+
+
 def _attached(message: dict[str, Any], tally: Tally) -> list[str]:
     """The texts that came with a message; of files there are only the names."""
-    for _ in items_in(message.get("files")):
+    for _ in items_in(message.get("files")) or items_in(message.get("files_v2")):
         tally.skip("part", "file")
     texts = []
     for file in map(fields_of, items_in(message.get("attachments"))):

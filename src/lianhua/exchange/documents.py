@@ -11,6 +11,7 @@ LANGUAGE_CHARS: Final = 40
 UPDATES: Final = 100  # of one call
 CHARS: Final = 1_000_000  # of a document that is updated
 ABOVE: Final = 1_000  # messages that are looked through for the document which an update is of
+SEVERAL: Final = 4  # documents of one conversation that an update is tried on
 _PLAIN: Final = ("", "document", "text/markdown", "text/plain", "markdown")
 _LANGUAGES: Final = {
     "text/html": "html",
@@ -36,11 +37,21 @@ def as_text(title: object, kind: object, content: str, language: object = None) 
 
 def decoded(text: str) -> dict[str, Any]:
     """The JSON object that a text holds; empty where it holds none."""
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return {}
+    value = _value(text)
     return value if isinstance(value, dict) else {}
+
+
+def listed(text: str) -> list[Any]:
+    """The JSON list that a text holds; empty where it holds none."""
+    value = _value(text)
+    return value if isinstance(value, list) else []
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
 
 
 def updated(content: str | None, updates: object) -> str | None:

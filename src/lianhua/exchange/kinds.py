@@ -86,6 +86,15 @@ _GATHERED: Final = ("lobechat", "cherry_studio")
 _LISTS: Final[tuple[Path, ...]] = (("conversations",),)
 
 
+# What people send that is no UTF-8, by how it begins.
+_NO_TEXT: Final = {
+    b"\x1f\x8b": "is packed with gzip: unpack it first, or put it into a zip archive",
+    **dict.fromkeys((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"[\x00"), "is UTF-16: save it as UTF-8"),
+    b"7z\xbc\xaf": "is a 7z archive: unpack it first",
+    b"Rar!": "is a RAR archive: unpack it first",
+}
+
+
 class Kind(Struct, frozen=True):
     """What a file is; `path` is there where the conversations stand inside."""
 
@@ -98,6 +107,9 @@ def kind_of(file: Readable, allowance: Allowance) -> Kind:
     """What the file is, by as much of it as tells. Raises `InvalidRequest` when it is nothing that is known."""
     source = Source(file, allowance, CONVERSATION_BYTES)
     beginning = source.peek(gemini_page.LOOK_BYTES)
+    for mark, words in _NO_TEXT.items():
+        if beginning.startswith(mark):
+            raise InvalidRequest("file", words)
     if beginning.lstrip().startswith(b"<"):
         found = Kind("gemini", "page") if gemini_page.is_page(beginning) else None
     else:

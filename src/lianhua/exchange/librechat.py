@@ -117,7 +117,8 @@ def _said(message: dict[str, Any], draft: Draft, tally: Tally) -> tuple[str, str
         elif part is not None and kind != "text":
             named = _kind_of_part(str(kind))
             draft.leave_out(tally, "part", named, part if named in ("tool_call", "not_understood") else None)
-    return joined(texts), joined(thoughts)
+    # Of what says nothing that can be read there may be a text beside it.
+    return joined(texts) or ("" if thoughts else string(message.get("text"))), joined(thoughts)
 
 
 def _text_of(value: object) -> str:

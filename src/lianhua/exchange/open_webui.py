@@ -7,7 +7,10 @@ its text in `output`, as items of OpenAI's Responses interface, and may have an 
 
 import html
 import re
+from collections.abc import Iterator
 from typing import Any, Final
+
+from msgspec import Struct
 
 from lianhua.exchange.conversation import (
     Found,
@@ -53,8 +56,9 @@ def shape(*, keep: bool) -> Shape:
 
 # How a reply shows what the model was thinking, and which tools it used, between what it says. What such a block says
 # of itself is escaped: no < or > inside of its first tag.
-_TOKEN = re.compile(r"^[ \t]*+(?:```|~~~)|<details\b([^<>]*+)>|</details>", re.MULTILINE)
-_TYPE = re.compile(r"\btype=[\"']?([\w:-]{1,60})", re.ASCII)
+_TOKEN = re.compile(r"^[ \t]*+(?:```|~~~)|<details\b([^<>]*+)>|</details>", re.MULTILINE | re.IGNORECASE)
+# One attribute after another, for the value of one may speak of the name of another.
+_ATTRIBUTE = re.compile(r"([\w:-]++)(?:\s?=\s?(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'=]++)))?", re.ASCII)
 _SUMMARY_END: Final = "</summary>"
 _TOOLS: Final = {"tool_calls": "tool_call", "code_interpreter": "code_interpreter"}
 _ITEMS: Final = {
@@ -151,38 +155,60 @@ def _text_of(content: object) -> str:
     return "".join(string(fields_of(part).get("text")) for part in items_in(content)).strip()
 
 
+class _Block(Struct, frozen=True):
+    """A block of a type in a reply: where it stands, and what is inside of its tags."""
+
+    kind: str
+    start: int
+    end: int
+    body: str
+
+
 def without_details(text: str, draft: Draft, tally: Tally) -> tuple[str, str]:
     """A reply without what stands in it as `<details>` of a type, and its reasoning. Those of tools are counted."""
     kept: list[str] = []
     thoughts: list[str] = []
-    kind: str | None = None
-    start = depth = opened = inside = 0
-    fenced = False
-    for token in _TOKEN.finditer(text):
-        if depth == 0:
-            if token[0].endswith(("```", "~~~")):
-                fenced = not fenced
-            elif token[0] != "</details>" and not fenced:
-                named = _TYPE.search(token[1])
-                kind = named[1] if named and named[1] in ("reasoning", *_TOOLS) else None
-                if kind is not None:
-                    depth, opened, inside = 1, token.start(), token.end()
-        elif token[0] == "</details>":
-            depth -= 1
-            if depth == 0:
-                kept.append(text[start:opened])
-                start = token.end()
-                body = text[inside : token.start()]
-                if kind == "reasoning":
-                    thoughts.append(_unquoted(body))
-                else:
-                    draft.leave_out(tally, "part", _TOOLS[str(kind)], text[opened:start])
-        elif token[0].startswith("<details"):
-            depth += 1
+    start = 0
+    for block in _blocks(text):
+        kept.append(text[start : block.start])
+        start = block.end
+        if block.kind == "reasoning":
+            thoughts.append(_unquoted(block.body))
+        else:
+            draft.leave_out(tally, "part", _TOOLS[block.kind], text[block.start : block.end])
     if not start:
         return text, ""
     kept.append(text[start:])
     return joined([piece.strip("\n") for piece in kept]), joined(thoughts)
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Those that are closed; not what stands in a block of code, nor what the code of a tool speaks of."""
+    kind = ""
+    depth = opened = inside = 0
+    fenced = False
+    for token in _TOKEN.finditer(text):
+        if token[0].endswith(("```", "~~~")):
+            fenced = (depth == 0 or kind == "code_interpreter") and not fenced
+        elif fenced:
+            continue
+        elif token[1] is None:
+            depth = max(depth - 1, 0)
+            if depth == 0 and kind:
+                yield _Block(kind, opened, token.end(), text[inside : token.start()])
+                kind = ""
+        elif depth:
+            depth += 1
+        elif (named := _type_of(token[1])) in ("reasoning", *_TOOLS):
+            kind, depth, opened, inside = named, 1, token.start(), token.end()
+
+
+def _type_of(attributes: str) -> str:
+    """What a block says that it is; empty where it does not."""
+    for found in _ATTRIBUTE.finditer(attributes):
+        if found[1].lower() == "type":
+            return (found[2] or found[3] or found[4] or "").lower()
+    return ""
 
 
 def _unquoted(inside: str) -> str:

@@ -7,6 +7,8 @@ from typing import Final
 # they are what somebody talks about.
 _OPENING = re.compile(r"\s*+(?:<(think|thinking|thought|reasoning|seed:think)>|(\[THINK\])|(◁think▷))")
 _BRACKETS: Final = {"[THINK]": "[/THINK]", "◁think▷": "◁/think▷"}
+# As LibreChat writes them: up to the first line that closes what it has opened.
+_DIRECTIVE = re.compile(r"\s*+:::thinking[ \t]*\n((?:(?!:::[ \t]*$).*+\n)*+):::[ \t]*$", re.MULTILINE)
 # The template has written the opening tag, so the reply begins inside. On a line of its own, or nobody can tell.
 _CLOSING_ALONE = re.compile(r"^</(?:think|thinking)>[ \t]*$", re.MULTILINE)
 
@@ -15,6 +17,9 @@ def without_thoughts(text: str) -> tuple[str, str]:
     """What a reply says, and the reasoning before it. A tag that is never closed is text."""
     thoughts: list[str] = []
     start = 0
+    if directive := _DIRECTIVE.match(text):
+        thoughts.append(directive[1].strip())
+        start = directive.end()
     while found := _OPENING.match(text, start):
         closing = f"</{found[1]}>" if found[1] else _BRACKETS[found[2] or found[3]]
         end = text.find(closing, found.end())

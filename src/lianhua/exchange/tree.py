@@ -252,12 +252,18 @@ def seconds(value: Any) -> float | None:
 _YEAR_FIRST = re.compile(r"(\d{4})[/.-] ?(\d{1,2})[/.-] ?(\d{1,2})[.,]? (\d{1,2}):(\d{2}):(\d{2})", re.ASCII)
 
 
+_FIGURE = re.compile(r"-?\d{1,18}", re.ASCII)
+
+
 def instant(value: Any) -> float | None:
     """A time as Unix seconds: a number of whatever unit, ISO 8601, or a local time that begins with its year, taken for
     UTC. None where it is none.
     """
     if isinstance(value, dict):
-        value = value.get("$date")  # MongoDB
+        value = value.get("$date")  # MongoDB, whose exact form has the figure in a string
+    if isinstance(value, dict):
+        figure = value.get("$numberLong")
+        value = int(figure) if isinstance(figure, str) and _FIGURE.fullmatch(figure) else figure
     if not isinstance(value, str):
         return seconds(value)
     try:
