@@ -54,6 +54,7 @@ PIECE_BYTES: Final = 64 * 1024  # of a file on its way out
 SPOOL_BYTES: Final = 1024 * 1024  # written at once, in a thread
 BATCH_S: Final = 0.02  # that the thread reads before it hands over what it has
 BATCH_BYTES: Final = 256 * 1024  # of texts that wait to be stored: packing them for the store takes a millisecond
+EMPTY_BYTES: Final = 64  # an empty list with space around it is not longer
 PERSONAS: Final = 1_000  # in a file; a user can have a tenth of them
 UPLOADS_AT_ONCE: Final = 4  # in this process, those included that wait for their work to begin: each may fill the disk
 IMPORTS_AT_ONCE: Final = 2  # that are worked on: each may fill a core
@@ -470,13 +471,19 @@ def _kind(document: Document, look: Allowance, sealed: Allowance) -> Kind | Inva
         with document.open() as file:
             kind = kind_of(file, look)
     except InvalidRequest as error:
-        if document.is_named:
+        if document.is_named and not _is_empty(document):
             raise
         return error
     if kind.format == FORMAT:
         with document.open() as file:
             seal.check(file, sealed)
     return kind
+
+
+def _is_empty(document: Document) -> bool:
+    """Whether a document has nothing in it: the last of several pieces may, which is no reason to refuse the others."""
+    with document.open() as file:
+        return file.read(EMPTY_BYTES).removeprefix(b"\xef\xbb\xbf").strip() in (b"[]", b"{}")
 
 
 def _known(kinds: list[Kind | InvalidRequest]) -> list[Kind | None]:

@@ -282,6 +282,15 @@ async def test_archives_come_in_as_they_are(alice: Client) -> None:
         assert (report["format"], skipped(report)["file", "no_conversations"]) == (name, len(files) - 1)
 
 
+async def test_an_empty_piece_of_an_archive_is_passed_over(alice: Client) -> None:
+    whole = (EXPORTS / "chatgpt.json").read_bytes()
+    file = packed({"conversations-000.json": whole, "conversations-001.json": b"[]\n"})
+    report = await bring(alice, file, ZIP)
+    assert (report["imported"]["conversations"], skipped(report)["file", "no_conversations"]) == (2, 1)
+    refused = await alice.ask("POST", "/api/import", packed({"conversations.json": b"[]"}), ZIP)
+    assert (refused.status, refused.json["code"]) == (422, "invalid_request")
+
+
 async def test_only_files_come_in_and_not_from_elsewhere(alice: Client) -> None:
     for kind in ("text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
         refused = await alice.ask("POST", "/api/import", b"[]", {"Content-Type": kind})
