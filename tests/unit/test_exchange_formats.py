@@ -351,6 +351,51 @@ def test_gemini_as_a_page() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("title", "asked"),
+    [
+        ("Prompted hello", "hello"), ("Prompted\u00a0He Said hello", "He Said hello"),
+        ("已询问 你好", "你好"),
+        ("已询问：你好", "你好"), ("Eingegebener Prompt: Hallo", "Hallo"),
+        ("送信したメッセージ: 質問: はい", "質問: はい"),
+        ("Nieznane: He Said hello, asked Asked why", "Nieznane: He Said hello, asked Asked why"),
+        ("Requête\u00a0: Prompted bonjour", "Prompted bonjour"),
+    ],
+)  # fmt: skip
+def test_the_verb_before_a_question_goes_only_from_its_beginning(title: str, asked: str) -> None:
+    record = {"title": title, "time": "2026-01-01T00:00:00Z", "safeHtmlItem": [{"html": "<p>a</p>"}]}
+    (found,), _ = read(json.dumps([record]).encode())
+    assert turns(found) == [("user", asked), ("assistant", "a")]
+
+
+def page_of(*lines: str) -> bytes:
+    """A Takeout page with a record for each line that says when."""
+    style = "mdl-cell mdl-cell--6-col mdl-typography--body-1"
+    cells = "".join(
+        '<div class="outer-cell mdl-cell"><p class="mdl-typography--title">Gemini Apps<br></p>'
+        f'<div class="content-cell {style}">Prompted&nbsp;q {number}<br>{line}<br><p>At 10:00:00 in 2026.</p></div>'
+        f'<div class="content-cell {style} mdl-typography--text-right"></div></div>'
+        for number, line in enumerate(lines)
+    )
+    return f'<html><head><title>x</title></head><body><div class="mdl-grid">{cells}</div></body></html>'.encode()
+
+
+def test_gemini_as_a_page_has_its_times_in_the_readers_language() -> None:
+    lines = ["04.03.2026, 17:07:00 MEZ", "04/03/2026 17:07:00 CET", "4. 3. 2026 17:07:00 SEČ"]
+    found, report = read(page_of(*lines))
+    assert [one.created_at for one in found] == [1772644020.0] * 3
+    (one,), _ = read(page_of("2026-03-04 16:00:00 says a log<br>04.03.2026, 17:07:00 MEZ"))
+    assert turns(one)[0] == ("user", "q 0\n2026-03-04 16:00:00 says a log")
+    lines = ["4 mars 2026, 17:07:00 CET", "4 de mar. de 2026, 17:07:00 BRT", "4 мар. 2026 г., 17:07:00 MSK"]
+    found, report = read(page_of(*lines, "31.13.2026, 17:07:00 MEZ"))
+    assert [turns(one) for one in found] == [
+        [("user", f"q {number}"), ("assistant", "At 10:00:00 in 2026.")] for number in range(4)
+    ]
+    assert {one.created_at for one in found} == {NOW}
+    assert skipped(report) == {("conversation", "not_grouped"): 4, ("message", "no_time"): 4}
+    assert [one.id for one in found] == [one.id for one in read(page_of(*lines))[0]] + [found[3].id]
+
+
 def test_a_list_of_messages_is_a_conversation() -> None:
     (found,), report = fixture("messages.json")
     assert (report.format, turns(found)) == ("messages", [("user", "用法语说你好"), ("assistant", "Bonjour")])

@@ -29,10 +29,16 @@ _RECORD: Final = Shape(
 )
 # The address of a conversation, also of one with a gem.
 _CONVERSATION = re.compile(r"https://gemini\.google\.com/(?:app|gem/[\w-]{1,100})/([0-9a-zA-Z_-]{6,64})", re.ASCII)
-# The verb before a prompt, in the languages that exports were seen in; in others it stays.
+# The verb before a prompt, as exports in several languages have it, or may have it; in languages that are not here it
+# stays.
 _VERB: Final = re.compile(
-    r"(?:Prompted|Asked(?: Gemini)?|Said|Searched for|Se ingresó la instrucción)\s+"
-    r"|(?:Eingegebener Prompt|Requête|Запит|Запрос|Prompt ingresado|输入的提示|プロンプト)\s*[:：]\s*"
+    r"(?:Prompted|Asked(?: Gemini)?|Said|Searched for|Se ingresó la instrucción|Hai chiesto|Você perguntou)\s+"
+    r"|(?:Prompted|Asked|Eingegebener Prompt|Gefragt|Requête|Prompt saisi|Demande|Запит|Запрос|Prompt ingresado"
+    r"|Petición introducida|Pregunta|Comando inserido|Pergunta|Prompt inserito|Domanda|Wpisany prompt|Girilen istem"
+    r"|输入的提示|已输入提示|输入了提示|提问|發問|提問|輸入的提示|プロンプト|送信したメッセージ|質問"
+    r"|프롬프트|입력한 프롬프트|질문)"
+    r"\s*[:：]\s*"
+    r"|已(?:询问|詢問|提示)\s*[:：]?\s*"
 )
 # What is no question: use of the product, a rating, a canvas without a name.
 _NO_QUESTION: Final = re.compile(r"(?:Used (?:Gemini|AI Mode)|Gave feedback|Created Gemini Canvas)")
@@ -90,13 +96,19 @@ def conversations(shelf: Shelf, now: float, tally: Tally) -> Iterator[Found]:
 def _drafts(said: dict[str, Any], key: str, parent: str | None, tally: Tally) -> list[Draft]:
     """The question and the answer of a record."""
     title = said["title"].strip()
-    asked = "" if _NO_QUESTION.match(title) else _VERB.sub("", title, count=1)
+    asked = "" if _NO_QUESTION.match(title) else _asked(title)
     answer = "\n\n".join(part for part in (said["answer"], said["sources"] if said["answer"] else "") if part)
     tally.skip("part", "file", count=said["files"])
     question = Draft(key=f"{key} asked", parent=parent, role="user" if asked else None, content=asked)
     reply = Draft(key=f"{key} said", parent=question.key, role="assistant" if answer else None, content=answer)
     question.time = reply.time = instant(said["time"])
     return [question, reply]
+
+
+def _asked(title: str) -> str:
+    """The prompt without the verb before it."""
+    verb = _VERB.match(title)
+    return title[verb.end() :] if verb else title
 
 
 def _html(items: object) -> list[str]:

@@ -1,8 +1,8 @@
 """Gemini's "My Activity" as the page that Google Takeout makes unless JSON is asked for: a cell for each record.
 
-In a cell stand the verb and the prompt, a line with the time in the reader's language, and the answer's HTML. Only
-times in English and those that begin with their year are read; by them prompt and answer are told apart, so a cell
-without one is counted and left out.
+In a cell stand the verb and the prompt, a line with the time in the reader's language, and the answer's HTML. By that
+line prompt and answer are told apart, so a cell without one is counted and left out. Times in English and in figures
+are read; of others it is only known that they are some.
 """
 
 import html
@@ -33,6 +33,12 @@ _YEAR_FIRST = re.compile(
     r"(?:(上午|下午|午前|午後|오전|오후|AM|PM) ?)?(\d{1,2}):(\d{2}):(\d{2})"
     r"(?:\s?[A-Z]{2,5}|\s?GMT[+-][\d:]+)?"
 )
+# Figures with the day first: German, Russian, French and others. Where the month is first it has a name.
+_DAY_FIRST = re.compile(
+    r"(\d{1,2})([./-]) ?(\d{1,2})\2 ?(\d{4}),? (\d{1,2})[:.](\d{2})[:.](\d{2})(?:\s?[\w+:-]{1,10}){0,2}"
+)
+# A year and the time of a day on one short line: a time in whatever language.
+_SOME_TIME = re.compile(r"(?=.{0,40}\b[12]\d{3}\b)(?=.{8,50}\b\d{1,2}[:.]\d{2}[:.]\d{2}\b).{14,60}")
 
 
 def is_page(beginning: bytes) -> bool:
@@ -62,14 +68,17 @@ def _record(cell: bytes, tally: Tally) -> Iterator[dict[str, Any]]:
         tally.skip("conversation", "not_understood", html.unescape(product[1]))
         return
     pieces = _BREAK.split(body[1])
-    for place, piece in enumerate(pieces[:200]):
-        line = " ".join(html.unescape(piece).split())
-        if place and (time := _time(line)) is not None:
-            answer = as_markdown("<br>".join(pieces[place + 1 :]))
-            title = as_markdown("<br>".join(pieces[:place]))
-            yield {"title": title, "time": time, "answer": answer, "sources": "", "files": 0}
-            return
-    tally.skip("conversation", "no_time", as_markdown(pieces[0]))
+    lines = [" ".join(html.unescape(piece).split()) for piece in pieces[:200]]
+    read = next(((place, time) for place, line in enumerate(lines) if place and (time := _time(line))), None)
+    some = ((at, line) for at, line in enumerate(lines) if at and _SOME_TIME.fullmatch(line))
+    place, time = read or next(some, (0, ""))
+    if not place:
+        tally.skip("conversation", "no_time", as_markdown(pieces[0]))
+        return
+    tally.skip("message", "no_time", time, count=read is None)
+    answer = as_markdown("<br>".join(pieces[place + 1 :]))
+    title = as_markdown("<br>".join(pieces[:place]))
+    yield {"title": title, "time": time, "answer": answer, "sources": "", "files": 0}
 
 
 def _time(line: str) -> str | None:
@@ -83,6 +92,9 @@ def _time(line: str) -> str | None:
     elif found := _YEAR_FIRST.fullmatch(line):
         year, number, day, hour, minute, second = found[1], int(found[2]), found[3], found[5], found[6], found[7]
         half = {"上午": "A", "午前": "A", "오전": "A", "AM": "A"}.get(found[4], "P") if found[4] else None
+    elif found := _DAY_FIRST.fullmatch(line):
+        day, number, year, half = found[1], int(found[3]), found[4], None
+        hour, minute, second = found[5], found[6], found[7]
     else:
         return None
     hours = int(hour) % 12 + (12 if half == "P" else 0) if half else int(hour)
