@@ -280,7 +280,10 @@ def test_nextchat_has_thoughts_in_its_texts() -> None:
         ("conversation", "empty"): 1, ("instructions", "not_supported"): 1, ("message", "error"): 1,
         ("part", "image"): 1,
     }  # fmt: skip
-    sessions = json.loads((FILES / "nextchat.json").read_text())["chat-next-web-store"]["sessions"]
+    store = json.loads((FILES / "nextchat.json").read_text())["chat-next-web-store"]
+    (saved,), _ = read(json.dumps({"chat-next-web-store": {"state": store, "version": 3.3}}).encode())
+    assert saved == found, "as the browser's own storage has it"
+    sessions = store["sessions"]
     (alone,), report = read(json.dumps(sessions).encode())
     assert (report.format, alone) == ("nextchat", found)
 
@@ -314,6 +317,18 @@ def test_lobechat_of_the_stores_and_of_the_database() -> None:
     assert skipped(report) == {("message", "empty"): 1, ("message", "tool"): 1, ("part", "tool_call"): 1}
     (tea,), _ = fixture("lobechat_database.json")
     assert (tea.title, tea.messages[1].reasoning) == ("Green tea", "Leaves are leaves.")
+
+
+def test_lobechat_tells_what_failed_from_what_was_said() -> None:
+    said = [
+        {"id": "q", "role": "user", "content": "...", "createdAt": 1},
+        {"id": "a", "role": "assistant", "content": "...", "parentId": "q", "createdAt": 2, "error": {"type": "t"}},
+        {"id": "b", "role": "assistant", "content": "Half", "parentId": "q", "createdAt": 3, "error": {"type": "t"}},
+        {"id": "c", "role": "assistant", "content": "...", "parentId": "q", "createdAt": 4, "error": None},
+    ]
+    (found,), report = read(json.dumps({"exportType": "all", "state": {"messages": said}}).encode())
+    assert [(one.content, one.status) for one in found.messages] == [("...", "done"), ("Half", "interrupted")]
+    assert skipped(report) == {("message", "empty"): 1, ("message", "error"): 1}
 
 
 def test_chat_ui_with_and_without_ancestors() -> None:

@@ -127,7 +127,7 @@ def _told(events: Events) -> Kind | None:
     for count, (path, event, value) in enumerate(_signs(events)):
         if path == ("format",) and value == FORMAT:
             return Kind("lianhua", "inside", ("conversations",))
-        if path == (STORE, "sessions") and event == "array":
+        if path in ((STORE, "sessions"), (STORE, "state", "sessions")) and event == "array":
             return Kind("nextchat", "inside", path)
         if path == (ITEM, "role"):
             likely.setdefault(path, Kind("messages", "bare"))

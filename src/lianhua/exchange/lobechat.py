@@ -26,6 +26,7 @@ _MESSAGE: Final = Shape(
         "extra": Shape({"fromModel": SCALAR, "model": SCALAR}),
     }
 )
+PLACEHOLDER: Final = "..."  # what stands there until something comes
 LISTS: Final = ("messages", "topics", "sessions")  # of all there are
 
 
@@ -83,7 +84,10 @@ def _below(drafts: list[Draft]) -> list[Draft]:
 def _draft(message: dict[str, Any], tally: Tally) -> Draft:
     draft = Draft(key=string(message.get("id")), parent=string(message.get("parentId")) or None)
     role = message.get("role")
+    has_failed = isinstance(message.get("error"), dict)
     text = parts_of(message.get("content"), draft, tally)
+    if role == "assistant" and text.strip() == PLACEHOLDER:
+        text = ""
     draft.time = instant(message.get("createdAt"))
     for _ in items_in(message.get("files")):
         tally.skip("part", "file")
@@ -94,10 +98,11 @@ def _draft(message: dict[str, Any], tally: Tally) -> Draft:
         reason = role if role in ("system", "tool") else "unknown_role"
         draft.leave_out(tally, "message", str(reason), None if role == "system" else message, text)
     elif not text.strip():
-        tally.skip("message", "error" if fields_of(message.get("error")) else "empty")
+        tally.skip("message", "error" if has_failed else "empty")
     else:
         draft.role, draft.content = role, text
         if role == "assistant":
+            draft.status = "interrupted" if has_failed else "done"
             extra = fields_of(message.get("extra"))
             names = (message.get("model"), message.get("fromModel"), extra.get("model"), extra.get("fromModel"))
             draft.model = next((name for name in map(text_or, names) if name), None)
