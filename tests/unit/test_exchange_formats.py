@@ -93,6 +93,22 @@ def test_details_of_every_form(text: str, content: str, reasoning: str) -> None:
     assert [(one.content, one.reasoning) for one in replies] == ([(content, reasoning)] if content else [])
 
 
+def test_open_webui_tells_what_failed_from_what_was_said() -> None:
+    messages = {
+        "q": {"role": "user", "content": "q"},
+        "a": {"role": "assistant", "parentId": "q", "content": "", "error": {"content": "No credit"}, "done": True},
+        "b": {"role": "assistant", "parentId": "q", "content": "Half", "error": True},
+        "c": {"role": "assistant", "parentId": "q", "content": "C", "error": None, "merged": {"content": "Of both"}},
+        "d": {"role": "assistant", "parentId": "q", "content": "D", "error": False, "merged": {"content": ""}},
+    }
+    (found,), report = read(json.dumps([{"chat": {"history": {"messages": messages}}}]).encode())
+    assert [(one.content, one.status) for one in found.messages] == [
+        ("q", "done"), ("Half", "interrupted"), ("C", "done"), ("D", "done"),
+    ]  # fmt: skip
+    assert skipped(report) == {("message", "empty"): 1, ("part", "not_understood"): 1}
+    assert [one.example for one in report.skipped] == ["No credit", None]
+
+
 # ChatGPT
 
 

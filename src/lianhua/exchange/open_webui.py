@@ -36,6 +36,8 @@ _MESSAGE: Final = Shape(
         "content": _TEXTS,
         "output": Shape(items=_ITEM),
         "files": Shape(items=Shape({"type": SCALAR})),
+        "error": Shape({"content": SCALAR}),
+        "merged": Shape({"content": SCALAR}),
         "usage": Shape(dict.fromkeys(("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"), SCALAR)),
     }
 )
@@ -116,13 +118,17 @@ def _draft(key: str, message: Any, tally: Tally) -> Draft:
             text = said
         else:
             text, reasoning = without_details(text, draft, tally)
+    if fields_of(merged := message.get("merged")).get("content"):  # one answer made of several that stand beside
+        draft.leave_out(tally, "part", "not_understood", merged)
+    has_failed = bool(message.get("error"))
     if not text.strip():
-        tally.skip("message", "empty")
+        tally.skip("message", "empty", string(fields_of(message.get("error")).get("content")))
         draft.reasoning = reasoning
         return draft
     draft.role, draft.content, draft.reasoning = role, text, reasoning
     draft.time = seconds(message.get("timestamp"))
-    draft.status = "interrupted" if role == "assistant" and message.get("done") is False else "done"
+    is_cut = has_failed or message.get("done") is False
+    draft.status = "interrupted" if role == "assistant" and is_cut else "done"
     draft.model = text_or(message.get("model")) if role == "assistant" else None
     usage = message.get("usage")
     draft.usage = usage_of(usage, "prompt_tokens", "completion_tokens", tally) or usage_of(
