@@ -127,6 +127,11 @@ ROUTES = ("/", "/api/roles", "/api/start", "/chat/stream", "/roles", "/docs")
         ("/api", "/api/start", "/api/start"),
         ("/x/y", "/x/y/docs", "/docs"),
         ("/x/y", "/x/docs", "/x/docs"),
+        ("/docs", "/docs/docs", "/docs"),
+        ("/docs", "/docs", ""),
+        ("/roles", "/roles/roles", "/roles"),
+        ("/chat/stream", "/chat/stream/chat/stream", "/chat/stream"),
+        ("/chat", "/chat/chat", ""),
     ],
 )
 def test_the_base_path_may_be_there_or_not(base_path: str, path: str, route: str) -> None:

@@ -66,7 +66,7 @@ def below(base_path: str, path: str, is_route: IsRoute) -> str:
     rest = path
     while rest.startswith(base_path) and rest[len(base_path) :][:1] in ("", "/"):
         rest = rest[len(base_path) :]
-        if rest == NOWHERE or is_route(rest):
+        if is_route(rest) or (rest == NOWHERE and route == path):  # a base path may also be called like all of one
             route = rest
     return route
 
