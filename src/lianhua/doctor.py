@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from lianhua.errors import LianhuaError, ModelError
+from lianhua.hosts import host_names
 from lianhua.messages import ContextAccount
 from lianhua.models.openai import OpenAIModel
 from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
@@ -49,10 +50,13 @@ def proxy_settings(settings: Settings) -> Finding:
         return Finding(False, f"proxy: {trusted} is trusted; {told}")
     if not trusted and not names and not settings.base_path:
         told = "name the page's address in LIANHUA_ALLOWED_ORIGINS and the proxy's in LIANHUA_TRUSTED_PROXIES"
-        return Finding(True, f"proxy: none is set up; behind one, {told} (docs/proxies.md)")
+        answers = (
+            f"answers to {', '.join(host_names(settings).describe())}; for other names set LIANHUA_ALLOWED_ORIGINS"
+        )
+        return Finding(True, f"proxy: none is set up; {answers}; behind one, {told} (docs/proxies.md)")
     parts = [
         f"trusted: {trusted or 'none'}",
-        f"answers to {', '.join([*(['localhost'] if settings.on_loopback else ['any name']), *names])}",
+        f"answers to {', '.join(host_names(settings).describe())}",
         f"below {settings.base_path}/" if settings.base_path else "at /",
     ]
     return Finding(True, f"proxy: {'; '.join(parts)}")

@@ -7,7 +7,7 @@
     │   ├── UnknownRole, UnknownModel, MessageTooLong
     │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
     │   ├── TurnInProgress, IdempotencyMismatch, MessageErased
-    │   └── CrossSite, ForeignHost, Forbidden, NotAuthenticated, PayloadTooLarge, HeadTooLarge
+    │   └── CrossSite, ForeignHost, Forbidden, NotAuthenticated, PayloadTooLarge, HeadTooLarge, HeadTooSlow
     ├── Unavailable              the caller tries again later
     │   └── StoreUnavailable, Overloaded (DiskFull), Draining
     └── ModelError               a turn ends `failed`; the person may try again
@@ -135,9 +135,14 @@ class CrossSite(Refused):
 
 
 class ForeignHost(Refused):
-    """The request is for a name that the server does not answer to."""
+    """The request is for `host`, to which the server does not answer; `names` are those that it has."""
 
     code = "forbidden"
+
+    def __init__(self, host: str, names: Sequence[str]) -> None:
+        super().__init__("a name that is not ours")
+        self.host = host
+        self.names = names
 
 
 class Forbidden(Refused):
@@ -160,6 +165,16 @@ class HeadTooLarge(Refused):
     def __init__(self, limit: int) -> None:
         super().__init__(f"more than {limit} bytes")
         self.limit = limit
+
+
+class HeadTooSlow(Refused):
+    """The request line and the headers did not come within `limit_s` seconds."""
+
+    code = "head_too_slow"
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"not within {limit_s:g} s")
+        self.limit_s = limit_s
 
 
 class Unavailable(LianhuaError):

@@ -13,7 +13,7 @@ from lianhua.api.app import create_app
 from lianhua.api.stream import OpenStreams
 from lianhua.listening import address_of
 from lianhua.models.discover import FoundModel
-from lianhua.protocol import Protocol
+from lianhua.protocol import KEEP_ALIVE_S, Protocol
 from lianhua.settings import Settings
 from lianhua.wiring import Chat, describe, open_chat
 from lianhua.worker_line import WorkerLine
@@ -49,6 +49,7 @@ async def serve(
                 access_log=False,  # it would write the query, and with it the message; ours is in `api.guard`
                 server_header=False,
                 timeout_graceful_shutdown=LAST_BYTES_S,
+                timeout_keep_alive=int(KEEP_ALIVE_S),
                 proxy_headers=False,  # `api.outside` reads them
             )
             await _Server(config, chat, streams, address_of(settings, listener), line).serve(sockets=[listener])

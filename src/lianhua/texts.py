@@ -31,9 +31,12 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "LIANHUA_ALLOWED_ORIGINS",
     ),
     "foreign_host": (
-        "服务器只以 localhost 的名字应答；其他名字请写进 LIANHUA_ALLOWED_ORIGINS",
-        "This server answers to localhost only; name others in LIANHUA_ALLOWED_ORIGINS",
+        "这个服务器不以 {host} 的名字应答，只应答：{names}。要用别的名字访问，请把网页地址写进 LIANHUA_ALLOWED_ORIGINS"
+        "（例如 LIANHUA_ALLOWED_ORIGINS=http://chat.example.org）",
+        "This server does not answer to {host}, only to: {names}. To reach it by another name, set "
+        "LIANHUA_ALLOWED_ORIGINS to the page's address (such as LIANHUA_ALLOWED_ORIGINS=http://chat.example.org)",
     ),
+    "head_too_slow": ("请求没有及时发完", "The request did not arrive in time"),
     "head_too_large": ("请求的地址和请求头太大", "The request's address and headers are too large"),
     "head_limit": (
         "请求的地址和请求头一共最多 {limit} 字节。长消息请用 POST 发送（POST /api/conversations/ID/turns）",

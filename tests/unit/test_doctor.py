@@ -1,5 +1,6 @@
 """What `lianhua doctor` says of settings for a proxy."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ from lianhua.settings import load_settings
         (
             {"LIANHUA_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8", "LIANHUA_ALLOWED_ORIGINS": "https://chat.example.org",
              "LIANHUA_BASE_PATH": "/chat"},
-            True, ["127.0.0.1/32, 10.0.0.0/8", "localhost, chat.example.org", "/chat/"],
+            True, ["127.0.0.1/32, 10.0.0.0/8", "localhost, 127.0.0.1, chat.example.org", "/chat/"],
         ),
-        ({"LIANHUA_TRUSTED_PROXIES": "10.0.0.7", "LIANHUA_HOST": "0.0.0.0"}, True, ["10.0.0.7", "any name"]),
+        ({"LIANHUA_TRUSTED_PROXIES": "10.0.0.7", "LIANHUA_HOST": "0.0.0.0"}, True,
+         ["10.0.0.7", "localhost, IP addresses", socket.gethostname().lower()]),
+        ({"LIANHUA_HOST": "0.0.0.0"}, True, ["answers to localhost, IP addresses", "set LIANHUA_ALLOWED_ORIGINS"]),
     ],
     ids=str,
 )  # fmt: skip

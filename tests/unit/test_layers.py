@@ -10,7 +10,7 @@ SOURCE = Path(lianhua.__file__).parent
 
 # A room may import rooms of lower layers and, within its own layer, rooms that stand before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "messages", "address", "settings", "texts"),
+    ("errors", "messages", "address", "settings", "hosts", "texts"),
     ("sse", "events"),
     ("folding", "excerpt", "grams", "personas", "exchange", "prices", "window", "prompt", "seam", "turn"),
     ("models", "store"),

@@ -1,7 +1,6 @@
 """The application: routes, guards and error shapes around an open chat service."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -30,6 +29,7 @@ from lianhua.api.head import HeadAsGet
 from lianhua.api.outside import Outside
 from lianhua.api.schemas import ProblemOut
 from lianhua.api.stream import OpenStreams, Streams
+from lianhua.hosts import host_names
 from lianhua.settings import Settings
 from lianhua.wiring import Chat
 
@@ -79,7 +79,7 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
-    gate = Gate(HeadAsGet(app), allowed_origins=settings.allowed_origins, hosts=_own_hosts(settings), streamed=streamed)
+    gate = Gate(HeadAsGet(app), settings.allowed_origins, host_names(settings), streamed, health.PROBES)
     guarded = Headers(Streams(gate, streams), draining=lambda: chat.service.draining)
 
     def is_route(path: str) -> bool:
@@ -88,10 +88,3 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
         return any(problems.route_match(app, {"path": form}, "GET") is not Match.NONE for form in (path, other))
 
     return Outside(guarded, settings.trusted_proxies, settings.base_path, is_route)
-
-
-def _own_hosts(settings: Settings) -> frozenset[str] | None:
-    """The names to answer to. Where the operator opened the server to a network, its name is theirs to choose."""
-    if not settings.on_loopback:
-        return None
-    return frozenset(urlsplit(origin).hostname or "" for origin in settings.allowed_origins)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lianhua.api.problems import language_of, problem, problem_of
 from lianhua.errors import CrossSite, ForeignHost, InvalidRequest, LianhuaError, PayloadTooLarge
-from lianhua.settings import is_loopback
+from lianhua.hosts import HostNames, is_private
 
 logger = logging.getLogger(__name__)
 access_log = logging.getLogger("lianhua.access")
@@ -107,22 +107,25 @@ def relative_address(location: str) -> str:
 class Gate:
     """Refuses a request for another host, from another site, with a malformed query or with too large a body.
 
-    `hosts` are the names by which the server may be called besides loopback ones; None lets every name pass. Without
-    that check a page anywhere could point its own name at 127.0.0.1 and read everything (DNS rebinding). `streamed`
-    are paths whose bodies are not gathered here, and how many bytes each takes.
+    `hosts` are the names by which the server may be called: else a page anywhere could point its own name at it and
+    read everything through a visitor's browser (DNS rebinding). `streamed` are paths whose bodies are not gathered
+    here, and how many bytes each takes. `probes` are paths that hold nobody's data: where others than this machine
+    reach the server, they answer to every name, for load balancers call servers by names of their own.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         allowed_origins: Iterable[str],
-        hosts: frozenset[str] | None,
+        hosts: HostNames,
         streamed: Mapping[str, int] | None = None,
+        probes: Collection[str] = (),
     ) -> None:
         self._app = app
         self._streamed = streamed or {}
         self._origins = frozenset(allowed_origins)
         self._hosts = hosts
+        self._probes = probes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -131,7 +134,8 @@ class Gate:
         try:
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             hosts = asked_hosts(scope)
-            self._check_hosts(hosts)
+            if not (self._hosts.any_address and route_path(scope) in self._probes):
+                self._check_hosts(hosts)
             if scope["method"] not in SAFE_METHODS:
                 check_site(headers.get(b"sec-fetch-site"), headers.get(b"origin"), hosts, self._origins)
             _check_query(scope["query_string"])
@@ -149,12 +153,15 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _check_hosts(self, hosts: Sequence[str]) -> None:
-        """Every name counts: a page that points its own at a proxy of this machine is no better."""
-        if self._hosts is None:
-            return
-        for name in map(_host_name, hosts):
-            if not is_loopback(name) and name not in self._hosts:
-                raise ForeignHost
+        """Every name counts: a page that points its own at a proxy of this machine is no better.
+
+        A proxy that tells the client's name may itself call us by one of a network of its own (`http://lianhua:8000`).
+        """
+        own, *told = map(_host_name, hosts)
+        checked = told if told and is_private(own) else [own, *told]
+        for name in checked:
+            if not self._hosts.include(name):
+                raise ForeignHost(name, self._hosts.describe())
 
 
 def _host_name(authority: str) -> str:

@@ -1,11 +1,14 @@
 """Whether the process is alive, and whether it can take work."""
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 
 from lianhua.api.deps import Service
 from lianhua.api.schemas import HealthOut
 from lianhua.errors import Draining, StoreUnavailable
 
+PROBES: Final = ("/healthz", "/readyz")
 router = APIRouter(tags=["operation"])
 
 

@@ -32,6 +32,7 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.ForeignHost: 403,
     errors.PayloadTooLarge: 413,
     errors.HeadTooLarge: 431,
+    errors.HeadTooSlow: 408,
     errors.Unavailable: 503,
     errors.ModelUnavailable: 503,
 }
@@ -84,7 +85,8 @@ def problem_of(error: LianhuaError, language: Language) -> Problem:
         case errors.DiskFull():
             detail = texts.say("disk_full", language)
         case errors.ForeignHost():
-            detail = texts.say("foreign_host", language)
+            host = error.host[:SHOWN_CHARS]
+            detail = texts.say("foreign_host", language, host=host or "?", names=", ".join(error.names))
         case errors.Forbidden():
             detail = str(error)
     return problem(status, error.code, language, detail, **more)
