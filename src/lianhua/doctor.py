@@ -87,7 +87,33 @@ async def _model(model: ChatModel) -> Finding:
                 if any(isinstance(delta, TextDelta) for delta in batch):
                     return Finding(True, f"model: {describe(model)} answers; {describe_window(model.info)}")
     except ModelError as exc:
-        return Finding(False, f"model: {describe(model)}: {say(exc.code, 'en')} ({exc})")
+        hint = advice(exc)
+        return Finding(False, f"model: {describe(model)}: {say(exc.code, 'en')} ({exc}){'; ' if hint else ''}{hint}")
     except TimeoutError:
         return Finding(False, f"model: {describe(model)}: no answer within {ANSWER_TIMEOUT_S:.0f} s")
     return Finding(False, f"model: {describe(model)}: an empty answer")
+
+
+_ADDRESS = "check OPENAI_BASE_URL (or base_url): most servers want it with /v1 at its end"
+_ADVICE = {
+    401: "check the key: OPENAI_API_KEY (or the variable of api_key_env)",
+    402: "the account at the model's server has no credit: top it up",
+    403: "the key may not use this model: check it and the rights of its account",
+    404: f"{_ADDRESS}; and the model's name, OPENAI_MODEL (or model)",
+    405: _ADDRESS,
+    407: "a proxy wants a login",
+}
+
+
+def advice(error: ModelError) -> str:
+    """What the operator can do about an answer that was a refusal; empty where only waiting helps."""
+    if 300 <= error.status < 400:
+        return (
+            "redirects are not followed: set OPENAI_BASE_URL (or base_url) to where it leads, https:// if it is http://"
+        )
+    if "certificate" in str(error):
+        return (
+            "set SSL_CERT_FILE to a file with the certificate of the authority that signed it (PEM), and check that "
+            "the address has the name which the certificate is for"
+        )
+    return _ADVICE.get(error.status, "")

@@ -200,8 +200,11 @@ class Draining(Unavailable):
 class ModelError(LianhuaError):
     """`detail` is for the log: a status or the kind of fault, never an upstream body.
 
-    `text` names what people are told, of `texts`, where that is more than the code says; `values` go into it.
+    `text` names what people are told, of `texts`, where that is more than the code says; `values` go into it. `status`
+    is that of the server's answer, 0 where there was none.
     """
+
+    status = 0
 
     def __init__(self, detail: str = "", text: str = "", **values: str) -> None:
         super().__init__(detail)

@@ -1,16 +1,19 @@
 """A server whose model is behind a proxy, as its operator meets it."""
 
 import asyncio
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.conftest import StartServer
 from tests.http.client import Client
+from tests.models.certificate import make_certificate
 from tests.models.proxy_server import ProxyServer
-from tests.upstream import DONE, Upstream, chunk, events, text
+from tests.upstream import DONE, Upstream, answer, chunk, events, text
 
 HELLO = events(text("Hello"), chunk(finish="stop"), DONE)
 LOGIN = "me:SECRET"
@@ -63,3 +66,32 @@ def test_a_proxy_of_an_unknown_kind_stops_the_start_unless_it_is_not_to_be_used(
     assert said.returncode == 2
     assert said.stderr.startswith("lianhua: ALL_PROXY: a proxy of the kind socks4:// is not supported")
     assert "LIANHUA_MODEL_PROXY=off" in said.stderr and "SECRET" not in said.stderr
+
+
+@pytest.mark.parametrize(("status", "word"), [(404, "/v1"), (402, "credit"), (301, "redirects are not followed")])
+async def test_doctor_says_status_and_what_to_do(tmp_path: Path, status: int, word: str) -> None:
+    async with Upstream(answer(status, "", Location="http://127.0.0.1:1/")) as upstream:
+        said = await asyncio.to_thread(doctor, tmp_path, OPENAI_BASE_URL=upstream.base_url)
+    assert said.returncode == 1
+    line = next(line for line in said.stdout.splitlines() if "MEND" in line)
+    assert f"status {status}" in line
+    assert word in line
+
+
+async def test_doctor_says_which_certificate_is_not_believed(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        said = await asyncio.to_thread(doctor, tmp_path, OPENAI_BASE_URL=f"https://127.0.0.1:{port}/v1")
+        assert "its certificate is not believed: self-signed certificate" in said.stdout
+        assert "set SSL_CERT_FILE" in said.stdout
+        named = {
+            "SSL_CERT_FILE": "/nonexistent.pem",
+            "SSL_CERT_DIR": "/nonexistent",
+            "OPENAI_BASE_URL": f"https://127.0.0.1:{port}/v1",
+        }
+        said = await asyncio.to_thread(doctor, tmp_path, **named)
+        assert "no certificate is where SSL_CERT_FILE and SSL_CERT_DIR points" in said.stdout

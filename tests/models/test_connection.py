@@ -81,6 +81,28 @@ BODIES = {
     "that is none": (raw(b"HTTP/1.1 204 No Content\r\n\r\n", HANG), b"", True),
     "before a second answer": (raw((PLAIN_HEAD + b"ab") * 2, HANG), b"ab", False),
     "before what is no answer": (raw(PLAIN_HEAD + b"abcdef", HANG), b"ab", False),
+    "whose length is said twice": (raw(PLAIN_HEAD[:-2] + b"Content-Length: 2\r\n\r\nab", HANG), b"ab", False),
+    "whose length is said twice in one": (raw(PLAIN_HEAD.replace(b": 2", b": 2, 2") + b"ab", HANG), b"ab", False),
+    "with a length before chunks": (
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", HANG),
+        b"ab",
+        False,
+    ),
+    "with a length behind chunks": (
+        raw(CHUNKED[:-2] + b"content-length: 2\r\nX: y\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n", HANG), b"ab", False
+    ),
+    "with two lengths beside chunks": (
+        raw(CHUNKED[:-2] + b"Content-Length: 1\nContent-Length: 2\n\n2\r\nab\r\n0\r\n\r\n", HANG), b"ab", False
+    ),
+    "in chunks that are said twice": (
+        raw(CHUNKED[:-2] + b"Transfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", HANG), b"ab", True
+    ),
+    "as it is, with a length": (raw(PLAIN_HEAD[:-2] + b"Transfer-Encoding: identity\r\n\r\nab", HANG), b"ab", False),
+    "said twice after another answer": (
+        raw(b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + PLAIN_HEAD[:-2] + b"Content-Length: 2\r\n\r\nab", HANG),
+        b"ab",
+        False,
+    ),
 }  # fmt: skip
 
 
@@ -99,6 +121,23 @@ async def test_an_answer_may_be_cut_at_every_byte(script: Answer, body: bytes, r
     end = [step for step in script.steps if not isinstance(step, bytes)]
     async with connected(raw(*pieces, *end) if not script.head else script) as (connection, _):
         assert await whole(connection) == body
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        PLAIN_HEAD[:-2] + b"Content-Length: 3\r\n\r\nab",
+        PLAIN_HEAD.replace(b": 2", b": 2, 3") + b"ab",
+        PLAIN_HEAD.replace(b": 2", b": -2, -2") + b"ab",
+        PLAIN_HEAD[:-2] + b"Transfer-Encoding: gzip\r\n\r\nab",
+        PLAIN_HEAD[:-2] + b"Content-Length: 2\r\n" + b"X: " + b"x" * BODILESS_BYTES,
+    ],
+    ids=["two lengths", "two in one", "below zero", "a coding and a length", "endless"],
+)
+async def test_a_length_in_dispute_is_not_guessed(head: bytes) -> None:
+    with pytest.raises((NotHttp, Broken)):
+        async with connected(raw(head, HANG)):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -347,19 +386,19 @@ async def test_tls_needs_a_certificate_that_is_trusted(tmp_path: Path, monkeypat
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     async with ReachedUpstream(HELLO, tls=context) as upstream:
-        pool._tls.cache_clear()
+        pool.tls_context.cache_clear()
         stranger = OpenAIModel(INFO, upstream.base_url, None, Limits(retry_s=0.01))
-        with pytest.raises(ModelUnavailable, match="SSLCertVerificationError"):
+        with pytest.raises(ModelUnavailable, match="its certificate is not believed: self-signed certificate"):
             await said(stranger)
         assert not upstream.requests
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        pool._tls.cache_clear()
+        pool.tls_context.cache_clear()
         friend = OpenAIModel(INFO, upstream.base_url, None, Limits(retry_s=0.01))
         try:
             for _ in range(2):
                 assert await said(friend) == HELLO_DELTAS
         finally:
-            pool._tls.cache_clear()
+            pool.tls_context.cache_clear()
             await friend.close()
             await stranger.close()
         assert upstream.connections == 1

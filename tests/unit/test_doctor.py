@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.doctor import proxy_settings
+from lianhua.doctor import advice, proxy_settings
+from lianhua.errors import ModelUnavailable
+from lianhua.models.faults import Complaint, fault_of_status
 from lianhua.settings import load_settings
 
 
@@ -33,3 +35,26 @@ def test_what_is_set_for_a_proxy_is_said_and_what_is_missing(
     finding = proxy_settings(load_settings(environ, Path("/nonexistent/.env")))
     assert finding.fine is fine
     assert [word for word in words if word not in finding.text] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (301, ["redirects are not followed", "OPENAI_BASE_URL"]),
+        (308, ["redirects are not followed", "https://"]),
+        (401, ["OPENAI_API_KEY"]),
+        (402, ["credit"]),
+        (403, ["rights"]),
+        (404, ["/v1", "OPENAI_MODEL"]),
+        (405, ["/v1"]),
+    ],
+)
+def test_a_refusal_of_the_models_server_is_said_with_its_status_and_what_to_do(status: int, words: list[str]) -> None:
+    error = fault_of_status(status, Complaint()).error
+    assert str(error) == f"status {status}"
+    assert [word for word in words if word not in advice(error)] == []
+
+
+def test_what_passes_by_itself_needs_no_advice() -> None:
+    assert not any(advice(fault_of_status(status, Complaint()).error) for status in (429, 500, 503))
+    assert "SSL_CERT_FILE" in advice(ModelUnavailable("its certificate is not believed: self-signed certificate"))

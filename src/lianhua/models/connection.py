@@ -14,6 +14,8 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from lianhua.models.framing import is_said_twice, mended
+
 # With so much at hand no more is read: uvloop reads up to 32 times in a row while arrivals fill its buffer of 256 KiB.
 # So what one read returns stays below this and one buffer together.
 LARGE_BYTES = 32 * 1024
@@ -52,7 +54,9 @@ class Connection(asyncio.Protocol):
         "_fault",
         "_file",
         "_has_head",
+        "_head",
         "_headers",
+        "_is_odd",
         "_kept",
         "_loop",
         "_on_lost",
@@ -77,6 +81,8 @@ class Connection(asyncio.Protocol):
         self.on_body = self._pieces.append  # the parser's, without a Python frame for each chunk
         self._headers: dict[bytes, bytes] = {}
         self._has_head = False
+        self._head = bytearray()  # as far as it has come
+        self._is_odd = False  # its length is said twice: it is read when all of it is there
         self._ended = True  # nothing is asked for
         self._kept = True
         self._fault: Exception | None = None
@@ -88,11 +94,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._parser = HttpResponseParser(self)
-        # What other clients forgive as well: odd bytes in a header, bare line feeds, a space behind a chunk's size.
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
+        self._parser = self._new_parser()
 
     # For whoever asks
 
@@ -125,6 +127,7 @@ class Connection(asyncio.Protocol):
             raise Broken("closed")
         self.status = 0
         self._headers = {}
+        self._head.clear()
         self._ended = self._has_head = self._resting = False
         self._bodiless = 0
         self._resume()
@@ -184,7 +187,10 @@ class Connection(asyncio.Protocol):
             return
         had = len(self._pieces)
         try:
-            self._parser.feed_data(data)
+            if self._has_head:
+                self._parser.feed_data(data)
+            else:
+                self._read_head(data)
         except (HttpParserError, HttpParserUpgrade) as exc:
             self._misread(exc)
         if len(self._pieces) > had:
@@ -221,13 +227,37 @@ class Connection(asyncio.Protocol):
             self._headers.clear()
         else:
             self._has_head = True
+            self._head.clear()
 
     def on_message_complete(self) -> None:
         if self._has_head:
             self._ended = True
-            self._kept = self._parser.should_keep_alive()
+            self._kept = self._parser.should_keep_alive() and not self._is_odd
 
     # By itself
+
+    def _new_parser(self) -> HttpResponseParser:
+        parser = HttpResponseParser(self)
+        # What other clients forgive as well: odd bytes in a header, bare line feeds, a space behind a chunk's size.
+        parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
+        return parser
+
+    def _read_head(self, data: bytes) -> None:
+        self._head += data
+        if not self._is_odd:
+            try:
+                self._parser.feed_data(data)
+                return
+            except HttpParserError:
+                if self._has_head or not is_said_twice(self._head):
+                    raise
+                self._is_odd = True
+        if (head := mended(bytes(self._head))) is not None:
+            self._headers.clear()
+            self._parser = self._new_parser()
+            self._parser.feed_data(head)
 
     def _arrival(self, deadline: float) -> asyncio.Future[None]:
         """Done when something came, or when it is known that nothing will."""

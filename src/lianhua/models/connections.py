@@ -5,12 +5,13 @@ import math
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 from lianhua.models.connection import Connection
 from lianhua.models.endpoint import Endpoint
 from lianhua.models.proxies import Proxy, ProxyFailed
+from lianhua.models.roots import tls_context
 from lianhua.models.tunnel import Tunnel
 
 # Servers keep a free connection for 5 s (Node, uvicorn) to some minutes. One that is kept too long meets its end just
@@ -81,7 +82,7 @@ class Connections:
 
     async def _open(self) -> Connection:
         if (self._endpoint.tls or self._dialled.tls) and self._context is None:
-            self._context = await asyncio.to_thread(_tls)  # reading the certificates takes 20 ms
+            self._context = await asyncio.to_thread(tls_context)  # reading the certificates takes 20 ms
         loop = asyncio.get_running_loop()
         new = partial(Connection, loop, self._lost)
         if self._proxy is None:
@@ -182,11 +183,3 @@ async def _first(connect: Callable[[str], Coroutine[Any, Any, Line]], addresses:
 def _let_go(late: asyncio.Task[Line]) -> None:
     if not late.cancelled() and late.exception() is None:
         late.result().close()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """One for all, and none where only `http` is spoken: the system's certificates are some MB."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

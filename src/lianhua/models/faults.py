@@ -237,6 +237,12 @@ _BY_STATUS: dict[int, type[ModelError]] = {
 
 def fault_of_status(status: int, complaint: Complaint) -> Fault:
     """What an answer other than 200 means."""
+    fault = _fault_of_status(status, complaint)
+    fault.error.status = status
+    return fault
+
+
+def _fault_of_status(status: int, complaint: Complaint) -> Fault:
     detail = f"status {status}"
     if status < 400:  # a redirect
         return Fault(ModelBadResponse(detail))

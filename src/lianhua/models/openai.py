@@ -35,6 +35,7 @@ from lianhua.models.patience import TRIES, Limits, Tries, retry_after_s, wait_be
 from lianhua.models.port import Delta, GenerationOptions, ModelInfo, Retrying, WindowSource
 from lianhua.models.proxies import Proxy, ProxyFailed
 from lianhua.models.refusals import SMALLEST_WINDOW_TOKENS, refuses_prefill, window_in
+from lianhua.models.roots import NoRoots
 from lianhua.models.thoughts import mentions_marks
 from lianhua.models.window_size import MORE_TO_ASK, listed_size
 from lianhua.prompt import Prompt, has_history, token_budget
@@ -314,6 +315,11 @@ class OpenAIModel:
             raise Failed(Fault(ModelUnavailable("no connection in time"), passing=True)) from None
         except ProxyFailed as exc:
             raise Failed(Fault(ModelUnavailable(str(exc)), passing=exc.passing)) from None
+        except NoRoots as exc:
+            raise Failed(Fault(ModelUnavailable(str(exc)))) from None
+        except ssl.SSLCertVerificationError as exc:
+            detail = f"{type(exc).__name__}: its certificate is not believed: {exc.verify_message}"
+            raise Failed(Fault(ModelUnavailable(detail))) from None
         except (ssl.SSLError, ValueError) as exc:  # the latter: a host that none can have
             raise Failed(Fault(ModelUnavailable(type(exc).__name__))) from None
         except OSError as exc:
