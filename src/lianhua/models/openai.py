@@ -318,7 +318,7 @@ class OpenAIModel:
         except NoRoots as exc:
             raise Failed(Fault(ModelUnavailable(str(exc)))) from None
         except ssl.SSLCertVerificationError as exc:
-            detail = f"{type(exc).__name__}: its certificate is not believed: {exc.verify_message}"
+            detail = f"its certificate is not believed: {exc.verify_message}, {type(exc).__name__}"
             raise Failed(Fault(ModelUnavailable(detail))) from None
         except (ssl.SSLError, ValueError) as exc:  # the latter: a host that none can have
             raise Failed(Fault(ModelUnavailable(type(exc).__name__))) from None
