@@ -37,11 +37,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def server_tls(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
     """What a server speaks TLS with; clients trust it for as long as the test runs."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    pool._tls.cache_clear()
+    pool.tls_context.cache_clear()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
     yield context
-    pool._tls.cache_clear()
+    pool.tls_context.cache_clear()
 
 
 ModelAt = Callable[..., OpenAIModel]
@@ -196,7 +196,7 @@ async def test_a_tunnel_to_a_server_without_trust_is_not_used(
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
-    pool._tls.cache_clear()
+    pool.tls_context.cache_clear()
     async with ReachedUpstream(HELLO, tls=context) as upstream, ProxyServer({HOST: upstream.port}) as proxy:
         model = model_behind(model_at, f"https://{HOST}:{upstream.port}/v1", proxy.url())
         with pytest.raises(ModelUnavailable, match=r"SSLCertVerificationError .by way of"):
