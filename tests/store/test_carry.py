@@ -322,7 +322,9 @@ async def test_a_deleted_conversation_comes_again_and_leaves_no_trace(house: Hou
     keys = await keys_of_all(house)
     await house.bring(ours(conversation(1)))
     await house.conversations.erase(ID.format(1), OWNER, keep_conversation=False)
-    assert [key for key in await keys_of_all(house) if not key.endswith(":feed")] == keys
+    # Of what was erased a hash is known for a day, so that a request that is repeated is told from one that is new.
+    left = [key for key in await keys_of_all(house) if not key.endswith((":feed", ":erased"))]
+    assert left == keys
     assert (await house.bring(ours(conversation(1)))).imported.conversations == 1
     await house.conversations.erase(ID.format(1), OWNER, keep_conversation=True)
     report = await house.bring(ours(conversation(1)))

@@ -27,7 +27,10 @@ test.each<[string, Partial<Ending>, string | null, boolean]>([
   ["stopped", { status: "stopped" }, "reply.stopped", true],
   ["stopped before it began", { status: "stopped", content: "" }, "reply.stopped.empty", false],
   ["cut off", { status: "interrupted" }, "reply.interrupted", true],
-  ["failed", { status: "failed", content: "" }, "reply.failed", false],
+  ["failed", { status: "failed", content: "", finishReason: "error" }, "reply.failed", false],
+  ["empty after thoughts, told as a failure", { content: "", reasoning: "hm", status: "failed" }, "reply.thoughts", true],
+  ["a tool is wanted, told as a failure", { content: "", finishReason: "tool_calls", status: "failed" }, "reply.tools", false],
+  ["failed after thoughts", { content: "", reasoning: "hm", finishReason: "error", status: "failed" }, "reply.failed", false],
 ])("%s", (_, changes, text, canContinue) => {
   const words = wordsFor(ending(changes));
   expect(words?.text ?? null).toBe(text);
@@ -35,7 +38,7 @@ test.each<[string, Partial<Ending>, string | null, boolean]>([
 });
 
 test("only what went wrong has a cause", () => {
-  expect(wordsFor(ending({ status: "failed", content: "" }))?.hasCause).toBe(true);
+  expect(wordsFor(ending({ status: "failed", content: "", finishReason: "error" }))?.hasCause).toBe(true);
   expect(wordsFor(ending({ status: "stopped" }))?.hasCause).toBe(false);
 });
 

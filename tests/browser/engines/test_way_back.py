@@ -23,6 +23,7 @@ def test_another_tab_leads_while_the_leader_is_away_and_both_are_level_again(rea
     other.page.front()
     other.waits_until(lambda: "lianhua" in other.page.run(HELD), wanted=True)
     third = other.tab()
+    third.sees(TEXT, "One.")
     say(third, model, "second", "Two.")
     other.page.front()
     other.sees(TEXT, "Two.")

@@ -26,10 +26,12 @@ export function wordsFor({ status, finishReason, content, reasoning }: Ending): 
   }
   // What was held back would be held back again.
   if (finishReason === "content_filter") return say(isEmpty ? "reply.filtered.empty" : "reply.filtered", false);
-  if (isEmpty && reasoning !== "" && (status === "done" || finishReason === "length")) {
+  // A reply without a text has failed, also where the model itself has ended it.
+  const isModelsEnd = status === "done" || (status === "failed" && finishReason !== null && finishReason !== "error");
+  if (isEmpty && reasoning !== "" && isModelsEnd) {
     return say(finishReason === "length" ? "reply.thoughts.length" : "reply.thoughts", true);
   }
-  if (status !== "done") {
+  if (!isModelsEnd) {
     return isEmpty ? say("reply.failed", false, true) : say("reply.interrupted", true, true);
   }
   if (isEmpty) return say(finishReason?.endsWith("tool_calls") ? "reply.tools" : "reply.empty", false);
