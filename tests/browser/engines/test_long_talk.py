@@ -105,6 +105,8 @@ def test_it_is_drawn_under_a_reader_who_stays_at_its_end(talk: Reader) -> None:
 
 def test_it_is_drawn_above_a_reader_who_has_scrolled_up(talk: Reader) -> None:
     open_talk(talk)
+    talk.waits_until(lambda: talk.page.run(_TO_END) <= 1, wanted=True)  # where it is shown first
+    settle(talk)
     talk.page.run(_WATCH)
     talk.page.wheel(*BESIDE_THE_TEXT, -700)
     talk.sees(".newest")

@@ -26,6 +26,11 @@ export function moved(anchor: Anchor, scroller: Element): Anchor {
   return anchor.map((mark) => ({ ...markOf(mark.element, scroller), seenAt: mark.seenAt }));
 }
 
+/** The same things, to be seen where a reader has them who has scrolled by `px` since, down or (below 0) up. */
+export function scrolled(anchor: Anchor, px: number): Anchor {
+  return anchor.map((mark) => ({ ...mark, seenAt: mark.seenAt - px }));
+}
+
 /** How far the page has moved under the reader since, in px; 0 where nothing is left of what they looked at. */
 export function driftOf(anchor: Anchor, scroller: Element): number {
   const mark = left(anchor);

@@ -2,7 +2,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useCallback, useLayoutEffect, useRef } from "preact/hooks";
 
-import { again, type Anchor, anchorAt, driftOf, isInSight, moved, shiftOf } from "./anchor.ts";
+import { again, type Anchor, anchorAt, driftOf, isInSight, moved, scrolled, shiftOf } from "./anchor.ts";
 
 /** Nearer to the end than this is at the end: a line's height, so that rounding and a nudge do not count as leaving. */
 const END_PX = 40;
@@ -95,6 +95,19 @@ export function useFollowScroll({ hasText, isGrowing, sought, onMove }: Followed
     lookHere(element);
   }, []);
 
+  /**
+   * The reader has moved in the same moment in which something came above them, and their own event is still to come.
+   * Only where the browser anchors nothing: there nobody else scrolls, but for the end of a page that has become shorter.
+   */
+  const takeMove = (element: Element) => {
+    const movedPx = element.scrollTop - top.current;
+    const distance = element.scrollHeight - element.scrollTop - element.clientHeight;
+    if (ANCHORS_ITSELF || Math.abs(movedPx) < MOVED_PX || distance <= END_PX) return;
+    onMove();
+    if (movedPx < 0) isAtEnd.value = false;
+    anchor.current = scrolled(anchor.current, movedPx);
+    top.current = element.scrollTop;
+  };
   const keep = (element: Element) => {
     scrollTo(element, element.scrollTop + driftOf(anchor.current, element));
     anchor.current = moved(anchor.current, element);
@@ -102,6 +115,7 @@ export function useFollowScroll({ hasText, isGrowing, sought, onMove }: Followed
   const onDrawn = useCallback(() => {
     const element = scroller.current;
     if (ANCHORS_ITSELF || element === null) return;
+    takeMove(element);
     if (sought() !== null) toSought();
     else if (!isAtEnd.peek() || !isGrowing()) keep(element);
   }, []);
@@ -125,6 +139,7 @@ export function useFollowScroll({ hasText, isGrowing, sought, onMove }: Followed
     const resized = new ResizeObserver((entries) => {
       // The reader may have moved since, and their own event is still to come.
       if (Math.abs(shiftOf(anchor.current, element)) < MOVED_PX) look();
+      else takeMove(element);
       const isNewText = isFollowing.current || isGrowing();
       const isWindow = entries.some(({ target }) => target === element);
       if (sought() !== null) toSought();
