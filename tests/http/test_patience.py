@@ -164,13 +164,13 @@ async def silence(place: Place) -> None:
             reading = asyncio.ensure_future(stream.until(lambda frames: len(frames) > 1))
             while not stream.comments:
                 assert not reading.done()
-                assert time.monotonic() - began < 17
+                assert time.monotonic() - began < 30
                 await asyncio.sleep(0.1)
             reading.cancel()
             await asyncio.wait([reading])
 
     async def is_told() -> None:
-        async with alice.stream("/api/events") as stream, asyncio.timeout(17 + began - time.monotonic()):
+        async with alice.stream("/api/events") as stream, asyncio.timeout(40):
             told = await stream.until(lambda frames: [frame.name for frame in frames].count("alive") == 2)
         assert len({frame.id for frame in told if frame.name == "alive"}) == 1
         assert not stream.comments
