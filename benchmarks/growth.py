@@ -22,14 +22,14 @@ from benchmarks.machine import cpu_s
 from benchmarks.relayed import show
 from benchmarks.targets import Lianhua, lianhua
 from benchmarks.vocabulary import Vocabulary
-from lianhua.address import parse_address
-from lianhua.grams import BITS, positions
-from lianhua.messages import Message
-from lianhua.store.branches import Branches
-from lianhua.store.child import socket_path
-from lianhua.store.connect import open_nodes
-from lianhua.store.database import Database
-from lianhua.store.keys import ConversationKeys, list_keys
+from lianhua.chat.messages import Message
+from lianhua.config.store_url import parse_address
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import ConversationKeys, list_keys
+from lianhua.store.embedded.process import socket_path
+from lianhua.store.messages import Branches
+from lianhua.store.open import open_nodes
+from lianhua.store.search.ngrams import BITS, positions
 
 CONVERSATIONS: Final = (10, 1_000, 10_000)  # each of another owner
 MESSAGES: Final = 50  # a conversation

@@ -9,10 +9,10 @@ import pytest_asyncio
 from hypothesis import settings
 from redis.asyncio import Redis, RedisCluster
 
-from lianhua.address import parse_address
-from lianhua.store.connect import open_nodes
-from lianhua.store.embedded import EmbeddedServer
-from lianhua.store.nodes import Nodes
+from lianhua.config.store_url import parse_address
+from lianhua.store.client.topology import Nodes
+from lianhua.store.embedded.server import EmbeddedServer
+from lianhua.store.open import open_nodes
 from tests.server_process import ServerProcess
 from tests.servers.cluster import Cluster
 from tests.servers.redis_server import RedisServer

@@ -1,6 +1,6 @@
 """`python -m lianhua` is the command `lianhua`."""
 
-from lianhua.cli import main
+from lianhua.server.cli import main
 
 if __name__ == "__main__":
     main()

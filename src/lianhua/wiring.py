@@ -6,22 +6,21 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from lianhua.aftermath import Aftermath
+from lianhua.api.services import Chat
+from lianhua.chat.personas import Personas, parse_personas
+from lianhua.chat.prices import Prices
+from lianhua.chat.prompt import CountTokens
+from lianhua.config.settings import DAY_S, Settings, is_loopback
+from lianhua.conversations.transfer import Transfer
 from lianhua.errors import WrongSettings
-from lianhua.mirror import Mirrors
 from lianhua.models.catalog import Catalog
-from lianhua.models.demo import DemoModel
-from lianhua.models.discover import FoundModel, FoundServer, find_model
-from lianhua.models.download import Download
-from lianhua.models.endpoint import parse_endpoint
-from lianhua.models.listed import (
+from lianhua.models.configured import (
     ListedModel,
     check_fallbacks,
     context_tokens_of,
@@ -29,41 +28,42 @@ from lianhua.models.listed import (
     parse_models_file,
     parse_models_list,
 )
-from lianhua.models.local import CONTEXT_TOKENS, LocalModel, local_info
-from lianhua.models.local_process import missing_runtime
-from lianhua.models.openai import OpenAIModel
-from lianhua.models.package_index import PackageIndex
-from lianhua.models.patience import Limits
+from lianhua.models.demo import DemoModel
+from lianhua.models.discover import FoundModel, FoundServer, find_model
+from lianhua.models.download.download import Download
+from lianhua.models.download.package_index import PackageIndex
+from lianhua.models.http.endpoint import parse_endpoint
+from lianhua.models.http.proxies import Proxy, proxy_for, proxy_variables
+from lianhua.models.local.model import CONTEXT_TOKENS, LocalModel, local_info
+from lianhua.models.local.process import missing_runtime
+from lianhua.models.openai.model import OpenAIModel
+from lianhua.models.openai.timeouts import Limits
 from lianhua.models.port import ChatModel, ModelInfo, Prefill, WindowSource
-from lianhua.models.proxies import Proxy, proxy_for, proxy_variables
 from lianhua.models.scripted import ScriptedModel, load_script
 from lianhua.models.tokens import token_counter
-from lianhua.personas import Personas, parse_personas
-from lianhua.planner import ContextLimits, TurnPlanner
-from lianhua.prices import Prices
-from lianhua.prompt import CountTokens
-from lianhua.recovery import Recovery
-from lianhua.relay import Relay
-from lianhua.roles import Roles
-from lianhua.runner import ReplyLimits, TurnRunner
-from lianhua.service import ChatService
-from lianhua.settings import DAY_S, Settings, is_loopback
-from lianhua.stops import UnheardStops
-from lianhua.store.branches import Branches
-from lianhua.store.carry import Carrier
 from lianhua.store.changes import Changes
-from lianhua.store.connect import Store, open_store
+from lianhua.store.client.pubsub import Wakeups
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.journal import TurnJournal
-from lianhua.store.own_personas import OwnPersonas
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.running import RunningTurns
+from lianhua.store.messages import Branches
+from lianhua.store.open import open_store
+from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.running import RunningTurns
-from lianhua.store.search import ConversationSearch
+from lianhua.store.search.query import ConversationSearch
+from lianhua.store.transfer import Carrier
 from lianhua.store.usage import UsageLedger
-from lianhua.store.wakeups import Wakeups
-from lianhua.tasks import TurnTasks
-from lianhua.transfer import Transfer
-from lianhua.upkeep import Upkeep
+from lianhua.streams.commit import Relay
+from lianhua.streams.tail import Mirrors
+from lianhua.turns.finalize import Aftermath
+from lianhua.turns.leases import Upkeep
+from lianhua.turns.personas import Roles
+from lianhua.turns.planner import ContextLimits, TurnPlanner
+from lianhua.turns.recovery import Recovery
+from lianhua.turns.registry import TurnTasks
+from lianhua.turns.runner import ReplyLimits, TurnRunner
+from lianhua.turns.service import ChatService
+from lianhua.turns.stops import UnheardStops
 
 logger = logging.getLogger(__name__)
 
@@ -72,19 +72,6 @@ OPENAI_URL: Final = "https://api.openai.com/v1"
 FOUND_CONTEXT_TOKENS: Final = 4_096
 LISTED_MARGIN_S: Final = 3_600
 NO_LIMIT_S: Final = 365 * DAY_S  # of a turn that was lost, where conversations never expire
-
-
-@dataclass(frozen=True)
-class Chat:
-    """Everything that is open while the server runs. `download` is there where the small model may be fetched."""
-
-    service: ChatService
-    transfer: Transfer
-    ledger: UsageLedger
-    search: ConversationSearch
-    prices: Prices
-    store: Store
-    download: Download | None
 
 
 @asynccontextmanager
@@ -174,7 +161,7 @@ async def open_chat(
 
 def load_personas(settings: Settings) -> Personas:
     """The built-in personas and the operator's. Raises `WrongSettings`."""
-    built_in = (files("lianhua") / "personas.toml").read_text("utf-8")
+    built_in = (files("lianhua.chat") / "personas.toml").read_text("utf-8")
     personas = parse_personas(built_in, "personas.toml")
     if settings.personas:
         personas |= parse_personas(

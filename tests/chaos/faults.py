@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from lianhua.store.keys import ConversationKeys
+from lianhua.store.client.keys import ConversationKeys
 from tests.chaos.history import now
 from tests.chaos.house import House
 from tests.chaos.people import PAUSE_S, TURNS_IN_A_CONVERSATION, Door, Person

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# The pool of connections to the store may fill under an outage and stays open (64 in `lianhua.store.connect`).
+# The pool of connections to the store may fill under an outage and stays open (64 in `lianhua.store.open`).
 MORE_FILES = 70
 MORE_THREADS = 46  # anyio runs the framework's plain functions on up to 40, asyncio's executor has the processors + 4
 MORE_MEMORY_MB = 60

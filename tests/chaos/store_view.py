@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-from lianhua.store.keys import PREFIX, ConversationKeys
+from lianhua.store.client.keys import PREFIX, ConversationKeys
 
 # Long enough for what a process had sent before it was stopped to reach the store.
 ON_ITS_WAY_S = 0.03

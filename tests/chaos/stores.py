@@ -11,7 +11,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.sentinel import Sentinel
 
-from lianhua.store.child import socket_path
+from lianhua.store.embedded.process import socket_path
 from tests.chaos.store_view import StoreView
 from tests.servers.cluster import Cluster
 from tests.servers.redis_server import HOST, RedisServer

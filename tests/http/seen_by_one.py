@@ -2,8 +2,8 @@
 
 import os
 
-from lianhua.cli import main
 from lianhua.models import discover
+from lianhua.server.cli import main
 
 if __name__ == "__main__":
     discover.find_local_server.__defaults__ = (2.0, (("Ollama", int(os.environ["SEEN_BY_ONE"])),))

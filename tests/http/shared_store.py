@@ -28,7 +28,7 @@ AT_ONCE: Final = 10  # who join at the same time
 FEW: Final = 30
 GOES_ON_S: Final = 3.0
 SUBSCRIBERS: Final = 1  # connections of a process for all its hints
-POOL: Final = 64  # connections of each process at most (`lianhua.store.connect`)
+POOL: Final = 64  # connections of each process at most (`lianhua.store.open`)
 
 LIMITED: Final = "limited on >sesame ~* resetchannels +@all"  # as in a users.acl: every key, no channel
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from redis import Redis
 
-from lianhua.store.embedded import EmbeddedServer
+from lianhua.store.embedded.server import EmbeddedServer
 
 
 def store_pid(data_dir: Path) -> int:

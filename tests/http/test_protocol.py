@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from lianhua import protocol
-from lianhua.protocol import Protocol
+from lianhua.server import protocol
+from lianhua.server.protocol import Protocol
 from tests.http.client import Client, events
 from tests.server_process import ServerProcess
 from tests.servers.ports import free_port

@@ -13,7 +13,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as NotYet
 from redis.retry import Retry
 
-from lianhua.store.embedded import server_binary
+from lianhua.store.embedded.server import server_binary
 from tests.conftest import StartServer
 from tests.http.client import Client, events, shown
 from tests.http.conftest import SCRIPT

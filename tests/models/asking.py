@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from lianhua.models.openai import Limits
+from lianhua.chat.prompt import Prompt
+from lianhua.models.openai.model import Limits
 from lianhua.models.port import (
     ChatModel,
     Delta,
@@ -13,7 +14,6 @@ from lianhua.models.port import (
     Retrying,
     TextDelta,
 )
-from lianhua.prompt import Prompt
 from tests.models.prompts import prompt_of
 from tests.upstream import DONE, chunk, events, text
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from lianhua.models.openai import Limits, OpenAIModel
+from lianhua.models.openai.model import Limits, OpenAIModel
 from lianhua.models.port import Delta
 from tests.models.asking import INFO, KEY, QUICK, Ask, said
 from tests.upstream import Answer, Upstream

@@ -1,7 +1,7 @@
 """Prompts as the service would build them, for tests of models."""
 
-from lianhua.messages import ContextAccount
-from lianhua.prompt import Prompt, PromptMessage
+from lianhua.chat.messages import ContextAccount
+from lianhua.chat.prompt import Prompt, PromptMessage
 
 
 def prompt_of(*said: str, system: str = "You are kind.") -> Prompt:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from lianhua.chat.messages import Usage
 from lianhua.errors import (
     ModelBadResponse,
     ModelRefused,
     ModelUnavailable,
 )
-from lianhua.messages import Usage
-from lianhua.models.openai import OpenAIModel
+from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import Corrected, Finish, PictureLeftOut, ReasoningDelta, TextDelta
 from tests.models.asking import HELLO, HELLO_DELTAS, PLAIN, PROMPT, Ask, said, shown, taken
 from tests.upstream import (
@@ -163,7 +163,7 @@ async def test_other_words_for_a_reason_are_understood(ask: Ask, word: str, reas
 
 @pytest.mark.parametrize("word", ["", "null", "None", "NULL", "none", "FINISH_REASON_UNSPECIFIED"])
 async def test_a_word_that_is_no_reason_ends_nothing(ask: Ask, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.models.answer.AFTER_FINISH_S", 0.0)
+    monkeypatch.setattr("lianhua.models.openai.response.AFTER_FINISH_S", 0.0)
     steps = [chunk({"content": piece}, word) for piece in "ab"]
     assert await ask(events(*steps, Pause(0.05), text("c"), DONE)) == [TextDelta("abc"), Finish("stop")]
     with pytest.raises(ModelUnavailable):
@@ -185,7 +185,7 @@ async def test_a_word_that_is_no_reason_ends_nothing(ask: Ask, word: str, monkey
 async def test_a_reason_is_the_end_only_once_no_delta_follows(
     ask: Ask, steps: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.models.answer.AFTER_FINISH_S", 0.1)
+    monkeypatch.setattr("lianhua.models.openai.response.AFTER_FINISH_S", 0.1)
     assert await ask(events(*steps)) == [TextDelta("ab"), Finish("stop")]
 
 
@@ -354,7 +354,7 @@ async def test_a_finish_reason_without_end_mark_is_an_end(ask: Ask) -> None:
 async def test_a_server_that_keeps_the_connection_open_after_its_finish_is_not_waited_for(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.models.answer.AFTER_FINISH_S", 0.05)
+    monkeypatch.setattr("lianhua.models.openai.response.AFTER_FINISH_S", 0.05)
     assert (await ask(events(text("a"), chunk(finish="stop"), HANG)))[-1] == Finish("stop")
     assert (await ask(events(text("a"), DONE, HANG)))[-1] == Finish("stop")
 
@@ -401,7 +401,7 @@ async def test_what_is_no_completion_is_a_bad_response(ask: Ask, script: Answer)
 async def test_an_endless_line_and_an_endless_body_are_bounded(
     model_at: Callable[..., OpenAIModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.models.answer.JSON_BODY_BYTES", 256 * 1024)
+    monkeypatch.setattr("lianhua.models.openai.response.JSON_BODY_BYTES", 256 * 1024)
     block = b"x" * 64 * 1024
     for first in (b"data: ", b"{"):
         async with Upstream(events(first, *[block] * 64, HANG)) as upstream:

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from lianhua.chat.messages import ContextAccount, ContextEntry
+from lianhua.chat.prompt import Prompt, PromptMessage
 from lianhua.errors import ContextTooLong, ModelRateLimited, ModelRefused, ModelUnavailable, PrefillRefused
-from lianhua.messages import ContextAccount, ContextEntry
-from lianhua.models.openai import OpenAIModel
-from lianhua.models.patience import RETRY_S, Tries
+from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import GenerationOptions, ModelInfo, TextDelta
-from lianhua.prompt import Prompt, PromptMessage
+from lianhua.models.tries import RETRY_S, Tries
 from tests.models.asking import HELLO, HELLO_DELTAS, INFO, KEY, PLAIN, PROMPT, QUICK, said
 from tests.models.prompts import prompt_of
 from tests.strict_template import NO_SYSTEM, llama_cpp_error, refusal_of

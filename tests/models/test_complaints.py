@@ -3,8 +3,8 @@
 import pytest
 
 from lianhua.errors import ContextTooLong, ModelRateLimited, ModelUnavailable
-from lianhua.models.faults import Fault, complaint_in, fault_of_event, fault_of_status
-from lianhua.models.refusals import refuses_roles, window_in
+from lianhua.models.openai.errors import Fault, complaint_in, fault_of_event, fault_of_status
+from lianhua.models.openai.refusals import refuses_roles, window_in
 
 
 def fault_of(status: int, body: str) -> Fault:

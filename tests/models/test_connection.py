@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from lianhua.errors import ModelBadResponse, ModelTimeout, ModelUnavailable
-from lianhua.models import connections as pool
-from lianhua.models.connection import BODILESS_BYTES, LARGE_BYTES, Broken, Connection, NotHttp
-from lianhua.models.connections import Connections
-from lianhua.models.endpoint import parse_endpoint
-from lianhua.models.openai import Limits, OpenAIModel
+from lianhua.models.http import pool
+from lianhua.models.http.connection import BODILESS_BYTES, LARGE_BYTES, Broken, Connection, NotHttp
+from lianhua.models.http.endpoint import parse_endpoint
+from lianhua.models.http.pool import Connections
+from lianhua.models.openai.model import Limits, OpenAIModel
 from lianhua.models.port import Finish, TextDelta
 from tests.models.asking import HELLO, HELLO_DELTAS, INFO, PLAIN, PROMPT, Ask, said, taken
 from tests.models.certificate import make_certificate

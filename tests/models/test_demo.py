@@ -5,10 +5,10 @@ from contextlib import aclosing
 
 import pytest
 
-from lianhua.messages import Language, Message
+from lianhua.chat.messages import Language, Message
+from lianhua.chat.prompt import Prompt, select
 from lianhua.models.demo import DemoModel, explain
 from lianhua.models.port import Finish, GenerationOptions, TextDelta
-from lianhua.prompt import Prompt, select
 
 HISTORY = [
     Message("m0", "user", "My name is Ann"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lianhua.chat.texts import has
 from lianhua.errors import (
     ContextTooLong,
     ModelAuthFailed,
@@ -16,9 +17,8 @@ from lianhua.errors import (
     ModelRefused,
     ModelUnavailable,
 )
-from lianhua.models.openai import OpenAIModel
+from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import Finish, TextDelta
-from lianhua.texts import has
 from tests.models.asking import KEY, PLAIN, PROMPT, Ask, said, taken
 from tests.upstream import DONE, HANG, Answer, Upstream, answer, chunk, events, raw, text, until_closed
 
@@ -335,7 +335,7 @@ async def test_a_model_that_the_server_does_not_know_is_named_and_those_that_it_
 async def test_a_list_of_models_that_is_none_tells_nothing(
     ask: Ask, listed: Answer, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.models.offered.LIST_S", 0.3)
+    monkeypatch.setattr("lianhua.models.openai.offered.LIST_S", 0.3)
     with pytest.raises(ModelUnavailable) as caught:
         await ask(answer(*UNKNOWN[0]), listed)
     assert caught.value.text == told

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lianhua.errors import ContextTooLong, ModelUnavailable
-from lianhua.models.local import LocalModel
-from lianhua.models.openai import Limits
+from lianhua.models.local.model import LocalModel
+from lianhua.models.openai.model import Limits
 from lianhua.models.port import Delta, Finish, GenerationOptions, Queued, TextDelta
 from tests.models.prompts import prompt_of
 from tests.models.tiny_gguf import write_tiny_gguf
@@ -214,8 +214,8 @@ async def test_no_child_outlives_a_killed_parent(fast_file: Path) -> None:
     script = (
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from lianhua.models.local import LocalModel\n"
-        "from lianhua.models.openai import Limits\n"
+        "from lianhua.models.local.model import LocalModel\n"
+        "from lianhua.models.openai.model import Limits\n"
         "async def main():\n"
         "    model = LocalModel(Path(sys.argv[1]), Limits())\n"
         "    await model.ready()\n"

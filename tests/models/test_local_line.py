@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from lianhua.errors import ModelRateLimited
-from lianhua.models.line import LINE_TURNS, Line
+from lianhua.models.queue import LINE_TURNS, Line
 
 
 def test_places_count_who_comes_first() -> None:

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from lianhua.errors import ModelUnavailable
-from lianhua.models.local_child import Failed, Order
-from lianhua.models.local_process import ModelProcess, missing_runtime, why_not_loaded
+from lianhua.models.local.child import Failed, Order
+from lianhua.models.local.process import ModelProcess, missing_runtime, why_not_loaded
 from tests.models.tiny_gguf import write_tiny_gguf
 
 KEY = "a-key-of-the-test"

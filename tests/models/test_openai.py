@@ -14,8 +14,8 @@ from lianhua.errors import (
     ModelRefused,
     ModelUnavailable,
 )
-from lianhua.models import openai
-from lianhua.models.openai import OpenAIModel
+from lianhua.models.openai import model as openai
+from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import Finish, GenerationOptions, TextDelta
 from tests.models.asking import HELLO, HELLO_DELTAS, INFO, KEY, PLAIN, PROMPT, QUICK, Ask, said, taken
 from tests.models.prompts import prompt_of
@@ -93,7 +93,7 @@ async def test_redirects_are_not_followed_and_cookies_not_kept(model_at: Callabl
 async def test_a_connection_is_used_again_after_a_whole_reply(
     model_at: Callable[..., OpenAIModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.models.answer.DRAIN_S", 5)
+    monkeypatch.setattr("lianhua.models.openai.response.DRAIN_S", 5)
     gate = asyncio.Event()
     async with Upstream(events(text("a"), DONE, gate)) as upstream:
         model = model_at(upstream.base_url)

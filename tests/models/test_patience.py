@@ -16,8 +16,8 @@ from lianhua.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
-from lianhua.models.openai import Limits, OpenAIModel
-from lianhua.models.patience import retry_after_s, wait_before
+from lianhua.models.openai.model import Limits, OpenAIModel
+from lianhua.models.openai.retry import retry_after_s, wait_before
 from lianhua.models.port import Delta, Finish, ReasoningDelta, Retrying, TextDelta
 from tests.models.asking import HELLO, HELLO_DELTAS, PLAIN, PROMPT, Ask, retries, said, taken
 from tests.upstream import DONE, FIN, HANG, RST, Answer, Upstream, answer, chunk, events, raw, text, until_closed
@@ -244,7 +244,7 @@ async def test_until_the_first_delta_only_its_own_limit_counts(model_at: Callabl
 
 
 async def test_comments_after_the_finish_do_not_hold_it_back(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.models.answer.AFTER_FINISH_S", 0.1)
+    monkeypatch.setattr("lianhua.models.openai.response.AFTER_FINISH_S", 0.1)
     script = events(text("a"), chunk(finish="stop"), *PINGS, chunk(finish="too late"), DONE)
     assert await ask(script) == [TextDelta("a"), Finish("stop")]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from lianhua.chat.messages import Usage
 from lianhua.errors import ModelBadResponse, ModelRateLimited, ModelUnavailable
-from lianhua.messages import Usage
-from lianhua.models.openai import OpenAIModel
+from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import Corrected, Delta, Finish, ReasoningDelta, TextDelta
 from tests.models.asking import Ask, said
 from tests.models.prompts import prompt_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lianhua.models.endpoint import parse_endpoint
-from lianhua.models.proxies import proxy_for, read_proxy
+from lianhua.models.http.endpoint import parse_endpoint
+from lianhua.models.http.proxies import proxy_for, read_proxy
 
 OPENAI = "https://api.openai.com/v1"
 PLAIN = "http://llm.example.org:8000/v1"

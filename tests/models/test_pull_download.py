@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.models.download import Download
+from lianhua.models.download.download import Download
 from tests.models.wheels import WHOLE, WheelServer, pinned
 
 

@@ -3,9 +3,15 @@
 import msgspec
 import pytest
 
-from lianhua.models.faults import complaint_in
-from lianhua.models.refusals import refused_sampling, refuses_prefill, refuses_roles, takes_no_sampling, window_in
-from lianhua.models.window_size import ListedSize, listed_size
+from lianhua.models.openai.errors import complaint_in
+from lianhua.models.openai.refusals import (
+    refused_sampling,
+    refuses_prefill,
+    refuses_roles,
+    takes_no_sampling,
+    window_in,
+)
+from lianhua.models.openai.window_size import ListedSize, listed_size
 from tests.strict_template import ALTERNATE, NO_SYSTEM, llama_cpp_error
 
 ROLES = [

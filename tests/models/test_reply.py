@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lianhua.models.faults import complaint_in
-from lianhua.models.patience import retry_after_s
+from lianhua.models.openai.errors import complaint_in
+from lianhua.models.openai.reply import ReplyReader
+from lianhua.models.openai.retry import retry_after_s
 from lianhua.models.port import Finish, ReasoningDelta, TextDelta
-from lianhua.models.reply import ReplyReader
 from lianhua.sse import Decoder, Event
 
 NAMES = st.sampled_from(

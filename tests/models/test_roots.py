@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.models.roots import USUAL_FILES, NoRoots, add_roots
+from lianhua.models.http.roots import USUAL_FILES, NoRoots, add_roots
 from tests.models.certificate import make_certificate
 
 

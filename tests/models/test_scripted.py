@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from lianhua.chat.messages import Usage
+from lianhua.chat.prompt import Prompt
 from lianhua.errors import ModelError, ModelTimeout, WrongSettings
-from lianhua.messages import Usage
 from lianhua.models.port import Delta, Finish, GenerationOptions, ReasoningDelta, Retrying, TextDelta
 from lianhua.models.scripted import Rule, Script, ScriptedModel, load_script
-from lianhua.prompt import Prompt
 from tests.models.prompts import prompt_of
 
 PLAIN = GenerationOptions()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from lianhua.errors import ModelAuthFailed, ModelError, ModelUnavailable
-from lianhua.models import connections as pool
-from lianhua.models.openai import Limits, OpenAIModel
-from lianhua.models.package_index import PackageIndex
+from lianhua.models.download.package_index import PackageIndex
+from lianhua.models.http import pool
+from lianhua.models.http.proxies import read_proxy
+from lianhua.models.openai.model import Limits, OpenAIModel
 from lianhua.models.port import TextDelta
-from lianhua.models.proxies import read_proxy
 from tests.models.asking import HELLO, HELLO_DELTAS, PLAIN, PROMPT, retries, said, taken
 from tests.models.certificate import make_certificate
 from tests.models.proxy_server import ProxyServer

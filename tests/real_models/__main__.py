@@ -18,7 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
-from lianhua.models.small import SMALL_MODEL
+from lianhua.models.download.small import SMALL_MODEL
 from tests.http.client import Client
 from tests.real_models import checks
 from tests.real_models.programs import MASTER_KEY, Program, litellm, llama, running, transformers, vllm

@@ -9,39 +9,39 @@ from importlib.resources import files
 from msgspec import Struct
 
 from lianhua import sse
-from lianhua.aftermath import Aftermath
-from lianhua.events import Cursor, parse_event_id
-from lianhua.ground import Send
-from lianhua.mirror import Mirrors
+from lianhua.chat.events import Cursor, parse_event_id
+from lianhua.chat.personas import Personas, parse_personas
+from lianhua.chat.turn import TurnRef
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel
 from lianhua.models.scripted import Rule, Script, ScriptedModel
 from lianhua.models.tokens import estimate_tokens
-from lianhua.personas import Personas, parse_personas
-from lianhua.planner import Ask, ContextLimits, TurnPlanner
-from lianhua.recovery import OnLoss, Recovery
-from lianhua.relay import STORE_PATIENCE_S, Relay
-from lianhua.roles import Roles
-from lianhua.runner import ReplyLimits, TurnRunner
-from lianhua.service import ChatService
-from lianhua.stops import UnheardStops
-from lianhua.store.branches import Branches
 from lianhua.store.changes import Changes
+from lianhua.store.client.client import Database, Durability
+from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.database import Database, Durability
-from lianhua.store.journal import FROM_START, TurnJournal
-from lianhua.store.nodes import Nodes
-from lianhua.store.own_personas import OwnPersonas
+from lianhua.store.journal.log import FROM_START, TurnJournal
+from lianhua.store.journal.running import RunningTurns
+from lianhua.store.messages import Branches
+from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.running import RunningTurns
-from lianhua.store.search import ConversationSearch
+from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
-from lianhua.store.wakeups import Wakeups
-from lianhua.tasks import TurnTasks
-from lianhua.turn import TurnRef
-from lianhua.upkeep import Upkeep
+from lianhua.streams.commit import STORE_PATIENCE_S, Relay
+from lianhua.streams.tail import Mirrors
+from lianhua.turns.finalize import Aftermath
+from lianhua.turns.leases import Upkeep
+from lianhua.turns.personas import Roles
+from lianhua.turns.planner import Ask, ContextLimits, TurnPlanner
+from lianhua.turns.recovery import OnLoss, Recovery
+from lianhua.turns.registry import TurnTasks
+from lianhua.turns.request import Send
+from lianhua.turns.runner import ReplyLimits, TurnRunner
+from lianhua.turns.service import ChatService
+from lianhua.turns.stops import UnheardStops
 
-PERSONAS = parse_personas((files("lianhua") / "personas.toml").read_text("utf-8"), "personas.toml")
+PERSONAS = parse_personas((files("lianhua.chat") / "personas.toml").read_text("utf-8"), "personas.toml")
 
 
 class Seen(Struct, frozen=True):

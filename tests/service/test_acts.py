@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.aftermath import Aftermath
+from lianhua.chat.prompt import GO_ON, Prompt
+from lianhua.chat.turn import TurnRef
 from lianhua.errors import StoreUnavailable
-from lianhua.ground import Act, Continue, Edit, Retry, Send
 from lianhua.models.demo import DemoModel
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, ModelKind, TextDelta
 from lianhua.models.scripted import Rule
-from lianhua.planner import Ask
-from lianhua.prompt import GO_ON, Prompt
-from lianhua.service import ChatService
-from lianhua.store.journal import Fate, TurnJournal
-from lianhua.store.nodes import Nodes
-from lianhua.titles import clean_title
-from lianhua.turn import TurnRef
+from lianhua.store.client.topology import Nodes
+from lianhua.store.journal.log import Fate, TurnJournal
+from lianhua.turns.finalize import Aftermath
+from lianhua.turns.planner import Ask
+from lianhua.turns.request import Act, Continue, Edit, Retry, Send
+from lianhua.turns.service import ChatService
+from lianhua.turns.titles import clean_title
 from tests.service.house import end_of, follow, open_service, reply_of, start, text_of
 
 
@@ -37,8 +37,8 @@ async def lose(client: Redis, ref: TurnRef) -> None:
 @pytest.fixture
 def unswept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lost turns are met by their readers only."""
-    monkeypatch.setattr("lianhua.upkeep.SWEEP_S", 600.0)
-    monkeypatch.setattr("lianhua.upkeep.RENEW_S", 600.0)
+    monkeypatch.setattr("lianhua.turns.leases.SWEEP_S", 600.0)
+    monkeypatch.setattr("lianhua.turns.leases.RENEW_S", 600.0)
 
 
 CUT = Rule("poem", pieces=("Roses are red, ", "violets "), finish="")
@@ -144,8 +144,8 @@ async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
             ref = await start(service, "go")
             await follow(service, ref)
             assert await client.smembers("lianhua:{running}")
-    monkeypatch.setattr("lianhua.upkeep.SWEEP_S", 0.05)
-    monkeypatch.setattr("lianhua.upkeep.FORGET_S", 0.05)
+    monkeypatch.setattr("lianhua.turns.leases.SWEEP_S", 0.05)
+    monkeypatch.setattr("lianhua.turns.leases.FORGET_S", 0.05)
     async with open_service(nodes, worker="two"):
         async with asyncio.timeout(10):
             while await client.smembers("lianhua:{running}"):
@@ -186,7 +186,7 @@ class Titling:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.titles.REST_S", 0.1)
+    monkeypatch.setattr("lianhua.turns.titles.REST_S", 0.1)
 
 
 async def title_of(service: ChatService, ref: TurnRef) -> str:

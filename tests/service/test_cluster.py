@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from lianhua.address import parse_address
+from lianhua.config.store_url import parse_address
 from lianhua.models.scripted import Rule
-from lianhua.store.connect import open_nodes
+from lianhua.store.open import open_nodes
 from tests.servers.cluster import Cluster
 from tests.service.house import end_of, follow, open_service, reply_of, start, text_of
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.chat.prompt import Prompt
 from lianhua.errors import ModelUnavailable
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
-from lianhua.prompt import Prompt
-from lianhua.store.nodes import Nodes
+from lianhua.store.client.topology import Nodes
 from tests.service.house import end_of, follow, open_service, start, text_of
 
 
@@ -36,7 +36,7 @@ class Model:
 async def test_a_takeover_goes_on_with_the_model_that_was_asked_last(
     client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.upkeep.RENEW_S", 600)
+    monkeypatch.setattr("lianhua.turns.leases.RENEW_S", 600)
     first, second = Model("first", "fails", "second", "third"), Model("second", "waits")
     elsewhere = [Model("first", "answers", "second", "third"), Model("second", "fails"), Model("third", "answers")]
     async with (

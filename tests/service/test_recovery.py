@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.chat.prompt import GO_ON, Prompt
+from lianhua.chat.turn import TurnRef
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, ReasoningDelta, TextDelta
 from lianhua.models.scripted import Rule
-from lianhua.prompt import GO_ON, Prompt
-from lianhua.service import ChatService
-from lianhua.store.nodes import Nodes
-from lianhua.turn import TurnRef
+from lianhua.store.client.topology import Nodes
+from lianhua.turns.service import ChatService
 from tests.service.house import Seen, end_of, follow, open_service, reply_of, start, text_of
 
 SILENT = Rule(pieces=("too late",), first_s=60)
@@ -22,7 +22,7 @@ SILENT = Rule(pieces=("too late",), first_s=60)
 @pytest.fixture
 def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that no longer renew their leases, as when they are stopped in their tracks."""
-    monkeypatch.setattr("lianhua.upkeep.RENEW_S", 600)
+    monkeypatch.setattr("lianhua.turns.leases.RENEW_S", 600)
 
 
 async def lose(client: Redis, ref: TurnRef) -> None:
@@ -51,7 +51,7 @@ async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(
 async def test_a_lost_turn_is_sealed_although_nobody_looks(
     client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch, frozen: None
 ) -> None:
-    monkeypatch.setattr("lianhua.upkeep.SWEEP_S", 0.05)
+    monkeypatch.setattr("lianhua.turns.leases.SWEEP_S", 0.05)
     async with open_service(nodes, Rule(pieces=("shown", "never"), pace_s=30)) as one:
         ref = await start(one, "go")
         await follow(one, ref, limit=2)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.address import parse_address
+from lianhua.config.store_url import parse_address
 from lianhua.models.scripted import Rule
-from lianhua.store.connect import open_nodes
+from lianhua.store.open import open_nodes
 from tests.servers.sentinel import SentinelSet
 from tests.service.house import Seen, end_of, follow, open_service, reply_of, start, text_of
 

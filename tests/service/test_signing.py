@@ -4,10 +4,10 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from lianhua.grams import positions
 from lianhua.models.scripted import Rule
-from lianhua.store.keys import ConversationKeys
-from lianhua.store.nodes import Nodes
+from lianhua.store.client.keys import ConversationKeys
+from lianhua.store.client.topology import Nodes
+from lianhua.store.search.ngrams import positions
 from tests.service.house import follow, open_service, start
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.address import parse_address
+from lianhua.chat.turn import TurnRef
+from lianhua.config.store_url import parse_address
 from lianhua.errors import StoreUnavailable
 from lianhua.models.scripted import Rule
-from lianhua.service import ChatService
-from lianhua.store.connect import open_nodes
-from lianhua.store.nodes import Nodes
-from lianhua.turn import TurnRef
+from lianhua.store.client.topology import Nodes
+from lianhua.store.open import open_nodes
+from lianhua.turns.service import ChatService
 from tests.servers.proxy import Proxy
 from tests.servers.redis_server import RedisServer
 from tests.service.house import follow, open_service, start

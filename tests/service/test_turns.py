@@ -8,6 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.chat.events import Cursor
+from lianhua.chat.prompt import Prompt
+from lianhua.chat.turn import TurnRef
 from lianhua.errors import (
     ContextTooLong,
     Draining,
@@ -16,8 +19,6 @@ from lianhua.errors import (
     StoreUnavailable,
     TurnInProgress,
 )
-from lianhua.events import Cursor
-from lianhua.live import VIEWER_BACKLOG_EVENTS
 from lianhua.models.port import (
     Corrected,
     Delta,
@@ -30,12 +31,11 @@ from lianhua.models.port import (
     TextDelta,
 )
 from lianhua.models.scripted import Rule
-from lianhua.planner import title_of
-from lianhua.prompt import Prompt
-from lianhua.runner import ReplyLimits
-from lianhua.store.journal import FROM_SNAPSHOT, FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
-from lianhua.store.nodes import Nodes
-from lianhua.turn import TurnRef
+from lianhua.store.client.topology import Nodes
+from lianhua.store.journal.log import FROM_SNAPSHOT, FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
+from lianhua.streams.live import VIEWER_BACKLOG_EVENTS
+from lianhua.turns.planner import title_of
+from lianhua.turns.runner import ReplyLimits
 from tests.service.house import Seen, ask, end_of, follow, open_service, reply_of, start, text_of
 
 

@@ -6,9 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from lianhua.errors import ConversationNotFound
-from lianhua.live import STEP_BYTES
 from lianhua.models.scripted import Rule
-from lianhua.store.nodes import Nodes
+from lianhua.store.client.topology import Nodes
+from lianhua.streams.live import STEP_BYTES
 from tests.service.house import end_of, follow, open_service, start, text_of
 
 LONG = Rule(pieces=("a", "b", "c"), repeat=2_000, pace_s=0.01)
@@ -17,7 +17,7 @@ LONG = Rule(pieces=("a", "b", "c"), repeat=2_000, pace_s=0.01)
 async def test_an_open_stream_ends_when_the_conversation_is_no_longer_its_owners(
     client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.viewer.OWNER_CHECK_S", 0.2)
+    monkeypatch.setattr("lianhua.streams.viewer.OWNER_CHECK_S", 0.2)
     async with open_service(nodes, LONG) as one, open_service(nodes, worker="two") as two:
         ref = await start(one, "go")
         viewers = [asyncio.create_task(follow(service, ref)) for service in (one, two)]
@@ -46,7 +46,7 @@ async def test_many_viewers_elsewhere_share_one_reader(nodes: Nodes) -> None:
 
 
 async def test_a_viewer_elsewhere_is_woken_rather_than_late(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.mirror.REREAD_S", 60)
+    monkeypatch.setattr("lianhua.streams.tail.REREAD_S", 60)
     rule = Rule(pieces=("a", "b", "c"), repeat=20, pace_s=0.02)
     async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
         ref = await start(one, "go")
@@ -54,7 +54,7 @@ async def test_a_viewer_elsewhere_is_woken_rather_than_late(nodes: Nodes, monkey
 
 
 async def test_lost_hints_lose_nothing(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.store.wakeups.Bell.ring", lambda bell, hint=b"": None)
+    monkeypatch.setattr("lianhua.store.client.pubsub.Bell.ring", lambda bell, hint=b"": None)
     rule = Rule(pieces=("a", "b", "c"), repeat=20, pace_s=0.02)
     async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
         ref = await start(one, "go")
@@ -64,7 +64,7 @@ async def test_lost_hints_lose_nothing(nodes: Nodes, monkeypatch: pytest.MonkeyP
 async def test_a_stop_reaches_its_worker_although_the_hint_is_lost(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.upkeep.Upkeep._hear", lambda upkeep, hint: None)
+    monkeypatch.setattr("lianhua.turns.leases.Upkeep._hear", lambda upkeep, hint: None)
     silent = Rule(pieces=("late",), first_s=60)
     async with open_service(nodes, silent) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
         ref = await start(one, "go")

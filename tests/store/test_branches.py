@@ -6,15 +6,15 @@ from itertools import pairwise
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.chat.messages import ContextAccount, Message, Usage
+from lianhua.chat.turn import Turn, TurnRecord, TurnRef
 from lianhua.errors import ConversationNotFound, InvalidRequest
-from lianhua.messages import ContextAccount, Message, Usage
-from lianhua.store.branches import PINNED_MESSAGES, Branches, Placed
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import ConversationKeys
+from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.database import Database
-from lianhua.store.journal import Accepted, Append, NewTurn, TurnJournal
-from lianhua.store.keys import ConversationKeys
-from lianhua.store.nodes import Nodes
-from lianhua.turn import Turn, TurnRecord, TurnRef
+from lianhua.store.journal.log import Accepted, Append, NewTurn, TurnJournal
+from lianhua.store.messages import PINNED_MESSAGES, Branches, Placed
 
 OWNER = "ann"
 NAME = "5f0c5a0e-0000-4000-8000-0000000000aa"
@@ -142,7 +142,7 @@ async def test_a_switch_goes_down_to_the_newest_end(talk: Talk) -> None:
 async def test_a_switch_finds_the_end_of_a_branch_that_is_longer_than_one_look(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.store.branches.SWITCH_STEPS", 3)
+    monkeypatch.setattr("lianhua.store.messages.SWITCH_STEPS", 3)
     for number in range(1, 9):
         await talk.say(number)
     await talk.say(9, "")
@@ -194,7 +194,7 @@ async def test_bytes_bound_a_page_and_what_a_prompt_is_made_from(talk: Talk, mon
     await talk.branches.pin(NAME, OWNER, "u0", pinned=True)
     whole = await talk.branch()
     (row,) = [placed for placed in whole if placed.message.id == "r5"]
-    monkeypatch.setattr("lianhua.store.branches.READ_BYTES", 600)  # of some messages
+    monkeypatch.setattr("lianhua.store.messages.READ_BYTES", 600)  # of some messages
     pages, before = [], None
     while True:
         page = await talk.branches.page(NAME, OWNER, before, 50)
@@ -211,7 +211,7 @@ async def test_bytes_bound_a_page_and_what_a_prompt_is_made_from(talk: Talk, mon
     assert [message.id for message in window.messages][-1] == row.message.id
     assert (window.total, ids_of(window.pinned)) == (len(whole), ["u0"])
     # One that is larger than all that is read at once still comes, alone.
-    monkeypatch.setattr("lianhua.store.branches.READ_BYTES", 1)
+    monkeypatch.setattr("lianhua.store.messages.READ_BYTES", 1)
     page = await talk.branches.page(NAME, OWNER, None, 50)
     assert [placed.message.id for placed in page.messages] == [page.next] == ["r5"]
     assert ids_of((await talk.branches.window(NAME, OWNER, 20)).messages) == ["r5"]

@@ -17,6 +17,8 @@ from msgspec.structs import asdict, replace
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from lianhua.chat.personas import OwnPersona
+from lianhua.conversations.transfer import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Transfer
 from lianhua.errors import (
     ConversationNotFound,
     DiskFull,
@@ -25,23 +27,21 @@ from lianhua.errors import (
     PayloadTooLarge,
     StoreUnavailable,
 )
-from lianhua.exchange.labels import are_sound, grown
-from lianhua.exchange.portable import PortableConversation, PortableMessage
-from lianhua.exchange.report import ImportReport
-from lianhua.personas import OwnPersona
-from lianhua.store import carry
-from lianhua.store.branches import Branches
-from lianhua.store.carry import Carrier, Landed, Staged, staged
+from lianhua.formats.branches import are_sound, grown
+from lianhua.formats.report import ImportReport
+from lianhua.formats.values import PortableConversation, PortableMessage
+from lianhua.store import transfer
 from lianhua.store.changes import Changes
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import ConversationKeys
+from lianhua.store.client.scripts import Script
+from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.database import Database
-from lianhua.store.keys import ConversationKeys
-from lianhua.store.nodes import Nodes
-from lianhua.store.own_personas import OwnPersonas
+from lianhua.store.messages import Branches
+from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.scripts import Script
-from lianhua.store.search import ConversationSearch
-from lianhua.transfer import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Transfer
+from lianhua.store.search.query import ConversationSearch
+from lianhua.store.transfer import Carrier, Landed, Staged, staged
 from tests.store.test_branches import NAME, OWNER, Talk
 
 LIMIT = 4 * 1024 * 1024
@@ -439,8 +439,8 @@ class Failing(Carrier):
 async def test_an_import_that_the_store_fails_leaves_nothing(
     client: Redis, nodes: Nodes, tmp_path: Path, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
-    monkeypatch.setattr("lianhua.transfer.RETRY_S", 0.0)
+    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
+    monkeypatch.setattr("lianhua.conversations.transfer.RETRY_S", 0.0)
     house = House(nodes, tmp_path, Retention(86_400, 0), Failing)
     monkeypatch.setattr(Failing, "left", 3 if at == "stage" else 0)
     monkeypatch.setattr(Failing, "at", at)
@@ -456,8 +456,8 @@ async def test_an_import_that_the_store_fails_leaves_nothing(
 async def test_an_import_that_is_taken_back_takes_nothing_else_along(
     client: Redis, nodes: Nodes, tmp_path: Path, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
-    monkeypatch.setattr("lianhua.transfer.RETRY_S", 0.0)
+    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
+    monkeypatch.setattr("lianhua.conversations.transfer.RETRY_S", 0.0)
     house = House(nodes, tmp_path, Retention(86_400, 0))
     file = ours(*(conversation(number, pinned=number == 2) for number in range(5)))
     await house.bring(file)
@@ -529,7 +529,7 @@ async def trickle(began: asyncio.Event) -> AsyncIterator[bytes]:
 
 
 async def test_an_upload_leaves_the_store_its_room_on_the_disk(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.transfer.KEPT_FREE_BYTES", 2**60)
+    monkeypatch.setattr("lianhua.conversations.transfer.KEPT_FREE_BYTES", 2**60)
     with pytest.raises(DiskFull):
         await house.bring(ours(conversation(1)))
     monkeypatch.undo()
@@ -569,7 +569,7 @@ class Killed(Carrier):
 async def test_what_was_listed_when_the_process_was_killed_is_kept(
     client: Redis, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
+    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
     week = Retention(7 * 86_400, 0)
     with pytest.raises(StoreUnavailable):
         await House(nodes, tmp_path, week, Killed).bring(ours(*(conversation(number) for number in range(5))))
@@ -592,7 +592,7 @@ async def test_what_was_listed_when_the_process_was_killed_is_kept(
 async def test_what_was_not_listed_when_the_process_was_killed_still_goes(
     client: Redis, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.transfer.PATIENCE_S", 0.0)
+    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
     monkeypatch.setattr(Killed, "at", "enlist")
     week = Retention(7 * 86_400, 0)
     with pytest.raises(ResponseError):
@@ -648,7 +648,7 @@ async def test_an_import_that_takes_too_long_is_taken_back(
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
             await asyncio.sleep(60)
 
-    monkeypatch.setattr("lianhua.transfer.IMPORT_S", 0.5)
+    monkeypatch.setattr("lianhua.conversations.transfer.IMPORT_S", 0.5)
     house = House(nodes, tmp_path, Retention(86_400, 0), Stuck)
     with pytest.raises(InvalidRequest, match="takes longer"):
         await house.bring(ours(conversation(1)))
@@ -721,7 +721,7 @@ async def test_a_long_conversation_goes_in_many_pieces(
     client: Redis, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("READ_IDS", 7), ("READ_BYTES", 3_000), ("WRITTEN_BYTES", 2_000), ("WRITTEN_FIELDS", 5)):
-        monkeypatch.setattr(carry, name, value)
+        monkeypatch.setattr(transfer, name, value)
     texts = [f"text {number} " * (number % 90) for number in range(300)]
     long = conversation(1, texts)
     long["messages"][7]["pinned"] = long["messages"][200]["pinned"] = True
@@ -756,7 +756,7 @@ async def test_tabs_are_told_of_what_has_come(house: House) -> None:
 
 
 async def test_an_export_goes_on_while_conversations_come_and_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.transfer.PIECE_BYTES", 1)
+    monkeypatch.setattr("lianhua.conversations.transfer.PIECE_BYTES", 1)
     await house.bring(ours(*(conversation(number, ["x"] * 20) for number in range(6))))
     pieces = []
     async for piece in house.transfer.everything(OWNER):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.address import parse_address
+from lianhua.config.settings import load_settings
+from lianhua.config.store_url import parse_address
 from lianhua.errors import StoreUnavailable, WrongSettings
-from lianhua.settings import load_settings
-from lianhua.store.connect import open_nodes, open_store
-from lianhua.store.database import Database, Durability
-from lianhua.store.scripts import Script
+from lianhua.store.client.client import Database, Durability
+from lianhua.store.client.scripts import Script
+from lianhua.store.open import open_nodes, open_store
 from tests.servers.redis_server import RedisServer
 
 KEYS = ["lianhua:{c}"]

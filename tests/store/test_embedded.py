@@ -19,15 +19,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from lianhua.errors import WrongSettings
-from lianhua.store import tail
-from lianhua.store.child import SOCKET_PATH_BYTES, server_binary, socket_path, works_in
-from lianhua.store.embedded import REWRITE_TIMES, EmbeddedServer
-from lianhua.store.rewrite import RewriteTimes, remove_unfinished
+from lianhua.store.embedded import tail
+from lianhua.store.embedded.process import SOCKET_PATH_BYTES, server_binary, socket_path, works_in
+from lianhua.store.embedded.rewrite import RewriteTimes, remove_unfinished
+from lianhua.store.embedded.server import REWRITE_TIMES, EmbeddedServer
 
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from lianhua.store.embedded import EmbeddedServer
+from lianhua.store.embedded.server import EmbeddedServer
 
 async def main():
     server = EmbeddedServer(Path(sys.argv[1]))
@@ -160,7 +160,7 @@ async def test_what_is_written_after_a_script_that_broke_off_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, padding: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     binary = server_binary() if program == "valkey" else Path(str(shutil.which("redis-server")))
-    monkeypatch.setattr("lianhua.store.embedded.server_binary", lambda: binary)
+    monkeypatch.setattr("lianhua.store.embedded.server.server_binary", lambda: binary)
     file = await left_by_a_kill(tmp_path)
     whole = file.read_bytes()
     file.write_bytes(whole[:-5] + padding)

@@ -9,16 +9,17 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.address import parse_address
+from lianhua.chat.events import Cursor, End, TextPiece, TurnStarted
+from lianhua.chat.messages import ContextAccount, Conversation, Message
+from lianhua.chat.turn import Numbered, Turn, TurnRecord, TurnRef
+from lianhua.config.store_url import parse_address
 from lianhua.errors import ConversationNotFound, IdempotencyMismatch, StoreUnavailable, TurnNotFound
-from lianhua.events import Cursor, End, TextPiece, TurnStarted
-from lianhua.messages import ContextAccount, Conversation, Message
-from lianhua.store.branches import Branches, Placed
 from lianhua.store.changes import Change
-from lianhua.store.connect import open_nodes
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import ConversationKeys, erased_key, list_keys
+from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import LOOK_EVERY, ConversationStore, Retention
-from lianhua.store.database import Database
-from lianhua.store.journal import (
+from lianhua.store.journal.log import (
     FROM_SNAPSHOT,
     FROM_START,
     LEASE_S,
@@ -37,9 +38,8 @@ from lianhua.store.journal import (
     StopAsked,
     TurnJournal,
 )
-from lianhua.store.keys import ConversationKeys, erased_key, list_keys
-from lianhua.store.nodes import Nodes
-from lianhua.turn import Numbered, Turn, TurnRecord, TurnRef
+from lianhua.store.messages import Branches, Placed
+from lianhua.store.open import open_nodes
 from tests.servers.proxy import Proxy
 from tests.servers.redis_server import RedisServer
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.store.embedded import EmbeddedServer
-from lianhua.store.memory import STORE_SHARE, cgroup_bytes, store_memory_bytes
+from lianhua.store.embedded.memory import STORE_SHARE, cgroup_bytes, store_memory_bytes
+from lianhua.store.embedded.server import EmbeddedServer
 
 MIB = 1024 * 1024
 

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.chat.personas import DEFAULT_ROLE, OwnPersona, Personas, new_own_id
 from lianhua.errors import InvalidRequest, PersonaNotFound, StoreUnavailable, UnknownRole
-from lianhua.personas import DEFAULT_ROLE, OwnPersona, Personas, new_own_id
-from lianhua.roles import Roles
-from lianhua.store.database import Database
-from lianhua.store.nodes import Nodes
-from lianhua.store.own_personas import OWN_PERSONAS, OwnPersonas
+from lianhua.store.client.client import Database
+from lianhua.store.client.topology import Nodes
+from lianhua.store.personas import OWN_PERSONAS, OwnPersonas
+from lianhua.turns.personas import Roles
 from tests.unit.test_personas import BUILT_IN
 
 

@@ -2,8 +2,8 @@
 
 from redis.asyncio import Redis
 
-from lianhua.store.database import Database
-from lianhua.store.nodes import Nodes
+from lianhua.store.client.client import Database
+from lianhua.store.client.topology import Nodes
 from lianhua.store.preferences import Preferences, PreferenceStore
 
 

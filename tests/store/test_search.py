@@ -12,19 +12,19 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.chat.messages import ContextAccount, Message
+from lianhua.chat.turn import Turn, TurnRecord, TurnRef
 from lianhua.errors import InvalidRequest
-from lianhua.excerpt import Needle
-from lianhua.grams import BITS, MADE_BIT, Signature, probe
-from lianhua.messages import ContextAccount, Message
-from lianhua.store import reading, search, signing
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import ConversationKeys, list_keys
+from lianhua.store.client.scripts import Argument
+from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.database import Database
-from lianhua.store.journal import Accepted, Append, NewTurn, TurnJournal
-from lianhua.store.keys import ConversationKeys, list_keys
-from lianhua.store.nodes import Nodes
-from lianhua.store.scripts import Argument
-from lianhua.store.search import ConversationSearch, FoundConversation
-from lianhua.turn import Turn, TurnRecord, TurnRef
+from lianhua.store.journal.log import Accepted, Append, NewTurn, TurnJournal
+from lianhua.store.search import index, query, reading
+from lianhua.store.search.excerpt import Needle
+from lianhua.store.search.ngrams import BITS, MADE_BIT, Signature, probe
+from lianhua.store.search.query import ConversationSearch, FoundConversation
 
 ACCOUNT = ContextAccount(100, 10, 0, ())
 ZH = "莲花出淤泥而不染濯清涟而不妖中通外直不蔓不枝香远益清亭亭净植可远观而不可亵玩焉的是了我你在有这他们"
@@ -267,7 +267,7 @@ async def test_a_message_that_comes_twice_while_it_is_read_is_one_match(house: H
     await house.say(name, "莲花", "lotus")
     (read,) = [read async for read in reading.read_conversations(house.database, "ann", [name])]
     read._first[1] *= 2  # as the store may answer while it makes room for more
-    matches = await search._matches(read, Needle("lotus"))
+    matches = await query._matches(read, Needle("lotus"))
     assert [match.excerpt.text for match in matches] == ["lotus"]
 
 
@@ -531,8 +531,8 @@ async def test_others_have_a_turn_before_a_long_message_is_decoded() -> None:
 async def test_pages_have_no_gap_and_no_double(
     house: House, monkeypatch: pytest.MonkeyPatch, step: int, read: int
 ) -> None:
-    monkeypatch.setattr(search, "STEP_CONVERSATIONS", step)
-    monkeypatch.setattr(search, "READ_CONVERSATIONS", read)
+    monkeypatch.setattr(query, "STEP_CONVERSATIONS", step)
+    monkeypatch.setattr(query, "READ_CONVERSATIONS", read)
     names = [await house.create("lotus" if number % 3 else "mud") for number in range(13)]
     at = time.time()
     for number, name in enumerate(names):  # many of one moment
@@ -547,8 +547,8 @@ async def test_pages_have_no_gap_and_no_double(
 async def test_a_page_that_has_searched_enough_says_where_to_go_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "STEP_CONVERSATIONS", 2)
-    monkeypatch.setattr(search, "SCANNED_CONVERSATIONS", 4)
+    monkeypatch.setattr(query, "STEP_CONVERSATIONS", 2)
+    monkeypatch.setattr(query, "SCANNED_CONVERSATIONS", 4)
     oldest = await house.create("lotus")
     for _ in range(8):
         await house.create("mud")
@@ -571,7 +571,7 @@ async def test_many_searches_at_once_all_come_to_their_end(house: House) -> None
 
 
 async def test_stopping_ends_what_is_signed_in_the_background(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "SIGNED_ANEW", 2)
+    monkeypatch.setattr(index, "SIGNED_ANEW", 2)
     names = [await house.create("talk") for _ in range(4)]
     assert await house.names("nowhere") == []
     await house.search.stop()
@@ -663,7 +663,7 @@ async def test_the_bytes_that_are_read_end_a_page(house: House, monkeypatch: pyt
     for _ in range(4):
         names.append(await house.create())
         await house.say(names[-1], "where does the lotus grow", "in the mud")
-    monkeypatch.setattr("lianhua.store.search.READ_BYTES", 1)
+    monkeypatch.setattr("lianhua.store.search.query.READ_BYTES", 1)
     page = await house.search.page("ann", "lotus", None, 50)
     assert [found.conversation.id for found in page.found] == names[-1:]
     assert page.next

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.messages import Spent, Usage
-from lianhua.store.database import Database
-from lianhua.store.nodes import Nodes
+from lianhua.chat.messages import Spent, Usage
+from lianhua.store.client.client import Database
+from lianhua.store.client.topology import Nodes
 from lianhua.store.usage import COUNTED_S, KEPT_S, UsageLedger
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.doctor import examine
-from lianhua.settings import load_settings
-from lianhua.store.versions import Version, loses_after_a_tear
+from lianhua.config.settings import load_settings
+from lianhua.server.doctor import examine
+from lianhua.store.client.versions import Version, loses_after_a_tear
 from tests.http.conftest import SCRIPT
 from tests.servers.program import Flavour
 from tests.servers.redis_server import RedisServer
@@ -53,7 +53,7 @@ def test_doctor_and_the_start_name_a_server_with_the_fault(
 def test_a_server_of_the_path_without_the_mend_is_rewritten_by_us_and_not_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("lianhua.store.embedded.server_binary", lambda: Path(str(shutil.which("redis-server"))))
+    monkeypatch.setattr("lianhua.store.embedded.server.server_binary", lambda: Path(str(shutil.which("redis-server"))))
     environ = {"LIANHUA_SCRIPT": str(SCRIPT), "LIANHUA_DATA_DIR": str(tmp_path)}
     findings = asyncio.run(examine(load_settings(environ, tmp_path / "none")))
     assert all("4342" not in finding.text for finding in findings)

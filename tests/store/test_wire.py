@@ -25,8 +25,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as DriverConnectionError
 from redis.exceptions import TimeoutError as DriverTimeoutError
 
-from lianhua.store.nodes import Nodes
-from lianhua.store.wire import CALLS_IN_FLIGHT, Wire
+from lianhua.store.client.pipeline import CALLS_IN_FLIGHT, Wire
+from lianhua.store.client.topology import Nodes
 from tests.servers.ports import free_port
 from tests.servers.proxy import Proxy
 from tests.servers.redis_server import RedisServer

@@ -1,6 +1,6 @@
 """What a process has slept through does not count."""
 
-from lianhua.awake import Awake
+from lianhua.streams.awake import Awake
 
 
 class Clock:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.doctor import advice, proxy_settings
+from lianhua.config.settings import load_settings
 from lianhua.errors import ModelUnavailable
-from lianhua.models.faults import Complaint, fault_of_status
-from lianhua.settings import load_settings
+from lianhua.models.openai.errors import Complaint, fault_of_status
+from lianhua.server.doctor import advice, proxy_settings
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from lianhua import sse
-from lianhua.events import (
+from lianhua.chat.events import (
     Cursor,
     End,
     Event,
@@ -21,7 +21,7 @@ from lianhua.events import (
     to_frame,
     to_log,
 )
-from lianhua.messages import Usage
+from lianhua.chat.messages import Usage
 
 texts = st.text(max_size=50)
 stored_events: st.SearchStrategy[Event] = st.one_of(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lianhua.excerpt import _CASELESS, EXCERPT_CHARS, PIECE_CHARS, Excerpt, Needle
-from lianhua.folding import fold
+from lianhua.store.search.excerpt import _CASELESS, EXCERPT_CHARS, PIECE_CHARS, Excerpt, Needle
+from lianhua.store.search.folding import fold
 
 LONG_EN = "The lotus is a symbol of purity in many cultures, because it rises clean from the mud. " * 6
 LONG_ZH = "莲花出淤泥而不染，濯清涟而不妖，中通外直，不蔓不枝，香远益清，亭亭净植，可远观而不可亵玩焉。" * 6

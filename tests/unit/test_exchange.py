@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lianhua.errors import InvalidRequest
-from lianhua.exchange import archive, portable
-from lianhua.exchange.portable import PortableConversation, PortableMessage
-from lianhua.exchange.reading import Item, Kind, items_of, kind_of
-from lianhua.exchange.report import ImportReport, Tally
-from lianhua.exchange.source import BLOCK_BYTES, Allowance, Source
-from lianhua.exchange.tree import Draft, hang, kept_within, seconds
+from lianhua.formats import archive, values
+from lianhua.formats.json.source import BLOCK_BYTES, Allowance, Source
+from lianhua.formats.reader import Item, Kind, items_of, kind_of
+from lianhua.formats.report import ImportReport, Tally
+from lianhua.formats.tree import Draft, hang, kept_within, seconds
+from lianhua.formats.values import PortableConversation, PortableMessage
 
 FILES = Path(__file__).parent.parent / "http" / "exports"
 NOW = 1_800_000_000.0
@@ -81,7 +81,7 @@ def test_chatgpt_keeps_what_was_said_with_all_its_branches() -> None:
     assert named(first, "twelve").status == "interrupted"
     assert named(first, "And monthly?").timestamp == answers[0].timestamp, "without a time: that of the one before"
     assert (voice.title, voice.pinned) == ("Good morning!", True)
-    assert portable.is_conversation_id(voice.id), "made of the one it has"
+    assert values.is_conversation_id(voice.id), "made of the one it has"
     assert said(voice) == ["Good morning!", "Good morning to you."]
 
 
@@ -242,7 +242,7 @@ def test_a_thousand_answers_deep_is_no_deeper_than_others() -> None:
 
 
 def test_a_piece_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.exchange.reading.CONVERSATION_BYTES", 200_000)
+    monkeypatch.setattr("lianhua.formats.reader.CONVERSATION_BYTES", 200_000)
     small = chat({"a": node(None, "x" * 100_000)})[1:-1]
     conversations, _ = read(b"[" + b",".join([small] * 5) + b"]")
     assert len(conversations) == 5
@@ -251,7 +251,7 @@ def test_a_piece_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.exchange.shape.VALUES", 1_000)
+    monkeypatch.setattr("lianhua.formats.json.builder.VALUES", 1_000)
     with pytest.raises(InvalidRequest, match="values"):
         read(chat({str(number): node(None) for number in range(300)}))
 
@@ -458,5 +458,5 @@ def test_an_endless_list_of_files_is_not_even_read(monkeypatch: pytest.MonkeyPat
 
 
 def test_ids_of_ours_are_what_a_conversation_can_be_asked_for_by() -> None:
-    assert portable.is_conversation_id("6b0f0d9c-1111-4000-8000-000000000001")
-    assert not any(map(portable.is_conversation_id, ("voice", "6B0F0D9C-1111-4000-8000-000000000001", None, 3)))
+    assert values.is_conversation_id("6b0f0d9c-1111-4000-8000-000000000001")
+    assert not any(map(values.is_conversation_id, ("voice", "6B0F0D9C-1111-4000-8000-000000000001", None, 3)))

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lianhua.chat.messages import Spent, Usage
+from lianhua.chat.personas import DEFAULT_ROLE, OwnPersona
 from lianhua.errors import InvalidRequest
-from lianhua.exchange import archive
-from lianhua.exchange.labels import are_sound, grown
-from lianhua.exchange.portable import TOKENS, Branch, PortableMessage
-from lianhua.exchange.reading import Settings, items_of, kind_of
-from lianhua.exchange.report import Tally
-from lianhua.exchange.source import Allowance
-from lianhua.messages import Spent, Usage
-from lianhua.personas import DEFAULT_ROLE, OwnPersona
+from lianhua.formats import archive
+from lianhua.formats.branches import are_sound, grown
+from lianhua.formats.json.source import Allowance
+from lianhua.formats.reader import Settings, items_of, kind_of
+from lianhua.formats.report import Tally
+from lianhua.formats.values import TOKENS, Branch, PortableMessage
 from tests.unit.test_exchange import LIMIT, NOW, chat, node, ours, own, packed, read, read_all, skipped
 
 MEND = {("tree", "mended"): 1}
@@ -94,13 +94,13 @@ def test_a_long_chain_of_branches_is_made_anew_from_the_tree(monkeypatch: pytest
     messages = [own("a", "gone", depth=49, branch=49), own("b", pinned=True)]
     (found,), report = read(ours(branches=chain, messages=messages))
     assert (len(found.branches), skipped(report)) == (50, {})
-    monkeypatch.setattr("lianhua.exchange.ours.BRANCHES", 49)
+    monkeypatch.setattr("lianhua.formats.native.BRANCHES", 49)
     (found,), report = read(ours(branches=chain, messages=messages))
     assert (found.branches, skipped(report)) == ((Branch(None, -1, 49), Branch(None, -1, 0)), MEND)
 
 
 def test_a_tree_of_too_many_branches_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.exchange.conversation.BRANCHES", 5)
+    monkeypatch.setattr("lianhua.formats.convert.BRANCHES", 5)
     with pytest.raises(InvalidRequest, match="more than 5 branches"):
         read(ours(messages=[own(f"m{number}") for number in range(6)]))
     with pytest.raises(InvalidRequest, match="more than 5 branches"):
@@ -191,9 +191,9 @@ def test_what_retention_has_dropped_makes_no_label_wrong(parents: list[int], dro
 _MEASURED = """
 import io, resource, sys
 from lianhua.errors import InvalidRequest
-from lianhua.exchange.reading import items_of, kind_of
-from lianhua.exchange.report import Tally
-from lianhua.exchange.source import Allowance
+from lianhua.formats.reader import items_of, kind_of
+from lianhua.formats.report import Tally
+from lianhua.formats.json.source import Allowance
 beginning, piece, keeps = sys.argv[1:]
 data = beginning.encode() + piece.encode() * (4_000_000 // len(piece))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -226,7 +226,7 @@ def test_what_four_kilobytes_unpack_to_takes_little_memory(beginning: str, piece
 
 
 def test_the_newest_children_of_a_parent_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.exchange.tree.CHILDREN", 3)
+    monkeypatch.setattr("lianhua.formats.tree.CHILDREN", 3)
     replies = [own(f"r{number}", "a", sibling=number) for number in range(5)]
     below = [own("x", "r0"), own("y", "x"), own("z", "r4")]
     (found,), report = read(ours(messages=[own("a"), *replies, *below], current="y"))
@@ -268,7 +268,7 @@ def test_the_bytes_of_all_documents_count_together() -> None:
 
 
 def test_the_conversations_of_all_documents_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.exchange.source.CONVERSATIONS", 2)
+    monkeypatch.setattr("lianhua.formats.json.source.CONVERSATIONS", 2)
     assert _read_all_of(_archive(2), Allowance(LIMIT), Allowance(LIMIT)) == 2
     with pytest.raises(InvalidRequest, match="more than 2 conversations"):
         _read_all_of(_archive(3), Allowance(LIMIT), Allowance(LIMIT))

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from lianhua.errors import FileCut, FileDamaged, InvalidRequest
-from lianhua.exchange import archive, links, seal
-from lianhua.exchange.documents import updated
-from lianhua.exchange.html_text import as_markdown
-from lianhua.exchange.identity import name_of
-from lianhua.exchange.links import link
-from lianhua.exchange.portable import PortableConversation, is_conversation_id
-from lianhua.exchange.reading import Kind, items_of, kind_of
-from lianhua.exchange.report import ImportReport, Tally
-from lianhua.exchange.source import Allowance
-from lianhua.exchange.thoughts import without_thoughts
-from lianhua.exchange.tree import instant
+from lianhua.formats import archive, links, seal
+from lianhua.formats.documents import updated
+from lianhua.formats.html_text import as_markdown
+from lianhua.formats.identity import name_of
+from lianhua.formats.json.source import Allowance
+from lianhua.formats.links import link
+from lianhua.formats.reader import Kind, items_of, kind_of
+from lianhua.formats.report import ImportReport, Tally
+from lianhua.formats.thoughts import without_thoughts
+from lianhua.formats.tree import instant
+from lianhua.formats.values import PortableConversation, is_conversation_id
 from tests.unit.test_exchange import FILES, LIMIT, NOW, named, ours, own, packed, read, said, skipped
 
 FIXTURES = sorted(path.name for path in FILES.iterdir())

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lianhua import folding
-from lianhua.excerpt import PIECE_CHARS, Needle
-from lianhua.folding import MARKS, any_of, boundary, fold, overlapping, segments, variants
-from lianhua.grams import Signature, probes
+from lianhua.store.search import folding
+from lianhua.store.search.excerpt import PIECE_CHARS, Needle
+from lianhua.store.search.folding import MARKS, any_of, boundary, fold, overlapping, segments, variants
+from lianhua.store.search.ngrams import Signature, probes
 
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 WORDS = [

@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from lianhua.api.forwarded import NOTHING, Forwarded, read_forwarded
-from lianhua.api.outside import below
+from lianhua.api.middleware.forwarded import NOTHING, Forwarded, read_forwarded
+from lianhua.api.middleware.outside import below
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("::1/128"), ip_network("127.0.0.1/32"))
 

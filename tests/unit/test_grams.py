@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lianhua import grams
-from lianhua.grams import BITS, PROBES, Signature, positions, probe
+from lianhua.store.search import ngrams
+from lianhua.store.search.ngrams import BITS, PROBES, Signature, positions, probe
 
 TEXTS = [
     "莲花是多年生水生草本植物。",
@@ -84,7 +84,7 @@ def test_the_bits_are_the_same_for_ever() -> None:
 def test_the_bits_do_not_depend_on_the_order_of_bytes(text: str) -> None:
     # What a machine of the other order would read, byte for byte.
     data = text.encode("utf-32-le", "surrogatepass")
-    assert grams._windows(data, 4) == {
+    assert ngrams._windows(data, 4) == {
         int.from_bytes(data[at : at + 8], "little" if sys.byteorder == "little" else "big")
         for at in range(0, len(data) - 7, 4)
     }

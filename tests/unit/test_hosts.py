@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.hosts import HostNames, host_names, is_private, machine_names
-from lianhua.settings import load_settings
+from lianhua.config.hosts import HostNames, host_names, is_private, machine_names
+from lianhua.config.settings import load_settings
 
 NOWHERE = Path("/nonexistent")
 

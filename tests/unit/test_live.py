@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from lianhua.events import Cursor, End, TextPiece, to_frame
-from lianhua.live import LiveTurn, Push
-from lianhua.turn import Numbered, TurnRef
+from lianhua.chat.events import Cursor, End, TextPiece, to_frame
+from lianhua.chat.turn import Numbered, TurnRef
+from lianhua.streams.live import LiveTurn, Push
 
 REF = TurnRef("conversation", "turn")
 

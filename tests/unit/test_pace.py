@@ -2,7 +2,7 @@
 
 import asyncio
 
-from lianhua.pace import EVENTS_PER_S, LONGEST_S, STEP_S, Pace
+from lianhua.streams.pacer import EVENTS_PER_S, LONGEST_S, STEP_S, Pace
 
 
 async def rests(pace: Pace, turns: int) -> list[float]:

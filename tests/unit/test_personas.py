@@ -2,10 +2,10 @@ from importlib.resources import files
 
 import pytest
 
+from lianhua.chat.personas import OwnPersona, Personas, is_own_id, new_own_id, parse_personas
 from lianhua.errors import UnknownRole, WrongSettings
-from lianhua.personas import OwnPersona, Personas, is_own_id, new_own_id, parse_personas
 
-BUILT_IN = parse_personas((files("lianhua") / "personas.toml").read_text("utf-8"), "personas.toml")
+BUILT_IN = parse_personas((files("lianhua.chat") / "personas.toml").read_text("utf-8"), "personas.toml")
 
 
 def test_the_tutorials_three_roles_in_both_languages() -> None:

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from lianhua.chat.messages import Spent
+from lianhua.chat.prices import Prices
+from lianhua.config.settings import load_settings
 from lianhua.errors import WrongSettings
-from lianhua.messages import Spent
-from lianhua.prices import Prices
-from lianhua.settings import load_settings
 from tests.unit.test_settings import NOWHERE
 
 

@@ -5,10 +5,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from lianhua.chat.messages import Message, Speaker
+from lianhua.chat.prompt import JOINT, OPENING, Prompt, message_tokens, select, token_budget
+from lianhua.chat.window import former_start
 from lianhua.errors import MessageTooLong
-from lianhua.messages import Message, Speaker
-from lianhua.prompt import JOINT, OPENING, Prompt, message_tokens, select, token_budget
-from lianhua.window import former_start
 from tests.strict_template import refusal_of
 
 SYSTEM = "You are kind."

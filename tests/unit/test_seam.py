@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lianhua.seam import LONGEST_REPEAT_CHARS, Seam
+from lianhua.chat.continuation import LONGEST_REPEAT_CHARS, Seam
 
 
 def joined(kept: str, *pieces: str) -> str:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from lianhua.config.settings import SETTINGS, Settings, is_loopback, load_settings
 from lianhua.errors import WrongSettings
-from lianhua.settings import SETTINGS, Settings, is_loopback, load_settings
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = Path("/nonexistent/.env")

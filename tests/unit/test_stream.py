@@ -5,8 +5,8 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from lianhua.api.stream import SOCKET, EventStream, OpenStreams, Streams
-from lianhua.live import Push
+from lianhua.api.event_stream import SOCKET, EventStream, OpenStreams, Streams
+from lianhua.streams.live import Push
 
 
 class Told:

@@ -1,7 +1,8 @@
 import pytest
 
-from lianhua import errors, texts
-from lianhua.messages import Language
+from lianhua import errors
+from lianhua.chat import texts
+from lianhua.chat.messages import Language
 
 
 @pytest.mark.parametrize(

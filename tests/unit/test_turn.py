@@ -4,8 +4,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from lianhua.events import Cursor, End, Notice, ReasoningPiece, TextPiece
-from lianhua.turn import Turn, TurnRef
+from lianhua.chat.events import Cursor, End, Notice, ReasoningPiece, TextPiece
+from lianhua.chat.turn import Turn, TurnRef
 
 REF = TurnRef("conversation", "turn")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from lianhua.config.settings import load_settings
 from lianhua.errors import WrongSettings
-from lianhua.models.listed import UNKNOWN_CONTEXT_TOKENS, context_tokens_of
+from lianhua.models.configured import UNKNOWN_CONTEXT_TOKENS, context_tokens_of
 from lianhua.models.port import ModelInfo
-from lianhua.settings import load_settings
 from lianhua.wiring import describe_window, load_personas, pick_models
 
 NOWHERE = Path("/nonexistent/.env")

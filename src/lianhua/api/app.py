@@ -8,30 +8,29 @@ from starlette.routing import Match
 from starlette.types import ASGIApp
 
 import lianhua
-from lianhua.api import (
+from lianhua.api import page, problems
+from lianhua.api.event_stream import OpenStreams, Streams
+from lianhua.api.middleware.guard import Gate, Headers
+from lianhua.api.middleware.head import HeadAsGet
+from lianhua.api.middleware.outside import Outside
+from lianhua.api.routes import (
     conversations,
     events,
     health,
     messages,
     models,
-    page,
     personas,
     preferences,
-    problems,
     start,
     transfer,
     turns,
     tutorial,
     usage,
 )
-from lianhua.api.guard import Gate, Headers
-from lianhua.api.head import HeadAsGet
-from lianhua.api.outside import Outside
-from lianhua.api.schemas import ProblemOut
-from lianhua.api.stream import OpenStreams, Streams
-from lianhua.hosts import host_names
-from lianhua.settings import Settings
-from lianhua.wiring import Chat
+from lianhua.api.schemas.bodies import ProblemOut
+from lianhua.api.services import Chat
+from lianhua.config.hosts import host_names
+from lianhua.config.settings import Settings
 
 PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
 

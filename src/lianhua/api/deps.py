@@ -11,16 +11,16 @@ from typing import Annotated, Final
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, Field
 
-from lianhua import texts
+from lianhua.chat import texts
+from lianhua.chat.messages import Language
+from lianhua.chat.prices import Prices
+from lianhua.chat.turn import TurnRef
 from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
-from lianhua.messages import Language
-from lianhua.prices import Prices
-from lianhua.roles import Roles
-from lianhua.service import ChatService
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.search import ConversationSearch
+from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
-from lianhua.turn import TurnRef
+from lianhua.turns.personas import Roles
+from lianhua.turns.service import ChatService
 
 COOKIE: Final = "lianhua_uid"
 COOKIE_DAYS: Final = 400  # the longest that browsers keep one (RFC 6265bis, 5.5)

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
-from lianhua import errors, texts
+from lianhua import errors
+from lianhua.chat import texts
+from lianhua.chat.messages import Language
 from lianhua.errors import LianhuaError
-from lianhua.messages import Language
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
-from lianhua.messages import ContextEntry, Language
+from lianhua.chat.messages import ContextEntry, Language
+from lianhua.chat.prompt import Prompt, PromptMessage
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
-from lianhua.prompt import Prompt, PromptMessage
 
 # About 75 Chinese characters or 150 letters a second: read along without waiting.
 PACE_S = 0.04

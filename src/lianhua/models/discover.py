@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from lianhua.models.connection import Broken, NotHttp
-from lianhua.models.connections import Connections
-from lianhua.models.endpoint import parse_endpoint
-from lianhua.models.listing import read_list
-from lianhua.models.pull import find_pulled
-from lianhua.models.window_size import listed_size
+from lianhua.models.download.pull import find_pulled
+from lianhua.models.http.connection import Broken, NotHttp
+from lianhua.models.http.endpoint import parse_endpoint
+from lianhua.models.http.pool import Connections
+from lianhua.models.openai.listing import read_list
+from lianhua.models.openai.window_size import listed_size
 
 # Where each listens by default, in the order in which they are preferred. docs.ollama.com/faq;
 # lmstudio.ai/docs/developer/core/server; llama.cpp tools/server/README.md

@@ -5,9 +5,9 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from lianhua.messages import Usage
-from lianhua.models.patience import Tries
-from lianhua.prompt import Prompt
+from lianhua.chat.messages import Usage
+from lianhua.chat.prompt import Prompt
+from lianhua.models.tries import Tries
 
 ModelKind = Literal["openai", "local", "demo", "scripted"]
 Prefill = Literal["last", "prefix", "vllm"]

@@ -33,6 +33,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from lianhua.chat.messages import Usage
+from lianhua.chat.prompt import Prompt
 from lianhua.errors import (
     ContextTooLong,
     ModelAuthFailed,
@@ -44,7 +46,6 @@ from lianhua.errors import (
     ModelUnavailable,
     WrongSettings,
 )
-from lianhua.messages import Usage
 from lianhua.models.port import (
     Delta,
     Finish,
@@ -54,7 +55,6 @@ from lianhua.models.port import (
     Retrying,
     TextDelta,
 )
-from lianhua.prompt import Prompt
 
 ECHO = "echo: {message} (turn {turn}: {messages} messages)"
 # The echo comes in pieces of this many characters, so that even it streams.

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from lianhua.prompt import CountTokens
+from lianhua.chat.prompt import CountTokens
 
 # Scripts of which each character counts as one token: Chinese, Japanese, Korean, and those that have few entries in
 # most vocabularies, from Hebrew to the scripts of India and South-East Asia.

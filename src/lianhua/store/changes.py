@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from lianhua.store.database import Database
-from lianhua.store.keys import list_keys
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import list_keys
 
 PAGE_CHANGES: Final = 256  # as many as are kept at least
 NOTHING: Final = "0-0"

@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from lianhua.chat.messages import Conversation, Spent
 from lianhua.errors import ConversationNotFound, Overloaded
-from lianhua.messages import Conversation, Spent
 from lianhua.store.changes import PAGE_CHANGES, Change, encode
-from lianhua.store.database import Database
-from lianhua.store.keys import ConversationKeys, erased_key, list_keys
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import ConversationKeys, erased_key, list_keys
+from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.listing import ListWalk
-from lianhua.store.scripts import Argument, Script
 
 _FIELDS = (
     "owner", "title", "role", "model", "created_at", "updated_at", "expires_at", "pinned", "count", "t.id",

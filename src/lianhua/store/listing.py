@@ -3,7 +3,7 @@
 import re
 
 from lianhua.errors import InvalidRequest
-from lianhua.store.database import Database
+from lianhua.store.client.client import Database
 
 # The time of a conversation's last activity as Python writes a float, and its id.
 _LIST_CURSOR = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,20})?)_([0-9a-f-]{36})")

@@ -5,10 +5,10 @@ from typing import Final, cast, get_args
 
 from msgspec import Struct
 
-from lianhua.messages import Language
-from lianhua.store.database import Database
-from lianhua.store.keys import PREFIX
-from lianhua.store.scripts import Argument, Script
+from lianhua.chat.messages import Language
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import PREFIX
+from lianhua.store.client.scripts import Argument, Script
 
 _FIELDS: Final = ("default_role", "default_model", "language")
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from lianhua.messages import Spent, Usage
-from lianhua.store.database import Database
-from lianhua.store.keys import PREFIX
-from lianhua.store.scripts import Argument, Script
+from lianhua.chat.messages import Spent, Usage
+from lianhua.store.client.client import Database
+from lianhua.store.client.keys import PREFIX
+from lianhua.store.client.scripts import Argument, Script
 
 KEPT_S: Final = 400 * 86_400  # a year, and a month to look back at it
 COUNTED_S: Final = 2 * 86_400  # nobody reports the end of a turn later than that

@@ -1,0 +1,53 @@
+"""The models, and the small one on its way to this computer."""
+
+from fastapi import APIRouter, Request
+
+from lianhua.api.deps import Service, ViewerLanguage
+from lianhua.api.schemas.bodies import DownloadOut, ModelOut, ModelsOut
+from lianhua.chat.messages import Language
+from lianhua.errors import InvalidRequest
+from lianhua.models.download.download import Download
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.get("")
+async def list_models(request: Request, service: Service, language: ViewerLanguage) -> ModelsOut:
+    """The models to choose from, and which answers when nobody chooses."""
+    download: Download | None = request.app.state.download
+    return ModelsOut(
+        models=[ModelOut.model_validate(model.info) for model in service.catalog],
+        default_model=service.catalog.default.info.id,
+        download=_download_out(download, language) if download else None,
+    )
+
+
+@router.post("/download")
+async def start_download(request: Request, language: ViewerLanguage) -> DownloadOut:
+    """Fetches the small model, or goes on where it was stopped."""
+    download = _download(request)
+    download.start()
+    return _download_out(download, language)
+
+
+@router.delete("/download")
+async def stop_download(request: Request, language: ViewerLanguage) -> DownloadOut:
+    """Stops fetching; what has come is kept for later."""
+    download = _download(request)
+    await download.stop()
+    return _download_out(download, language)
+
+
+def _download(request: Request) -> Download:
+    download: Download | None = request.app.state.download
+    if download is None:
+        raise InvalidRequest("download", "this server was not started with --pull")
+    return download
+
+
+def _download_out(download: Download, language: Language) -> DownloadOut:
+    view = download.view
+    reason = view.reason.text(language) if view.reason else None
+    return DownloadOut(
+        state=view.state, received_bytes=view.received_bytes, total_bytes=view.total_bytes, reason=reason
+    )

@@ -1,0 +1,26 @@
+"""What the caller has chosen for good."""
+
+from fastapi import APIRouter
+
+from lianhua.api.deps import Choices, Service, User, UserRoles
+from lianhua.api.schemas.bodies import PreferencesOut, PreferencesPatch
+
+router = APIRouter(prefix="/settings", tags=["settings"])
+
+
+@router.get("")
+async def read_settings(choices: Choices, user: User) -> PreferencesOut:
+    """Null: nothing is chosen."""
+    return PreferencesOut.model_validate(await choices.get(user))
+
+
+@router.patch("")
+async def change_settings(
+    service: Service, roles: UserRoles, choices: Choices, user: User, body: PreferencesPatch
+) -> PreferencesOut:
+    """Changes what the body names; null takes a choice back."""
+    if body.default_role is not None:
+        await roles.get(user, body.default_role)
+    if body.default_model is not None:
+        service.catalog.get(body.default_model)
+    return PreferencesOut.model_validate(await choices.change(user, body.model_dump(exclude_unset=True)))

@@ -1,0 +1,1 @@
+"""Conversations as a whole: taken out as files and brought back."""

@@ -1,0 +1,540 @@
+"""Takes a user's conversations out as a file and brings a file's in, whatever its size, in little memory."""
+
+import asyncio
+import errno
+import logging
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lianhua.chat.messages import Language
+from lianhua.chat.personas import OwnPersona, new_own_id
+from lianhua.errors import (
+    ConversationNotFound,
+    DiskFull,
+    InvalidRequest,
+    NothingImported,
+    Overloaded,
+    PayloadTooLarge,
+    Unavailable,
+)
+from lianhua.formats import markdown, seal
+from lianhua.formats.archive import Document, documents_of
+from lianhua.formats.convert import shortened
+from lianhua.formats.json.source import Allowance
+from lianhua.formats.reader import Item, Kind, Settings, items_of, kind_of
+from lianhua.formats.report import ImportReport, Tally
+from lianhua.formats.seal import Seal
+from lianhua.formats.values import (
+    END_OF_CONVERSATION,
+    END_OF_CONVERSATIONS,
+    FORMAT,
+    PortableConversation,
+    head_of,
+    messages_of,
+    opening,
+)
+from lianhua.store.personas import OwnPersonas
+from lianhua.store.preferences import PreferenceStore
+from lianhua.store.transfer import AT_ONCE, Carrier, Leaving, Staged, staged
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+PIECE_BYTES: Final = 64 * 1024  # of a file on its way out
+SPOOL_BYTES: Final = 1024 * 1024  # written at once, in a thread
+BATCH_S: Final = 0.02  # that the thread reads before it hands over what it has
+BATCH_BYTES: Final = 256 * 1024  # of texts that wait to be stored: packing them for the store takes a millisecond
+EMPTY_BYTES: Final = 64  # an empty list with space around it is not longer
+PERSONAS: Final = 1_000  # in a file; a user can have a tenth of them
+UPLOADS_AT_ONCE: Final = 4  # in this process, those included that wait for their work to begin: each may fill the disk
+IMPORTS_AT_ONCE: Final = 2  # that are worked on: each may fill a core
+IMPORT_S: Final = 1_800.0  # of work: half a gigabyte takes three minutes
+# Of the disk, left to the embedded store, which has its files there: to rewrite them it needs as much as they have.
+KEPT_FREE_BYTES: Final = 128 * 1024 * 1024
+PATIENCE_S: Final = 30.0  # with a store that is away when an import is to be made final, or taken back
+RETRY_S: Final = 0.5
+LEFT_S: Final = 300.0  # how often somebody looks for imports whose process died when they were listed
+
+
+class Transfer:
+    """Raises `InvalidRequest` where a file is not understood, and what the store raises. Nothing is left of an import
+    that fails.
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        personas: OwnPersonas,
+        preferences: PreferenceStore,
+        folder: Path,
+        limit_bytes: int,
+        message_chars: int,
+    ) -> None:
+        """Files on their way in are in `folder`, nameless, so that they are gone when the process is.
+
+        `limit_bytes` is of a file, `message_chars` of a message that comes in.
+        """
+        self._carrier = carrier
+        self._personas = personas
+        self._preferences = preferences
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._message_chars = message_chars
+        self._bringing: set[str] = set()  # users
+        self._uploading: set[str] = set()  # those of them whose work has not begun
+        self._slots = asyncio.Semaphore(IMPORTS_AT_ONCE)
+        self._settling: asyncio.Task[None] | None = None
+
+    def start_up(self) -> None:
+        """From now on imports that died when they were listed are made final, at once and then every so often."""
+        self._settling = asyncio.create_task(self._settle_left(), name="settle imports")
+
+    async def stop(self) -> None:
+        """Ends what goes on in the background."""
+        if self._settling:
+            self._settling.cancel()
+            await asyncio.wait([self._settling])
+
+    async def _settle_left(self) -> None:
+        while True:
+            try:
+                if count := await self._carrier.settle_left():
+                    logger.info("%d conversations of an import that was cut off are kept", count)
+            except Unavailable as exc:
+                logger.info("the store is away: %s", exc)
+            except Exception:
+                logger.exception("imports that were cut off cannot be made final; tried again in %.0f s", LEFT_S)
+            await asyncio.sleep(LEFT_S)
+
+    # Out
+
+    async def open(self, user: str, conversation_id: str) -> Leaving:
+        """A conversation that is to leave. Raises `ConversationNotFound`."""
+        return await self._carrier.leaving(conversation_id, user)
+
+    async def as_json(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
+        """The conversation as a file of its own."""
+        seal = Seal()
+        yield seal.over(opening({}, []))
+        async for piece in self._conversation(leaving):
+            yield seal.over(piece)
+        yield seal.over(END_OF_CONVERSATIONS) + seal.of_json(1)
+
+    async def as_markdown(self, leaving: Leaving, language: Language) -> AsyncGenerator[bytes, None]:
+        """The branch that is shown, for people to read."""
+        seal = Seal()
+        yield seal.over(markdown.opening(leaving.head, language).encode())
+        last = -1
+        way = await self._carrier.way(leaving)
+        async for messages in self._carrier.messages(leaving, way):
+            for message in messages:
+                yield seal.over(markdown.message(message, last, language).encode())
+                last = message.depth
+        yield seal.over(markdown.end(last, leaving.depth, language).encode()) + seal.of_markdown()
+
+    async def everything(self, user: str) -> AsyncGenerator[bytes, None]:
+        """All that the user has: conversations, personas, settings. The same content gives the same bytes."""
+        chosen = msgspec.structs.asdict(await self._preferences.get(user))
+        personas = [msgspec.Raw(msgspec.json.encode(persona)) for persona in await self._personas.all(user)]
+        gathered = [opening({name: value for name, value in chosen.items() if value is not None}, personas)]
+        seal = Seal()
+        size = count = 0
+        for conversation_id in await self._carrier.ids(user):
+            with suppress(ConversationNotFound):  # it has expired, or was deleted meanwhile
+                leaving = await self._carrier.leaving(conversation_id, user)
+                gathered.append(b"," if count else b"")
+                count += 1
+                async for piece in self._conversation(leaving):
+                    gathered.append(piece)
+                    size += len(piece)
+                    if size >= PIECE_BYTES:
+                        yield seal.over(b"".join(gathered))
+                        gathered, size = [], 0
+        yield seal.over(b"".join(gathered) + END_OF_CONVERSATIONS) + seal.of_json(count)
+
+    async def _conversation(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
+        yield head_of(leaving.head)
+        first = True
+        async for messages in self._carrier.messages(leaving):
+            yield messages_of(messages, first=first)
+            first = first and not messages
+        yield END_OF_CONVERSATION
+
+    # In
+
+    async def bring(self, user: str, chunks: AsyncIterable[bytes], *, keep: bool = False) -> ImportReport:
+        """Brings in the file that comes in `chunks`: all that is new in it, or nothing.
+
+        `keep`: what is not understood is kept as it stands in the file, beside what is.
+        """
+        if user in self._bringing or len(self._uploading) >= UPLOADS_AT_ONCE:
+            raise Overloaded("an import is running")
+        self._bringing.add(user)
+        self._uploading.add(user)
+        try:
+            with _disk_room():
+                await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+                with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as file:
+                    await self._spool(file, chunks)
+                    async with self._slots:
+                        self._uploading.discard(user)
+                        return await self._import_in_time(user, file, keep)
+        finally:
+            self._bringing.discard(user)
+            self._uploading.discard(user)
+
+    async def _spool(self, file: IO[bytes], chunks: AsyncIterable[bytes]) -> None:
+        waiting: list[bytes] = []
+        total = size = 0
+        async for chunk in chunks:
+            waiting.append(chunk)
+            size += len(chunk)
+            total += len(chunk)
+            if total > self._limit_bytes:
+                raise PayloadTooLarge(str(total))
+            if size >= SPOOL_BYTES:
+                await asyncio.to_thread(self._write, file, waiting)
+                waiting, size = [], 0
+        await asyncio.to_thread(self._write, file, waiting)
+        await asyncio.to_thread(file.flush)
+
+    def _write(self, file: IO[bytes], lines: list[bytes]) -> None:
+        """Writes as long as the disk has room for others too. Raises `DiskFull`, and `OSError` as the disk does."""
+        if shutil.disk_usage(self._folder).free < KEPT_FREE_BYTES + sum(map(len, lines)):
+            raise DiskFull("no room for a file")
+        file.writelines(lines)
+
+    async def _import_in_time(self, user: str, file: IO[bytes], keep: bool) -> ImportReport:
+        try:
+            async with asyncio.timeout(IMPORT_S):
+                # A thread is not cancelled, so it looks at the time itself.
+                return await self._import(user, file, keep, time.monotonic() + IMPORT_S)
+        except TimeoutError as exc:
+            raise InvalidRequest("file", f"takes longer than {IMPORT_S / 60:.0f} minutes; bring it in parts") from exc
+
+    async def _import(self, user: str, file: IO[bytes], keep: bool, until: float) -> ImportReport:
+        now = time.time()
+        checked = await self._check(file, keep, now, until)
+        tally = Tally(keeps=keep)
+        allowance = Allowance(self._limit_bytes, until)
+        documents = await asyncio.to_thread(documents_of, file, tally)
+        with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as later:
+            arrival = _Arrival(user, self._carrier, self._personas, tally, later, self._write)
+            try:
+                roles = await arrival.personas(checked.personas)
+                for document, kind in zip(documents, checked.kinds, strict=True):
+                    if kind is None:
+                        tally.skip("file", "no_conversations", document.name)
+                        continue
+                    items = _read(document, kind, allowance, now, tally)
+                    async for batch in _in_thread(self._prepared(items, roles, tally)):
+                        await arrival.conversations(batch)
+                await arrival.finish()
+            except BaseException:  # cancelled as well: nothing is to stay
+                await asyncio.shield(asyncio.create_task(arrival.take_back(), name="take an import back"))
+                raise
+            await arrival.extend()
+        try:
+            await self._set(user, checked.settings, roles, tally)
+        except Unavailable:  # nobody takes the conversations back for that
+            tally.skip("setting", "store_unavailable", count=len(checked.settings))
+        return tally.report(next(kind.format for kind in checked.kinds if kind))
+
+    def _prepared(
+        self, items: Iterator[tuple[Item, int]], roles: Mapping[str, str], tally: Tally
+    ) -> Iterator[tuple[tuple[PortableConversation, Staged], int]]:
+        """The conversations beside what the store keeps of each, with the bytes that it takes meanwhile."""
+        for item, _ in items:
+            if isinstance(item, PortableConversation):
+                named = _with_roles(item, roles) if roles else item
+                whole = shortened(named, self._message_chars, tally)
+                one = staged(whole, self._carrier.retention)
+                yield (whole, one), 2 * sum(len(value) for _, value, _ in one.messages)
+
+    async def _check(self, file: IO[bytes], keep: bool, now: float, until: float) -> "_Checked":
+        """Reads all of it and keeps next to nothing."""
+        tally = Tally(keeps=keep)
+        look, sealed, allowance = (Allowance(self._limit_bytes, until) for _ in range(3))
+        documents = await asyncio.to_thread(documents_of, file, tally)
+        kinds = [await asyncio.to_thread(_kind, document, look, sealed) for document in documents]
+        checked = _Checked(_known(kinds), [], {}, 0)
+        for document, kind in zip(documents, checked.kinds, strict=True):
+            if kind is None:
+                continue
+            async for batch in _in_thread(_read(document, kind, allowance, now, tally)):
+                for item in batch:
+                    match item:
+                        case OwnPersona():
+                            if len(checked.personas) == PERSONAS:
+                                raise InvalidRequest("personas", f"more than {PERSONAS:,}")
+                            checked.personas.append(item)
+                        case Settings(values=values):
+                            checked.settings.update(values)
+                        case _:
+                            checked.conversations += 1
+        if not (checked.conversations or checked.personas or checked.settings):
+            raise _nothing(next(kind.format for kind in checked.kinds if kind), tally)
+        return checked
+
+    async def _set(self, user: str, settings: Mapping[str, str], roles: Mapping[str, str], tally: Tally) -> None:
+        """Only what the user has not set already."""
+        has = msgspec.structs.asdict(await self._preferences.get(user))
+        for name in settings.keys() - has.keys():
+            tally.skip("setting", "unknown", name)
+        wanted = {name: roles.get(value, value) for name, value in settings.items() if name in has}
+        for name, value in wanted.items():
+            if has[name] is not None and has[name] != value:
+                tally.skip("setting", "set_already", name)
+        if new := {name: value for name, value in wanted.items() if has[name] is None}:
+            await self._preferences.change(user, new)
+
+
+class _Checked(Struct):
+    """What a file is, document by document (None: nothing that is known), and of what it holds that which is small."""
+
+    kinds: list[Kind | None]
+    personas: list[OwnPersona]
+    settings: dict[str, str]
+    conversations: int
+
+
+class _Arrival:
+    """What an import has written so far."""
+
+    def __init__(
+        self,
+        user: str,
+        carrier: Carrier,
+        own: OwnPersonas,
+        tally: Tally,
+        later: IO[bytes],
+        write: Callable[[IO[bytes], list[bytes]], None],
+    ) -> None:
+        """`later` is an empty file for the conversations that are known: they wait until all others are there."""
+        self._later = later
+        self._write = write
+        self._user = user
+        self._carrier = carrier
+        self._own = own
+        self._tally = tally
+        self._mark = secrets.token_hex(8)
+        self._wanted: set[str] = set()  # the ids of the file
+        self._tried: set[str] = set()  # every id that may have been written to
+        self._listed: list[tuple[str, float, bool]] = []
+        self._personas: list[str] = []
+
+    async def personas(self, personas: list[OwnPersona]) -> dict[str, str]:
+        """Keeps those that the user does not have; the new ids of those that had to get one."""
+        has = {persona.id: persona for persona in await self._own.all(self._user)}
+        roles: dict[str, str] = {}
+        for persona in personas:
+            if (known := has.get(persona.id)) and _same(known, persona):
+                self._tally.skip("persona", "known_already", persona.name)
+                continue
+            kept = replace(persona, id=new_own_id()) if known else persona
+            if not await self._own.bring(self._user, kept):
+                self._tally.skip("persona", "too_many", persona.name)
+                continue
+            has[kept.id] = kept
+            self._personas.append(kept.id)
+            self._tally.personas += 1
+            if known:
+                roles[persona.id] = kept.id
+                self._tally.skip("persona", "new_id", persona.name)
+        return roles
+
+    async def conversations(self, batch: list[tuple[PortableConversation, Staged]]) -> None:
+        """Stages those that are new, and sets those aside that are known."""
+        known: list[PortableConversation] = []
+        new: list[tuple[PortableConversation, Staged]] = []
+        for whole, one in batch:
+            if self._is_again(one.wanted_id):
+                known.append(whole)
+            else:
+                new.append((whole, one))
+        for start in range(0, len(new), AT_ONCE):
+            some = new[start : start + AT_ONCE]
+            calls = (self._carrier.stage(self._user, self._mark, one, self._tried) for _, one in some)
+            # All of them to their end: one that were still on its way would write after it was all taken back.
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            for (whole, one), outcome in zip(some, outcomes, strict=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                if outcome.is_known:
+                    known.append(whole)
+                else:
+                    self._staged(outcome.id, whole.title, one)
+        await asyncio.to_thread(self._set_aside, known)
+
+    def _set_aside(self, known: list[PortableConversation]) -> None:
+        """In a thread: one conversation can take a long time to write down."""
+        self._write(self._later, [msgspec.json.encode(whole) + b"\n" for whole in known])
+
+    def _is_again(self, wanted: str) -> bool:
+        """Whether the file has had one of that id before."""
+        if wanted in self._wanted:
+            return True
+        self._wanted.add(wanted)
+        return False
+
+    def _staged(self, name: str, title: str, one: Staged) -> None:
+        self._listed.append((name, one.updated_at, one.pinned))
+        self._tally.conversations += 1
+        self._tally.messages += len(one.messages)
+        self._tally.skip("message", "retention", title, one.dropped)
+
+    async def extend(self) -> None:
+        """Adds what is new in the conversations that were known, one after another: what the store fails to take then
+        comes when the file is brought again.
+        """
+        await asyncio.to_thread(self._later.seek, 0)
+        while line := await asyncio.to_thread(self._later.readline):
+            whole = await asyncio.to_thread(msgspec.json.decode, line, type=PortableConversation)
+            await self._extend(whole)
+
+    async def _extend(self, whole: PortableConversation) -> None:
+        skip = self._tally.skip
+        found = await _patiently(lambda: self._carrier.extend(self._user, whole))
+        if found is None:
+            skip("conversation", "gone", whole.title)
+            return
+        self._tally.messages += found.new
+        self._tally.extended += found.new > 0
+        if not found.new:
+            skip("conversation", "known_already", whole.title)
+        skip("message", "known_already", count=found.known - found.changed)
+        skip("message", "changed", whole.title, found.changed)
+        skip("message", "retention", whole.title, found.dropped)
+        skip("message", "parent_missing", whole.title, found.orphans)
+
+    async def finish(self) -> None:
+        """All of it appears, and stays."""
+        if self._listed:
+            names = [name for name, _, _ in self._listed]
+            await _patiently(lambda: self._carrier.enlist(self._user, self._mark, self._listed))
+            gone = await _patiently(lambda: self._carrier.settle(self._user, self._mark, names))
+            self._tally.skip("conversation", "gone", count=len(gone))
+            with suppress(Unavailable):  # `Transfer.start_up` comes by
+                await self._carrier.settled(self._user, self._mark)
+
+    async def take_back(self) -> None:
+        """Removes what was written. What the store does not let go now ends by itself within a day."""
+        try:
+            await _patiently(lambda: self._carrier.remove(self._user, self._mark, sorted(self._tried)))
+            for name in self._personas:
+                await self._own.remove(self._user, name)
+        except Exception:
+            logger.exception("an import that failed could not be taken back")
+
+
+@contextmanager
+def _disk_room() -> Iterator[None]:
+    """A disk that is full, or a file at its quota or limit, as our error."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise DiskFull("no room for a file") from exc
+
+
+def _same(one: OwnPersona, other: OwnPersona) -> bool:
+    return replace(one, created_at=0, updated_at=0) == replace(other, created_at=0, updated_at=0)
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Again and again while the store is away."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_S
+    while True:
+        try:
+            return await call()
+        except Unavailable:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(RETRY_S)
+
+
+def _kind(document: Document, look: Allowance, sealed: Allowance) -> Kind | InvalidRequest:
+    """What a document is; why not, where that may be because it is something else. Raises `InvalidRequest`."""
+    try:
+        with document.open() as file:
+            kind = kind_of(file, look)
+    except InvalidRequest as error:
+        if document.is_named and not _is_empty(document):
+            raise
+        return error
+    if kind.format == FORMAT:
+        with document.open() as file:
+            seal.check(file, sealed)
+    return kind
+
+
+def _is_empty(document: Document) -> bool:
+    """Whether a document has nothing in it: the last of several pieces may, which is no reason to refuse the others."""
+    with document.open() as file:
+        return file.read(EMPTY_BYTES).removeprefix(b"\xef\xbb\xbf").strip() in (b"[]", b"{}")
+
+
+def _known(kinds: list[Kind | InvalidRequest]) -> list[Kind | None]:
+    """Raises `InvalidRequest` where none is."""
+    known = [kind if isinstance(kind, Kind) else None for kind in kinds]
+    if not any(known):
+        raise next(kind for kind in kinds if isinstance(kind, InvalidRequest))
+    return known
+
+
+def _nothing(file_format: str, tally: Tally) -> NothingImported:
+    found: list[dict[str, str | int]] = [
+        {"what": one.what, "reason": one.reason, "count": one.count} for one in tally.skipped
+    ]
+    counts = ", ".join(f"{one['count']} {one['what']} ({one['reason']})" for one in found[:10])
+    told = f"all that was found is left out: {counts}" if counts else "no conversation is in it"
+    return NothingImported("file", f"is of the format {file_format}, but {told}", found)
+
+
+def _read(document: Document, kind: Kind, allowance: Allowance, now: float, tally: Tally) -> Iterator[tuple[Item, int]]:
+    """What is in a document, with the bytes that it takes while it waits."""
+    with document.open() as file:
+        for item in items_of(file, kind, allowance, now, tally):
+            yield item, 0
+
+
+def _with_roles(conversation: PortableConversation, roles: Mapping[str, str]) -> PortableConversation:
+    """Where a persona got a new id, what was said with it follows."""
+    messages = tuple(
+        replace(message, persona=roles[message.persona]) if message.persona and message.persona in roles else message
+        for message in conversation.messages
+    )
+    return replace(conversation, role=roles.get(conversation.role, conversation.role), messages=messages)
+
+
+async def _in_thread(things: Iterator[tuple[Any, int]]) -> AsyncGenerator[list[Any], None]:
+    """What an iterator gives, some at a time: it runs in a thread, and not on while nobody takes what it gave."""
+
+    def some() -> tuple[list[Any], bool]:
+        taken: list[Any] = []
+        size = 0
+        until = time.perf_counter() + BATCH_S
+        for thing, weight in things:
+            taken.append(thing)
+            time.sleep(0)  # whoever waits for the interpreter gets it now, not after its 5 ms
+            size += weight
+            if size > BATCH_BYTES or time.perf_counter() > until:
+                return taken, True
+        return taken, False
+
+    more = True
+    while more:
+        taken, more = await asyncio.to_thread(some)
+        yield taken

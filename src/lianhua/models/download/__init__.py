@@ -1,0 +1,1 @@
+"""Fetching the small model, piece by verified piece."""

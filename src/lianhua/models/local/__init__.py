@@ -1,0 +1,1 @@
+"""A model file on this computer, served by a child process."""

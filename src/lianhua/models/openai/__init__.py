@@ -1,0 +1,1 @@
+"""A model behind any server that speaks OpenAI's chat completions."""

@@ -1,0 +1,1 @@
+"""The server as a program: its commands, its processes, its sockets."""

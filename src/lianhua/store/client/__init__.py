@@ -1,0 +1,1 @@
+"""The way to the servers of the store: connections, scripts, keys, subscriptions."""

@@ -1,0 +1,1 @@
+"""The journal of turns: their records, their events, their leases."""

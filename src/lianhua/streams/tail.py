@@ -1,0 +1,148 @@
+"""Turns that run in another process, for the viewers here: one reader of the journal a turn, however many viewers."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from lianhua.chat.events import Cursor
+from lianhua.chat.turn import TurnRef
+from lianhua.errors import LianhuaError, StoreUnavailable, Unavailable
+from lianhua.store.client.keys import ConversationKeys
+from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.journal.log import LEASE_S, PAGE_EVENTS, EventPage, SnapshotPage, TurnJournal
+from lianhua.streams.commit import Relay
+from lianhua.streams.live import LiveTurn
+
+logger = logging.getLogger(__name__)
+
+REREAD_S: Final = 2.0  # how late a viewer is at most when hints are lost
+READ_PATIENCE_S: Final = LEASE_S  # of a journal that cannot be read; then nobody knows whether the turn still runs
+RETRY_S: Final = 0.5
+# How long a cursor beyond the journal's latest event is waited for: a worker puts back what a failover has lost as
+# long as it holds the lease, and whoever made the cursor up is not kept waiting for ever.
+AHEAD_PATIENCE_S: Final = LEASE_S
+
+Recover = Callable[[TurnRef], Awaitable[bool]]
+
+
+class Mirrors:
+    """Gives viewers the turn as it runs here, else as the journal tells it. `recover` is called for one that is
+    lost.
+    """
+
+    def __init__(self, journal: TurnJournal, relay: Relay, wakeups: Wakeups, recover: Recover) -> None:
+        self._journal = journal
+        self._relay = relay
+        self._wakeups = wakeups
+        self._recover = recover
+        self._open: dict[str, _Mirror] = {}
+
+    @contextmanager
+    def watch(self, ref: TurnRef, owner: str, cursor: Cursor) -> Iterator[LiveTurn]:
+        """The turn for a viewer of `owner` who has seen it up to `cursor`."""
+        if live := self._relay.live(ref.turn_id):
+            yield live
+            return
+        mirror = self._open.get(ref.turn_id)
+        if mirror is None or mirror.live.over:
+            mirror = self._open[ref.turn_id] = _Mirror(LiveTurn(ref, cursor))
+            reading = self._read(mirror, owner)
+            mirror.task = asyncio.create_task(reading, name=f"mirror {ref.turn_id}")
+        mirror.viewers += 1
+        try:
+            yield mirror.live
+        finally:
+            mirror.viewers -= 1
+            if not mirror.viewers:
+                if self._open.get(ref.turn_id) is mirror:
+                    del self._open[ref.turn_id]
+                if mirror.task:
+                    mirror.task.cancel()
+
+    def here(self, ref: TurnRef) -> LiveTurn | None:
+        """The turn, if it runs in this process."""
+        return self._relay.live(ref.turn_id)
+
+    def never_gave(self, ref: TurnRef, cursor: Cursor) -> bool:
+        """Whether a cursor is beyond the latest event of a turn that runs here: nobody can have it from us."""
+        live = self._relay.live(ref.turn_id)
+        return live is not None and live.last < cursor
+
+    async def stop(self) -> None:
+        """Ends every reader; viewers are gone by then or are about to go."""
+        tasks = [mirror.task for mirror in self._open.values() if mirror.task]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _read(self, mirror: "_Mirror", owner: str) -> None:
+        live = mirror.live
+        try:
+            with self._wakeups.bell(ConversationKeys(live.ref.conversation_id).meta) as bell:
+                while not live.over:
+                    bell.reset()
+                    if not await self._step(mirror, owner):
+                        await bell.wait(REREAD_S)
+        except LianhuaError as exc:
+            live.close(exc)
+        except asyncio.CancelledError:
+            live.close()
+            raise
+        except Exception as exc:
+            logger.exception("turn %s: its viewers here lose it", live.ref.turn_id)
+            live.close(exc)
+
+    async def _step(self, mirror: "_Mirror", owner: str) -> bool:
+        """Publishes what the journal has that is new; whether there may be more at once."""
+        live = mirror.live
+        page = await read_patiently(self._journal, live.ref, owner, live.last)
+        if page.state == "lost":
+            return await self._recover(live.ref)
+        if isinstance(page, SnapshotPage):
+            if mirror.waits_for(page):
+                await asyncio.sleep(RETRY_S)
+                return True
+            if page.end:
+                live.close()  # its viewers read the end from the journal themselves
+            else:
+                live.skip_to(page.cursor)
+            return False
+        for event in page.events:
+            live.publish(event)
+        if page.state == "ended" and not live.over:
+            live.close()
+        return len(page.events) == PAGE_EVENTS
+
+
+class _Mirror:
+    def __init__(self, live: LiveTurn) -> None:
+        self.live = live
+        self.viewers = 0
+        self.task: asyncio.Task[None] | None = None
+        self._ahead_until: float | None = None
+
+    def waits_for(self, page: SnapshotPage) -> bool:
+        """Whether what the store seems to have lost may still be put back."""
+        now = asyncio.get_running_loop().time()
+        if not page.ahead:
+            self._ahead_until = None
+            return False
+        if self._ahead_until is None:
+            self._ahead_until = now + AHEAD_PATIENCE_S
+        return now < self._ahead_until
+
+
+async def read_patiently(journal: TurnJournal, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
+    """The next page, also over a short absence of the store. Raises what `TurnJournal.read` does."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READ_PATIENCE_S
+    while True:
+        try:
+            return await journal.read(ref, owner, after)
+        except Unavailable as exc:
+            if loop.time() > deadline:
+                raise StoreUnavailable("the journal cannot be read") from exc
+            await asyncio.sleep(RETRY_S)

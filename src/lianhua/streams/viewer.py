@@ -1,0 +1,229 @@
+"""One viewer of one turn: a cursor that moves through the journal. Nothing is queued for it, so it cannot fall
+behind memory.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Final
+
+from lianhua.chat.events import Cursor, Event, Snapshot, TurnStarted, to_frame
+from lianhua.chat.turn import TurnRecord, TurnRef
+from lianhua.errors import Unavailable
+from lianhua.sse import comment
+from lianhua.store.conversations import ConversationStore
+from lianhua.store.journal.log import FROM_SNAPSHOT, FROM_START, EventPage, SnapshotPage, TurnJournal
+from lianhua.store.messages import Branches
+from lianhua.streams.live import STEP_BYTES, LiveTurn, Push
+from lianhua.streams.tail import AHEAD_PATIENCE_S, RETRY_S, Mirrors, Recover, read_patiently
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 15.0  # below the idle limits of common proxies (nginx: 60 s)
+OWNER_CHECK_S: Final = 30.0  # whose conversation it is may have been settled anew since the stream was opened
+FIRST: Final = Cursor(1, 0)
+_HEARTBEAT: Final = comment("")
+
+
+class Viewer:
+    """Follows `ref` for `owner` from `cursor` on. `open` first: it refuses what cannot be followed.
+
+    `ours` is the turn's record where it runs in this process and is the owner's: its first events are not read then.
+    `given` is called when the client has the end of a turn that can be joined until then.
+    """
+
+    __slots__ = (
+        "_branches", "_clock", "_conversations", "_cursor", "_first", "_given", "_joinable", "_journal", "_last_byte",
+        "_mirrors", "_ours", "_over", "_owner", "_owner_checked", "_push", "_recover", "_ref",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        ref: TurnRef,
+        owner: str,
+        cursor: Cursor,
+        *,
+        journal: TurnJournal,
+        mirrors: Mirrors,
+        conversations: ConversationStore,
+        branches: Branches,
+        recover: Recover,
+        given: Callable[[TurnRef], None],
+        ours: TurnRecord | None = None,
+    ) -> None:
+        self._ref = ref
+        self._owner = owner
+        self._cursor = cursor
+        self._journal = journal
+        self._mirrors = mirrors
+        self._conversations = conversations
+        self._branches = branches
+        self._recover = recover
+        self._given = given
+        self._ours = ours is not None and cursor == FROM_START
+        self._joinable = ours is not None and ours.joinable
+        self._first: EventPage | SnapshotPage | None = None
+        self._over = False
+        self._push: Push | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._last_byte = self._owner_checked = self._clock()
+
+    async def open(self) -> bool:
+        """Reads the first page; False when the turn is over and nothing of it is missing.
+
+        Raises `ConversationNotFound`, `TurnNotFound`, `StoreUnavailable`.
+        """
+        if self._ours and (live := self._mirrors.here(self._ref)) and live.from_start():
+            return True
+        page = await self._journal.read(self._ref, self._owner, self._cursor)
+        if page.state == "lost" and await self._recover(self._ref):
+            page = await self._journal.read(self._ref, self._owner, self._cursor)
+        self._first = page
+        self._joinable = page.record.joinable
+        return not (isinstance(page, EventPage) and not page.events and page.state == "ended")
+
+    @property
+    def when_taken(self) -> Callable[[], None] | None:
+        """What to call once the client has all frames; None where nobody waits for that."""
+        return partial(self._given, self._ref) if self._over and self._joinable else None
+
+    async def frames(self, push: Push | None = None) -> AsyncGenerator[bytes, None]:
+        """SSE bytes as they come, whole events only, a comment line after `HEARTBEAT_S` of silence.
+
+        With `push`, what is new goes there while this viewer has seen all the rest, and only what it does not take is
+        given out here: never while the caller has bytes of this iterator in hand.
+
+        Ends after the turn's last event. Raises `StoreUnavailable` when the journal cannot be read for a while, and
+        `ConversationNotFound` when the conversation is no longer the owner's: the viewer may come back.
+        """
+        self._push = push
+        if frames := await self._begin():
+            yield frames
+        while not self._over:
+            with self._mirrors.watch(self._ref, self._owner, self._cursor) as live:
+                while not self._over and not (live.over and live.after(self._cursor) in (None, (self._cursor, b""))):
+                    if frames := await self._step(live):
+                        self._last_byte = self._clock()
+                        yield frames
+                if not self._over and live.error:
+                    raise live.error
+            if not self._over:  # no longer to be had from there: the journal knows how it goes on
+                frames = await self._advance(await self._read())
+                if frames:
+                    yield frames
+                elif not self._over:
+                    await asyncio.sleep(RETRY_S)
+
+    async def _begin(self) -> bytes:
+        """The page that `open` has read. Not kept while its bytes are on their way: a slow viewer would hold it
+        twice.
+        """
+        if self._first is None:
+            return await self._begin_here()
+        first, self._first = self._first, None
+        return await self._advance(await self._read() if _ahead(first) else first)
+
+    async def _begin_here(self) -> bytes:
+        live = self._mirrors.here(self._ref)
+        if live and (found := live.from_start()):
+            self._cursor, frames = found
+            self._over = self._cursor == live.end
+            return frames
+        return await self._advance(await self._read())  # it has gone on too fast, or has ended meanwhile
+
+    async def _step(self, live: LiveTurn) -> bytes:
+        """The next bytes; none when there was only time to wait."""
+        found = live.after(self._cursor)
+        if found is None:  # too far behind
+            frames = await self._advance(await self._read())
+        else:
+            self._cursor, frames = found
+            self._over = self._cursor == live.end
+        if self._over or frames:
+            return frames
+        if self._clock() - self._owner_checked >= OWNER_CHECK_S:
+            await self._check_owner()
+        quiet_s = self._clock() - self._last_byte
+        if quiet_s >= HEARTBEAT_S:
+            return _HEARTBEAT
+        if found is None:
+            await live.listen(self._cursor, None, min(HEARTBEAT_S - quiet_s, RETRY_S))
+        else:
+            owner_due_s = self._owner_checked + OWNER_CHECK_S - self._clock()
+            await self._listen(live, min(HEARTBEAT_S - quiet_s, owner_due_s))
+        return b""
+
+    async def _listen(self, live: LiveTurn, timeout_s: float) -> None:
+        cursor = await live.listen(self._cursor, self._push, timeout_s)
+        if cursor != self._cursor:
+            self._cursor = cursor
+            self._last_byte = live.shown_s
+            self._over = cursor == live.end
+
+    async def _read(self) -> EventPage | SnapshotPage:
+        deadline = self._clock() + AHEAD_PATIENCE_S
+        while True:
+            page = await read_patiently(self._journal, self._ref, self._owner, self._cursor)
+            if page.state == "lost" and await self._recover(self._ref):
+                continue
+            # What this viewer has seen and the store has lost is put back, unless it never was.
+            if not _ahead(page) or self._clock() > deadline or self._mirrors.never_gave(self._ref, self._cursor):
+                return page
+            await asyncio.sleep(RETRY_S)
+
+    async def _check_owner(self) -> None:
+        self._owner_checked = self._clock()
+        try:
+            await self._conversations.get(self._ref.conversation_id, self._owner)
+        except Unavailable:
+            logger.info("turn %s: its owner is checked later", self._ref.turn_id)
+
+    async def _advance(self, page: EventPage | SnapshotPage) -> bytes:
+        """The page as bytes; moves the cursor behind it."""
+        if isinstance(page, SnapshotPage):
+            return await self._advance_by_snapshot(page)
+        frames: list[bytes] = []
+        size = 0
+        for event in page.events:
+            frames.append(to_frame(self._ref.turn_id, event.cursor, event.event))
+            self._cursor = event.cursor
+            size += len(frames[-1])
+            if size >= STEP_BYTES:
+                break  # the rest is read again, when the viewer has taken this
+        self._over = page.state == "ended" and self._cursor == page.record.end_cursor
+        return b"".join(frames)
+
+    async def _advance_by_snapshot(self, page: SnapshotPage) -> bytes:
+        shown: list[tuple[Cursor, Event]] = []
+        if self._cursor in (FROM_START, FROM_SNAPSHOT):
+            shown.append((FIRST, _started(self._ref, page.record)))
+        covered = _before(page.end.cursor) if page.end else page.cursor
+        if covered > FIRST:  # at the first event there is no text yet, and its id is taken
+            shown.append((covered, await self._text_so_far(page)))
+        if page.end:
+            shown.append((page.end.cursor, page.end.event))
+            self._over = True
+        self._cursor = shown[-1][0] if shown else covered
+        return b"".join(to_frame(self._ref.turn_id, cursor, event) for cursor, event in shown)
+
+    async def _text_so_far(self, page: SnapshotPage) -> Snapshot:
+        if page.text is not None:
+            return Snapshot(page.text, page.reasoning or "")
+        reply_id = page.record.reply_message_id
+        reply = await self._branches.message(self._ref.conversation_id, self._owner, reply_id)
+        return Snapshot(reply.content, reply.reasoning) if reply else Snapshot("", "")
+
+
+def _ahead(page: EventPage | SnapshotPage) -> bool:
+    return isinstance(page, SnapshotPage) and page.ahead
+
+
+def _started(ref: TurnRef, record: TurnRecord) -> TurnStarted:
+    ids = (record.user_message_id, record.reply_message_id)
+    return TurnStarted(ref.turn_id, ref.conversation_id, *ids, record.model)
+
+
+def _before(end: Cursor) -> Cursor:
+    """A place right before the end: seq 0 of a turn's first epoch is its start, of later ones it is kept free."""
+    return Cursor(end.epoch, end.seq - 1)

@@ -1,0 +1,1 @@
+"""Turns: planned, run, recovered, finished."""

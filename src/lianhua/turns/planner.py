@@ -1,0 +1,323 @@
+"""From what a person asks to a turn that could run: persona, model, prompt, record. Nothing is stored here."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from lianhua.chat.continuation import Seam
+from lianhua.chat.events import Notice
+from lianhua.chat.messages import Conversation, Language, Message
+from lianhua.chat.personas import Persona
+from lianhua.chat.prompt import (
+    CountTokens,
+    Prompt,
+    going_on,
+    going_on_tokens,
+    left_out_unanswered,
+    select,
+    smaller_budget,
+    token_budget,
+    unanswered,
+)
+from lianhua.chat.texts import say
+from lianhua.chat.turn import Turn, TurnRecord, TurnRef
+from lianhua.chat.window import former_start
+from lianhua.errors import InvalidRequest, MessageTooLong
+from lianhua.models.catalog import Catalog
+from lianhua.models.port import ChatModel, GenerationOptions
+from lianhua.store.journal.log import Claim, NewTurn
+from lianhua.store.messages import Window
+from lianhua.turns.request import Act, Edit, Ground, Send
+from lianhua.turns.running import NOTHING_KEPT, Asking, Job, Kept
+
+TITLE_CHARS: Final = 40
+
+# What is planned with the conversation as it stands; asked again when it has moved on meanwhile.
+Plan = Callable[[Window], tuple[Job, NewTurn]]
+
+
+class ContextLimits(Struct, frozen=True):
+    """How much of a conversation a model is given, and how long one message may be (in characters)."""
+
+    messages: int
+    reply_tokens: int | None
+    message_chars: int
+
+
+class Ask(Struct, frozen=True):
+    """What a person wants of a conversation. `key` opens at most one turn; without one, a request that is repeated by
+    itself is known as long as the turn is `joinable`.
+    """
+
+    act: Act
+    language: Language
+    key: str
+    role: str | None = None
+    model: str | None = None
+    joinable: bool = False
+
+
+class Cut(Struct, frozen=True):
+    """A reply that goes on: the id of the message that has its text so far."""
+
+    reply_id: str
+    text: str
+
+
+class Grounds(Struct, frozen=True):
+    """What a prompt is made from, whichever model it is for."""
+
+    language: Language
+    persona: Persona
+    question: Message
+    window: Window
+    cut: Cut | None
+
+
+class TurnPlanner:
+    """Knows the models and the limits of the window."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        limits: ContextLimits,
+        counter_for: Callable[[str], CountTokens],
+    ) -> None:
+        self.catalog = catalog
+        self._limits = limits
+        self._counter_for = counter_for
+
+    @property
+    def window_messages(self) -> int:
+        """How many of the newest messages a plan wants to see. One of them falls out, and the account can name it."""
+        return self._limits.messages
+
+    def counter(self, model: str) -> CountTokens:
+        """How the tokens of a model are counted, by the model's id."""
+        return self._counter_for(self.catalog.get_or_default(model).info.name)
+
+    def begin(self, ask: Ask, conversation: Conversation, ref: TurnRef, persona: Persona, ground: Ground) -> Plan:
+        """The plan of the turn `ref`. Refuses what cannot be asked at all: `InvalidRequest`, `MessageTooLong`,
+        `UnknownModel`.
+
+        The plan that comes back raises `MessageTooLong` when the question cannot fit the model's window.
+        """
+        if isinstance(ask.act, Send | Edit):
+            self._check(ask.act.message)
+        model = self._model(ask, conversation, persona, ground)
+        return lambda window: self._plan(ask, conversation, ref, persona, model, ground, window)
+
+    def again(
+        self, ref: TurnRef, claim: Claim, persona: Persona, question: Message, window: Window, cut: Message | None
+    ) -> Job:
+        """The job of a turn that was taken over: from the beginning, or going on after the text that was kept.
+
+        `window` are the messages that precede the question, `cut` the reply that the turn was to go on with. Raises
+        `UnknownModel`, `MessageTooLong`.
+        """
+        record = claim.record
+        model = self.catalog.get(record.model)
+        shown = claim.text and (cut is None or claim.text != cut.content)
+        if shown:
+            goes_on: Cut | None = Cut(record.reply_message_id, claim.text)
+        else:
+            goes_on = _cut(cut)
+        plan = Grounds(record.language, persona, question, window, goes_on)
+        asking = self._asking(model, plan)
+        turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
+        code = "continued" if shown else "restarted"
+        return Job(
+            claim.owner,
+            turn,
+            question,
+            msgspec.structs.replace(record, context=asking.prompt.context, attempts=record.attempts + 1),
+            asking,
+            self._options(persona),
+            opening=Notice(code, say(code, record.language)),
+            losses=claim.losses,
+            fallbacks=self._fallbacks(record.asked or record.model, plan, after=record.model),
+            kept=Kept(cut.content, cut.reasoning) if cut else NOTHING_KEPT,
+        )
+
+    def _check(self, message: str) -> None:
+        if not message.strip():
+            raise InvalidRequest("message", "must not be empty")
+        if len(message) > self._limits.message_chars:
+            raise MessageTooLong(self._limits.message_chars, len(message), "characters")
+
+    def _model(self, ask: Ask, conversation: Conversation, persona: Persona, ground: Ground) -> ChatModel:
+        """The model that was asked for, else the first of these that is there: the cut reply's, the conversation's, the
+        persona's, the default one.
+        """
+        if ask.model:
+            return self.catalog.get(ask.model)
+        named = (ground.cut.model if ground.cut else None, conversation.model, persona.model)
+        return self.catalog.get_or_default(next((model for model in named if model and model in self.catalog), None))
+
+    def _plan(
+        self,
+        ask: Ask,
+        conversation: Conversation,
+        ref: TurnRef,
+        persona: Persona,
+        model: ChatModel,
+        ground: Ground,
+        window: Window,
+    ) -> tuple[Job, NewTurn]:
+        said = ask.act.message if isinstance(ask.act, Send | Edit) else ""
+        parent_id = window.head if ground.parent_id is None else ground.parent_id
+        question = ground.question or Message(new_id(), "user", said, parent_id=parent_id or None)
+        goes_on = _cut(ground.cut)
+        plan = Grounds(ask.language, persona, question, window, goes_on)
+        asking = self._asking(model, plan)
+        turn = Turn(ref)
+        record = TurnRecord(
+            user_message_id=question.id,
+            reply_message_id=new_id(),
+            model=model.info.id,
+            persona=persona.id,
+            context=asking.prompt.context,
+            language=ask.language,
+            key=ask.key,
+            continues=ground.cut.id if ground.cut else None,
+            joinable=ask.joinable,
+        )
+        started = turn.start(question.id, record.reply_message_id, model.info.id)
+        job = Job(
+            conversation.owner,
+            turn,
+            question,
+            record,
+            asking,
+            self._options(persona),
+            ask.role,
+            fallbacks=self._fallbacks(model.info.id, plan),
+            started=started,
+            kept=Kept(ground.cut.content, ground.cut.reasoning) if ground.cut else NOTHING_KEPT,
+            title=title_of(said) if said and not conversation.title else "",
+        )
+        new_turn = NewTurn(
+            turn.ref,
+            conversation.owner,
+            _body_hash(ask),
+            question,
+            record,
+            started,
+            title_of(said),
+            beside=ground.beside,
+            answered_again=ground.question is not None,
+            # Only what is to follow the newest message minds that there is a newer one.
+            expected_head=window.head if ground.question is None and ground.parent_id is None else None,
+        )
+        return job, new_turn
+
+    def _options(self, persona: Persona) -> GenerationOptions:
+        limits = [tokens for tokens in (persona.max_tokens, self._limits.reply_tokens) if tokens]
+        return GenerationOptions(persona.temperature, persona.top_p, min(limits, default=None))
+
+    def _fallbacks(self, asked: str, grounds: Grounds, after: str | None = None) -> list[Callable[[], Asking]]:
+        """How each model is asked that comes in the place of `asked`; with `after`, those that come after that one."""
+        models = self.catalog.fallbacks(asked)
+        ids = [model.info.id for model in models]
+        return [
+            partial(self._asking, model, grounds) for model in models[ids.index(after) + 1 if after in ids else 0 :]
+        ]
+
+    def _asking(self, model: ChatModel, grounds: Grounds) -> Asking:
+        """What a model is asked with. Raises `MessageTooLong` where its window is known and too small."""
+        language, persona, window, cut = grounds.language, grounds.persona, grounds.window, grounds.cut
+        text = persona.text(language)
+        info = model.info
+        count = self._counter_for(info.name)
+        history = window.pinned + window.messages
+        prefill = info.prefill is not None
+        reserve = going_on_tokens(cut.text, language, count, prefill=prefill) if cut else 0
+
+        refused_before = left_out_unanswered(window.former.context) if window.former else frozenset()
+
+        def prompt_within(
+            budget_tokens: int, refused: Prompt | None, without: frozenset[str] = refused_before
+        ) -> Prompt:
+            found = select(
+                text.prompt,
+                history,
+                grounds.question,
+                max_messages=self._limits.messages,
+                budget_tokens=max(budget_tokens - reserve, 1),
+                count=count,
+                older=max(window.total - len(history), 0),
+                pinned=window.pins,
+                language=language,
+                persona_name=text.name,
+                smaller_than=refused.context if refused else None,
+                former=_former_start(window, model, budget_tokens) if refused is None else None,
+                refuses=info.window == "set" and refused is None,
+                without=without,
+            )
+            return going_on(found, cut.reply_id, cut.text, count, prefill=prefill) if cut else found
+
+        def budget() -> int:
+            window_tokens = model.info.context_tokens
+            reply_tokens = self._options(persona).max_tokens
+            if reply_tokens and persona.max_tokens:
+                reply_tokens = min(reply_tokens, window_tokens // 2)  # a persona cannot talk the question away
+            return token_budget(window_tokens, reply_tokens)
+
+        def shrink(refused: Prompt) -> Prompt:
+            smaller, learnt = smaller_budget(refused.context), budget()
+            return prompt_within(learnt if smaller < learnt < refused.context.used_tokens else smaller, refused)
+
+        def answered_only(refused: Prompt) -> Prompt | None:
+            without = unanswered(refused.context)
+            return prompt_within(budget(), None, without) if without - left_out_unanswered(refused.context) else None
+
+        return Asking(
+            model,
+            prompt_within(budget(), None),
+            count,
+            shrink,
+            answered_only,
+            _seam(model, cut),
+            partial(self._asking, model, grounds),
+        )
+
+
+def _former_start(window: Window, model: ChatModel, budget_tokens: int) -> str | None:
+    """What the window of the turn before began with, unless that turn had less room, or another model."""
+    former = window.former
+    if former is None or former.model != model.info.id or former.context.budget_tokens < budget_tokens:
+        return None
+    return former_start(former.context)
+
+
+def _cut(reply: Message | None) -> Cut | None:
+    """What the model is to go on with. A reply of nothing but thoughts is asked for anew, and its thoughts stay."""
+    return Cut(reply.id, reply.content) if reply and reply.content else None
+
+
+def _seam(model: ChatModel, cut: Cut | None) -> Seam | None:
+    """Where the reply goes on. A model that goes on by itself repeats nothing, and may mean what looks like it."""
+    return Seam(cut.text) if cut and model.info.prefill is None else None
+
+
+def title_of(message: str) -> str:
+    """A conversation's first title: the beginning of its first message, on one line."""
+    line = " ".join(message.split())
+    return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1].rstrip() + "…"
+
+
+def new_id() -> str:
+    """An id for a message or a turn: 80 random bits in hexadecimal."""
+    return secrets.token_hex(10)
+
+
+def _body_hash(ask: Ask) -> str:
+    """Of what was asked, not of what it came to: the persona may change before the same is asked again."""
+    act = ask.act
+    plain: object = act.message if isinstance(act, Send) and act.parent_id is None else [type(act).__name__, act]
+    return hashlib.sha256(msgspec.json.encode([plain, ask.role, ask.model])).hexdigest()

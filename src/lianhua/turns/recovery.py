@@ -1,0 +1,168 @@
+"""What becomes of a turn whose worker was lost: run again where nothing of it was shown, else its text is kept."""
+
+import asyncio
+import logging
+import time
+from typing import Final, Literal
+
+import msgspec
+
+from lianhua.chat.messages import Usage
+from lianhua.chat.turn import TurnRef
+from lianhua.errors import LianhuaError, Unavailable
+from lianhua.store.journal.log import Claim, Held, TurnJournal
+from lianhua.store.journal.running import RunningTurns
+from lianhua.store.messages import Branches
+from lianhua.streams.commit import RETRY_S, STORE_PATIENCE_S
+from lianhua.turns.finalize import Aftermath
+from lianhua.turns.personas import Roles
+from lianhua.turns.planner import TurnPlanner
+from lianhua.turns.registry import TurnTasks
+from lianhua.turns.runner import TurnRunner
+from lianhua.turns.running import NOTHING_KEPT, Job, Kept, opening_reasoning
+from lianhua.turns.stops import UnheardStops
+
+logger = logging.getLogger(__name__)
+
+RERUNS: Final = 2  # a turn that has taken three workers down with it is left alone
+BUSY: Final = Held(1.0)  # this process takes no work now; others may
+
+OnLoss = Literal["interrupt", "continue"]
+
+
+class Recovery:
+    """Claims lost turns. `reply_s`: a question older than the longest reply is not asked again, nobody waits for it."""
+
+    def __init__(
+        self,
+        journal: TurnJournal,
+        branches: Branches,
+        roles: Roles,
+        planner: TurnPlanner,
+        runner: TurnRunner,
+        tasks: TurnTasks,
+        aftermath: Aftermath,
+        running_turns: RunningTurns,
+        stops: UnheardStops,
+        on_loss: OnLoss,
+        reply_s: float,
+    ) -> None:
+        self._journal = journal
+        self._branches = branches
+        self._roles = roles
+        self._planner = planner
+        self._runner = runner
+        self._tasks = tasks
+        self._aftermath = aftermath
+        self._running_turns = running_turns
+        self._stops = stops
+        self._on_loss = on_loss
+        self._reply_s = reply_s
+        self._under_way: dict[str, asyncio.Task[Held | Literal["taken", "ended"]]] = {}
+        self._draining = False
+
+    def drain(self) -> None:
+        """From now on lost turns are left to other workers."""
+        self._draining = True
+
+    async def close(self, timeout_s: float) -> None:
+        """Waits for what is under way, and gives it up after `timeout_s`: a claim runs out by itself."""
+        if tasks := list(self._under_way.values()):
+            _, late = await asyncio.wait(tasks, timeout=timeout_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    async def recover(self, ref: TurnRef) -> bool:
+        """Takes care of a turn if it is lost; False while somebody holds it or the store does not answer."""
+        try:
+            return not isinstance(await self.look(ref), Held)
+        except Unavailable:
+            return False
+
+    async def look(self, ref: TurnRef) -> Held | Literal["taken", "ended"]:
+        """Takes care of a turn if it is lost: `taken` when it runs here from now on. `Held` says that somebody else
+        has it.
+
+        Raises `StoreUnavailable`, `Overloaded`.
+        """
+        if self._draining or self._tasks.runs(ref):  # what runs here finds out by itself
+            return BUSY
+        task = self._under_way.get(ref.turn_id)
+        if task is None:
+            # A task of its own: the viewer who noticed may go away, and what was claimed has to be seen through.
+            task = asyncio.create_task(self._look(ref), name=f"recover turn {ref.turn_id}")
+            self._under_way[ref.turn_id] = task
+            task.add_done_callback(lambda task: self._looked(ref, task))
+        return await asyncio.shield(task)
+
+    def _looked(self, ref: TurnRef, task: "asyncio.Task[Held | Literal['taken', 'ended']]") -> None:
+        self._under_way.pop(ref.turn_id, None)
+        if not task.cancelled():
+            task.exception()  # whoever asked has it
+
+    async def _look(self, ref: TurnRef) -> Held | Literal["taken", "ended"]:
+        claim = await self._journal.claim(ref)
+        if isinstance(claim, Held):
+            return claim
+        if claim is None:
+            return "ended"
+        if self._stops.wants(ref):
+            claim = msgspec.structs.replace(claim, stopped=True)
+        logger.warning("turn %s: taken over, it has lost %d workers", ref.turn_id, claim.losses)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STORE_PATIENCE_S
+        while True:
+            try:
+                return await self._take_over(ref, claim)
+            except Unavailable:
+                if loop.time() > deadline:  # our claim runs out, and somebody else looks at it
+                    raise
+                await asyncio.sleep(RETRY_S)
+
+    async def _take_over(self, ref: TurnRef, claim: Claim) -> Literal["taken", "ended"]:
+        await self._running_turns.add(ref)  # should this process die too, or its former worker have taken it out
+        if job := await self._again(ref, claim):
+            self._tasks.run(job)
+            return "taken"
+        reply = await self._runner.seal(ref, claim, await self._usage(ref, claim))
+        await self._aftermath.note_end(ref, claim.owner, reply)
+        return "ended"
+
+    async def _usage(self, ref: TurnRef, claim: Claim) -> Usage | None:
+        """What a turn has cost that nobody can be asked about any more; None where the model had said nothing."""
+        record, kept = claim.record, NOTHING_KEPT
+        if record.continues:
+            cut = await self._branches.message(ref.conversation_id, claim.owner, record.continues)
+            kept = Kept(cut.content, cut.reasoning) if cut else kept
+        text, reasoning = claim.text[len(kept.text) :], claim.reasoning[len(opening_reasoning(kept)) :]
+        if not text and not reasoning:
+            return None
+        count = self._planner.counter(record.model)
+        tokens = count(text) + count(reasoning)
+        return Usage(claim.record.context.used_tokens, tokens, estimated=True)
+
+    async def _again(self, ref: TurnRef, claim: Claim) -> Job | None:
+        """The job, where the turn is to be run once more."""
+        if claim.stopped or claim.losses > RERUNS:
+            return None
+        if time.time() - (claim.record.started_at or 0) > self._reply_s:
+            return None
+        name, owner, record = ref.conversation_id, claim.owner, claim.record
+        try:
+            cut = await self._branches.message(name, owner, record.continues) if record.continues else None
+            if record.continues and cut is None:
+                return None
+            shown = claim.text and (cut is None or claim.text != cut.content)
+            question = await self._branches.message(name, owner, record.user_message_id)
+            if question is None or (shown and self._on_loss == "interrupt"):
+                return None
+            window = await self._branches.window(name, owner, self._planner.window_messages, before=question.id)
+            persona = await self._roles.get_or_default(owner, record.persona)
+            return self._planner.again(ref, claim, persona, question, window, cut)
+        except Unavailable:
+            raise
+        except LianhuaError as exc:  # its model is not known here, or its window has become too small
+            logger.warning("turn %s: cannot be run again: %s", ref.turn_id, exc.code)
+            return None

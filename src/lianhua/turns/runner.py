@@ -1,0 +1,490 @@
+"""Runs one turn: from the model's deltas to the journal, and to exactly one end."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from itertools import groupby
+
+import msgspec
+from msgspec import Struct
+
+from lianhua.chat.events import Notice
+from lianhua.chat.messages import Message, MessageStatus, Usage
+from lianhua.chat.texts import say
+from lianhua.chat.turn import Numbered, Turn, TurnRecord, TurnRef
+from lianhua.errors import (
+    ContextTooLong,
+    MessageTooLong,
+    ModelBadResponse,
+    ModelError,
+    ModelRefused,
+    ModelUnavailable,
+    PrefillRefused,
+    Unavailable,
+)
+from lianhua.models.port import (
+    Corrected,
+    Delta,
+    Finish,
+    PictureLeftOut,
+    Queued,
+    ReasoningDelta,
+    Retrying,
+    TextDelta,
+)
+from lianhua.models.tries import RETRY_S as REPEAT_S
+from lianhua.models.tries import Tries
+from lianhua.store.journal.log import Claim, Fate, TurnJournal
+from lianhua.streams.commit import RETRY_S, Relay
+from lianhua.turns.running import Asking, Job, opening_reasoning
+
+logger = logging.getLogger(__name__)
+
+
+class ReplyLimits(Struct, frozen=True):
+    """When a reply is too much: `seconds` for the whole of it, `chars` of text and reasoning together. A request that
+    failed is repeated within `retry_s` seconds.
+    """
+
+    seconds: float
+    chars: int
+    retry_s: float = REPEAT_S
+
+
+class Outcome(Struct, frozen=True):
+    """How the model's part ended, before it is written down. `text`, with its `values`, is what people are told where
+    that is not what the code says.
+    """
+
+    status: MessageStatus
+    finish_reason: str
+    code: str | None = None
+    text: str | None = None
+    usage: Usage | None = None
+    values: dict[str, str] = {}
+
+
+class TurnGone(Exception):
+    """The turn is no longer this worker's: it was erased, sealed, or taken over. Nothing more may be written."""
+
+
+class HandOver(Exception):
+    """The server stops, and nothing of the reply was shown: another worker begins anew."""
+
+
+class TurnRunner:
+    """Knows how a turn runs; keeps nothing of any."""
+
+    def __init__(self, journal: TurnJournal, relay: Relay, limits: ReplyLimits) -> None:
+        self._journal = journal
+        self._relay = relay
+        self._limits = limits
+
+    async def run(self, job: Job) -> bool:
+        """Asks the model, writes the journal, ends the turn: whether it has ended, and is not another worker's to end.
+
+        Raises nothing but a bug of ours, and even then the turn ends.
+        """
+        ref = job.turn.ref
+        live = self._relay.live(ref.turn_id)
+        try:
+            try:
+                outcome = await self._model_part(job)
+            except TurnGone as gone:
+                logger.info("turn %s: no longer ours: %s", ref.turn_id, gone)
+                return False
+            except HandOver:
+                await self._hand_over(job)
+                return False
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                logger.exception("turn %s: a bug of ours", ref.turn_id)
+                outcome = _failure(job.turn, "internal")
+            return await self._end(job, outcome)
+        finally:
+            self._relay.close(ref, live)
+
+    async def seal(self, ref: TurnRef, claim: Claim, usage: Usage | None) -> Message:
+        """Ends a turn that was taken over, what its viewers saw kept as the reply, which comes back."""
+        turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
+        outcome = Outcome("stopped", "stopped") if claim.stopped else _failure(turn, "worker_lost")
+        outcome = msgspec.structs.replace(outcome, usage=usage)
+        text = say(outcome.code, claim.record.language) if outcome.code else None
+        end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text, usage=usage)
+        reply = _reply(turn, claim.record, outcome)
+        await self._journal.finish(ref, end, reply, claim.record)
+        logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
+        return reply
+
+    async def put_back(self, job: Job) -> Fate:
+        """The store has lost the latest events of a running turn: gives it what it had acknowledged.
+
+        Raises `TurnGone` where it does not take that either.
+        """
+        if not (had := job.acknowledged):
+            raise TurnGone("the store has lost all of it")
+        text, reasoning = job.turn.text[: had.text_chars], job.turn.reasoning[: had.reasoning_chars]
+        return await self._restore(job, had.event, text, reasoning)
+
+    async def _restore(self, job: Job, event: Numbered, text: str, reasoning: str) -> Fate:
+        logger.warning("turn %s: the store had lost its latest events, they are put back", job.turn.ref.turn_id)
+
+        async def restore() -> Fate:
+            return await self._relay.restore(job.turn.ref, event, text, reasoning, job.losses)
+
+        return await self._patiently(restore)
+
+    async def _model_part(self, job: Job) -> Outcome:
+        try:
+            async with asyncio.timeout(self._limits.seconds) as limit:
+                job.within(limit)
+                await self._open(job)
+                return await self._ask_one_after_another(job, Tries(seconds=self._limits.retry_s))
+        except TimeoutError:
+            match job.stop_reason:
+                case "stopped":
+                    return Outcome("stopped", "stopped")
+                case "server_stopping":
+                    return Outcome("interrupted", "interrupted", "server_stopping")
+                case "handed_over" if job.unseen:
+                    raise HandOver from None
+                case "handed_over":  # its first piece was on its way
+                    return Outcome("interrupted", "interrupted", "server_stopping")
+                case "gone":
+                    raise TurnGone("taken over, erased, or its lease has run out") from None
+            return _failure(job.turn, "model_timeout")
+        except ModelError as exc:
+            logger.warning("turn %s: %s: %s", job.turn.ref.turn_id, exc.code, exc)
+            return msgspec.structs.replace(_failure(job.turn, exc.code), text=exc.text or None, values=exc.values)
+        finally:
+            job.outside()
+
+    async def _open(self, job: Job) -> None:
+        """What viewers see before the model is asked."""
+        if job.opening:
+            await self._replace_record(job)
+            await self._log(job, job.turn.notice(job.opening))
+            if not job.unseen and job.turn.reasoning_length:  # of the try before: it was seen, so it stays
+                await self._log(job, job.turn.reasoning_piece("\n\n"))
+        await self._log_kept(job)
+
+    async def _ask_one_after_another(self, job: Job, tries: Tries) -> Outcome:
+        """Asks the model, and in its place the others, as long as nothing was shown."""
+        while True:
+            tries.kept_back = len(job.fallbacks)
+            try:
+                outcome = await self._ask_in_other_words(job, tries)
+            except ModelError as exc:
+                if not job.unseen or (other := _next_asking(job)) is None:
+                    raise
+                why = f"{exc.code}: {exc}"
+            else:
+                if outcome.status != "failed" or not job.unseen or (other := _next_asking(job)) is None:
+                    return outcome
+                why = f"{outcome.code}: {outcome.finish_reason}"
+            logger.warning("turn %s: %s; %s is asked", job.turn.ref.turn_id, why, other.model.info.id)
+            info = other.model.info
+            await self._ask_anew(job, other)
+            text = say("fallback", job.language, model=info.name)
+            await self._log(job, job.turn.notice(Notice("fallback", text, model=info.id)))
+
+    async def _ask_in_other_words(self, job: Job, tries: Tries) -> Outcome:
+        """Asks one model, and again where it refuses how it was asked: with less of the conversation, for the rest of a
+        reply that it does not go on with by itself, or without the questions that got no reply.
+        """
+        try:
+            return await self._ask(job, tries)
+        except ContextTooLong:
+            if not job.unseen:
+                raise
+            smaller = job.asking.shrink(job.prompt)
+            await self._ask_anew(job, msgspec.structs.replace(job.asking, prompt=smaller))
+            notice = Notice("context_too_long", say("window_shrunk", job.language))
+            await self._log(job, job.turn.notice(notice))
+        except PrefillRefused:
+            if not job.unseen:
+                raise
+            await self._ask_anew(job, job.asking.again())
+        except ModelRefused:
+            # A question that is refused for what it says has no reply, and is not to take those after it along.
+            other = job.asking.answered_only(job.prompt) if job.unseen else None
+            if other is None:
+                raise
+            await self._ask_anew(job, msgspec.structs.replace(job.asking, prompt=other))
+            notice = Notice("unanswered_left_out", say("unanswered_left_out", job.language))
+            await self._log(job, job.turn.notice(notice))
+        return await self._ask(job, tries)
+
+    async def _ask_anew(self, job: Job, asking: Asking) -> None:
+        """Puts down what is asked from now on: the model that answers is the reply's, and its prompt the account's."""
+        record = job.record
+        asked = record.asked or (record.model if asking.model.info.id != record.model else None)
+        job.ask_with(asking)
+        job.record = msgspec.structs.replace(
+            record,
+            model=asking.model.info.id,
+            asked=asked,
+            context=asking.prompt.context,
+            attempts=record.attempts + 1,
+        )
+        await self._replace_record(job)
+
+    async def _log_kept(self, job: Job) -> None:
+        """What the reply goes on with, as far as an earlier worker has not logged it."""
+        if job.kept.reasoning and not job.turn.reasoning_length and not job.turn.length:
+            await self._log(job, job.turn.reasoning_piece(opening_reasoning(job.kept)))
+        if job.kept.text and not job.turn.length:
+            await self._log(job, job.turn.text_piece(job.kept.text))
+
+    async def _ask(self, job: Job, tries: Tries) -> Outcome:
+        turn = job.turn
+        finish: Finish | None = None
+        begun = turn.length, turn.reasoning_length
+        options = msgspec.structs.replace(job.options, tries=tries)
+        async with aclosing(job.model.stream(job.prompt, options)) as batches:
+            async for batch in batches:
+                # Whatever arrives while an append is on its way, or the turn rests, is the next batch.
+                for delta in _joined(batch):
+                    if isinstance(delta, Corrected):
+                        await self._correct(job, delta, *begun)
+                    elif (new := _past_seam(job, delta)) and (event := _event(job, new)):
+                        await self._log(job, event)
+                if isinstance(batch[-1], Finish):
+                    finish = batch[-1]
+                if turn.length + turn.reasoning_length >= self._limits.chars:
+                    return Outcome("stopped", "length", text="reply_too_long")
+        if job.seam and (rest := job.seam.close()):
+            await self._log(job, turn.text_piece(rest))
+        if finish is None:
+            if job.unseen:
+                raise ModelBadResponse("the answer ended before it began")
+            if not turn.length:
+                raise ModelUnavailable("the answer broke off in its reasoning")
+            return Outcome("interrupted", "interrupted", ModelUnavailable.code, "reply_cut")
+        outcome = _without_text(finish.reason, turn) if not turn.length else Outcome("done", finish.reason)
+        return msgspec.structs.replace(outcome, usage=_usage(job, finish.usage))
+
+    async def _correct(self, job: Job, corrected: Corrected, text_chars: int, reasoning_chars: int) -> None:
+        """Replaces what this stream has given, behind what was there before it; every viewer gets a snapshot."""
+        turn = job.turn
+        if job.seam:
+            job.seam.close()  # what it held back is a part of what is replaced
+        event = turn.restate(
+            turn.text[:text_chars] + corrected.text, turn.reasoning[:reasoning_chars] + corrected.reasoning
+        )
+        # Seen through, also when a stop comes meanwhile: the journal and the turn would not be the same any more.
+        replacing = asyncio.create_task(self._replace(job, event), name=f"correct turn {turn.ref.turn_id}")
+        try:
+            met = await asyncio.shield(replacing)
+        except asyncio.CancelledError:
+            await asyncio.wait((replacing,))
+            _check(replacing.result(), job)
+            raise
+        _check(met, job)
+
+    async def _replace(self, job: Job, event: Numbered) -> Fate:
+        turn = job.turn
+
+        async def restore() -> Fate:
+            return await self._relay.restore(turn.ref, event, turn.text, turn.reasoning, job.losses)
+
+        fate = await self._patiently(restore)
+        if fate in ("ok", "stop"):
+            job.acknowledge(event)
+        return fate
+
+    async def _replace_record(self, job: Job) -> None:
+        ref, epoch, record = job.turn.ref, job.turn.epoch, job.record
+        _check(await self._patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
+
+    async def _log(self, job: Job, event: Numbered) -> None:
+        logged = self._relay.append(job.turn.ref, event)
+        stopped: asyncio.CancelledError | None = None
+        try:
+            await logged.rested()
+        except asyncio.CancelledError as exc:
+            # A stop came while the event was on its way. What the journal has, the reply must have too, so its fate
+            # counts.
+            await logged.known()
+            stopped = exc
+        met = logged.fate
+        if isinstance(met, Unavailable) or (isinstance(met, Exception) and stopped):
+            # Our lease has run out with the store away. Whoever reads the turn next seals it with what the journal has.
+            raise TurnGone("the store is away")
+        if isinstance(met, Exception):
+            raise met
+        assert met is not None  # noqa: S101  it is known by now
+        if met == "behind":
+            met = await self._restore(job, event, job.turn.text, job.turn.reasoning)
+        if met in ("ok", "stop"):
+            job.acknowledge(event)
+        _check(met, job)
+        if stopped:
+            raise stopped
+
+    async def _hand_over(self, job: Job) -> None:
+        try:
+            await self._journal.release(job.turn.ref, job.turn.epoch)
+            logger.info("turn %s: handed over, nothing of it was shown", job.turn.ref.turn_id)
+        except Unavailable:
+            logger.info("turn %s: its lease runs out by itself", job.turn.ref.turn_id)
+
+    async def _end(self, job: Job, outcome: Outcome) -> bool:
+        turn = job.turn
+        if outcome.usage is None and turn.length:
+            outcome = msgspec.structs.replace(outcome, usage=_usage(job, None))
+        text = outcome.text or outcome.code
+        message = say(text, job.language, **outcome.values) if text else None
+        end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=message, usage=outcome.usage)
+        reply = _reply(turn, job.record, outcome)
+        try:
+            fate = await self._finish(job, end, reply)
+        except TurnGone as gone:  # past our lease another worker seals what the journal has
+            logger.error("turn %s: its end could not be written: %s", turn.ref.turn_id, gone)
+            return False
+        live = self._relay.live(turn.ref.turn_id)
+        if fate == "ok":
+            job.reply = reply
+            if live:
+                live.publish(end)
+        logger.info("turn %s: %s, %d characters", turn.ref.turn_id, outcome.code or outcome.status, turn.length)
+        return fate != "fenced"
+
+    async def _finish(self, job: Job, end: Numbered, reply: Message) -> Fate:
+        async def finish() -> Fate:
+            return await self._journal.finish(job.turn.ref, end, reply, job.record)
+
+        fate = await self._patiently(finish)
+        if fate == "behind":
+            await self.put_back(job)
+            fate = await self._patiently(finish)
+            assert fate != "behind", f"turn {job.turn.ref.turn_id}: the reply is not what was shown"  # noqa: S101
+        if fate == "ended" and await self._is_our_end(job, end):
+            return "ok"
+        return fate
+
+    async def _patiently(self, step: Callable[[], Awaitable[Fate]]) -> Fate:
+        """Repeats a step until the store takes it. Raises `TurnGone` when the lease may be another worker's by then."""
+        began_s = asyncio.get_running_loop().time()
+        while True:
+            try:
+                return await step()
+            except Unavailable as exc:
+                if self._relay.out_of_patience(began_s):
+                    raise TurnGone("the store is away") from exc
+                await asyncio.sleep(RETRY_S)
+
+    async def _is_our_end(self, job: Job, end: Numbered) -> bool:
+        """Whether a turn that has ended already was ended by us, the answer having been lost on its way."""
+        try:
+            ended = await self._journal.ended(job.turn.ref)
+        except Unavailable:
+            return False
+        return ended is not None and ended[1].end_cursor == end.cursor
+
+
+def _check(fate: Fate, job: Job) -> None:
+    """Acts on what the journal brought back."""
+    if fate == "stop":
+        job.stop("stopped")
+    elif fate != "ok":
+        raise TurnGone(fate)
+
+
+def _joined(batch: Sequence[Delta]) -> Sequence[Delta]:
+    """The batch with neighbouring pieces of the same kind made one."""
+    if len(batch) == 1:
+        return batch
+    joined: list[Delta] = []
+    for kind, run in groupby(batch, type):
+        deltas = list(run)
+        if len(deltas) > 1 and (kind is TextDelta or kind is ReasoningDelta):
+            joined.append(kind("".join(delta.text for delta in deltas)))  # type: ignore[union-attr]  # of that kind
+        else:
+            joined += deltas
+    return joined
+
+
+def _past_seam(job: Job, delta: Delta) -> Delta | None:
+    """The delta without what only repeats the end of a reply that goes on after a cut."""
+    if job.seam and isinstance(delta, TextDelta):
+        new = job.seam.feed(delta.text)
+        return TextDelta(new) if new else None
+    return delta
+
+
+def _event(job: Job, delta: Delta) -> Numbered | None:
+    """The turn's next event for a delta; what ends the stream is none yet."""
+    turn, language = job.turn, job.language
+    match delta:
+        case TextDelta():
+            return turn.text_piece(delta.text)
+        case ReasoningDelta():
+            return turn.reasoning_piece(delta.text)
+        case Retrying():
+            job.record = msgspec.structs.replace(job.record, attempts=job.record.attempts + 1)
+            text = say("retrying", language, attempt=delta.attempt, attempts=delta.attempts)
+            return turn.notice(Notice(delta.code, text, round(delta.retry_in_s, 1)))
+        case Queued():
+            return turn.notice(Notice("queued", say("queued", language, ahead=delta.ahead)))
+        case PictureLeftOut():
+            return turn.notice(Notice("picture_left_out", say("picture_left_out", language)))
+        case Finish() | Corrected():  # the latter is more than an event
+            return None
+
+
+def _next_asking(job: Job) -> Asking | None:
+    """What the next model is asked with for which the question is not too long."""
+    while job.fallbacks and job.stop_reason is None:
+        build = job.fallbacks.pop(0)
+        try:
+            return build()
+        except MessageTooLong:
+            continue
+    return None
+
+
+def _without_text(reason: str, turn: Turn) -> Outcome:
+    """The model has ended without a word of a reply."""
+    match reason:
+        case "length":
+            return Outcome("failed", reason, ModelBadResponse.code, "only_thoughts")
+        case "content_filter":
+            return Outcome("failed", reason, ModelRefused.code, "filtered")
+        case "tool_calls" | "function_call":
+            return Outcome("failed", reason, ModelBadResponse.code, "only_a_call")
+    if turn.reasoning_length or reason != "stop":
+        return Outcome("failed", reason, ModelBadResponse.code, "no_answer")
+    return Outcome("done", reason)
+
+
+def _failure(turn: Turn, code: str) -> Outcome:
+    """Without a text the turn failed; with one it was interrupted, and the text is kept."""
+    return Outcome("interrupted", "interrupted", code) if turn.length else Outcome("failed", "error", code)
+
+
+def _reply(turn: Turn, record: TurnRecord, outcome: Outcome) -> Message:
+    return Message(
+        id=record.reply_message_id,
+        role="assistant",
+        content=turn.text,
+        reasoning=turn.reasoning,
+        status=outcome.status,
+        code=outcome.code,
+        model=record.model,
+        persona=record.persona,
+        usage=outcome.usage,
+        finish_reason=outcome.finish_reason,
+    )
+
+
+def _usage(job: Job, reported: Usage | None) -> Usage:
+    """The provider's figures, else our own count, marked as an estimate."""
+    if reported:
+        return reported
+    kept = job.kept
+    completion = job.count(job.turn.text[len(kept.text) :])
+    completion += job.count(job.turn.reasoning[len(opening_reasoning(kept)) :])
+    return Usage(job.prompt.context.used_tokens, completion, estimated=True)
