@@ -128,7 +128,7 @@ def _store(store: "redis.Redis", owner: str, name: str, talk: Sequence[Said], at
     pipe.zadd(keys.order, {message_id: age for age, message_id in enumerate(ids, 1)})
     tree = {f"c:{parent}": message_id for parent, message_id in zip(parents, ids, strict=False)}
     pipe.hset(keys.tree, mapping={**tree, "b:0": f"- -1 {len(ids) - 1}"})
-    pipe.set(keys.grams, int(digits, 2).to_bytes(BITS // 8, "big"))
+    pipe.set(keys.ngrams, int(digits, 2).to_bytes(BITS // 8, "big"))
     meta = {
         "owner": owner, "title": title, "role": "assistant", "model": "", "created_at": f"{at:.6f}",
         "updated_at": f"{at:.6f}", "expires_at": "", "pinned": "0", "head": ids[-1], "depth": len(ids) - 1,
@@ -185,8 +185,8 @@ def _memory(store: "redis.Redis", names: Sequence[str]) -> dict[str, Any]:
         for key in keys.lasting:
             size = store.memory_usage(key, samples=0) or 0
             whole += size
-            signature += size if key == keys.grams else 0
-        bits += store.bitcount(keys.grams)
+            signature += size if key == keys.ngrams else 0
+        bits += store.bitcount(keys.ngrams)
     return {
         "conversation_kb": round(whole / len(some) / 1024, 1),
         "signature_kb": round(signature / len(some) / 1024, 1),

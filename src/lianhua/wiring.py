@@ -42,7 +42,7 @@ from lianhua.models.port import ChatModel, ModelInfo, Prefill, WindowSource
 from lianhua.models.scripted import ScriptedModel, load_script
 from lianhua.models.tokens import token_counter
 from lianhua.store.changes import Changes
-from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.pubsub import PubSub
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
@@ -51,11 +51,11 @@ from lianhua.store.open import open_store
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
-from lianhua.store.transfer import Carrier
+from lianhua.store.transfer import TransferStore
 from lianhua.store.usage import UsageLedger
-from lianhua.streams.commit import Relay
-from lianhua.streams.tail import Mirrors
-from lianhua.turns.finalize import Aftermath
+from lianhua.streams.commit import GroupCommit
+from lianhua.streams.tail import Tails
+from lianhua.turns.finalize import Finalizer
 from lianhua.turns.leases import Upkeep
 from lianhua.turns.personas import Roles
 from lianhua.turns.planner import ContextLimits, TurnPlanner
@@ -106,43 +106,43 @@ async def open_chat(
         kept_s = retention.seconds or NO_LIMIT_S
         listed_s = int(max(settings.reply_timeout_s + LISTED_MARGIN_S, kept_s))
         journal = TurnJournal(database, retention, f"{os.getpid()}-{secrets.token_hex(4)}")
-        relay = Relay(journal)
-        wakeups = Wakeups(database)
+        commit = GroupCommit(journal)
+        pubsub = PubSub(database)
         runner = TurnRunner(
-            journal, relay, ReplyLimits(settings.reply_timeout_s, settings.reply_chars, settings.retry_timeout_s)
+            journal, commit, ReplyLimits(settings.reply_timeout_s, settings.reply_chars, settings.retry_timeout_s)
         )
         limits = ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars)
         planner = TurnPlanner(catalog, limits, _counter_for)
         branches = Branches(database)
         running_turns = RunningTurns(database, listed_s)
-        aftermath = Aftermath(
-            conversations, journal, running_turns, ledger, search.sign, titles=settings.titles == "model"
+        finalizer = Finalizer(
+            conversations, journal, running_turns, ledger, search.index, titles=settings.titles == "model"
         )
-        tasks = TurnTasks(relay, runner, aftermath)
+        tasks = TurnTasks(commit, runner, finalizer)
         on_loss, reply_s = settings.on_worker_loss, settings.reply_timeout_s
-        stops = UnheardStops(journal, wakeups)
+        stops = UnheardStops(journal, pubsub)
         recovery = Recovery(
-            journal, branches, roles, planner, runner, tasks, aftermath, running_turns, stops, on_loss, reply_s
+            journal, branches, roles, planner, runner, tasks, finalizer, running_turns, stops, on_loss, reply_s
         )
-        mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
-        upkeep = Upkeep(journal, relay, runner, tasks, running_turns, recovery, aftermath, wakeups)
+        tails = Tails(journal, commit, pubsub, recovery.recover)
+        upkeep = Upkeep(journal, commit, runner, tasks, running_turns, recovery, finalizer, pubsub)
         service = ChatService(
             conversations,
             branches,
             roles,
             PreferenceStore(database),
             journal,
-            relay,
+            commit,
             planner,
             tasks,
             running_turns,
             stops,
             recovery,
-            mirrors,
-            wakeups,
+            tails,
+            pubsub,
             Changes(database),
             upkeep,
-            aftermath,
+            finalizer,
         )
         download = _download(settings, catalog) if pull and _is_demo(catalog) else None
         if download:
@@ -151,9 +151,9 @@ async def open_chat(
             await asyncio.to_thread(_counter_for, model.info.name)
         service.start_up()
         prices = Prices(settings.prices, settings.currency)
-        carrier = Carrier(database, retention, erased or store.erased)
+        transfer_store = TransferStore(database, retention, erased or store.erased)
         own, chosen = OwnPersonas(database, erased or store.erased), PreferenceStore(database)
-        transfer = Transfer(carrier, own, chosen, settings.data_dir, settings.import_bytes, settings.reply_chars)
+        transfer = Transfer(transfer_store, own, chosen, settings.data_dir, settings.import_bytes, settings.reply_chars)
         transfer.start_up()
         stack.push_async_callback(transfer.stop)
         yield Chat(service, transfer, ledger, search, prices, store, download)

@@ -41,12 +41,12 @@ def test_the_language_is_switched_and_kept(talk: Talk) -> None:
 def test_the_colours_follow_the_system_at_once(talk: Talk) -> None:
     talk.say("hello")
     body = talk.page.locator("html")
-    for scheme, ground, text in (
+    for scheme, target, text in (
         ("light", "rgb(247, 248, 252)", "rgb(27, 31, 46)"),
         ("dark", "rgb(18, 20, 28)", "rgb(231, 233, 242)"),
     ):
         talk.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        expect(body).to_have_css("background-color", ground)
+        expect(body).to_have_css("background-color", target)
         expect(talk.texts.first).to_have_css("color", text)
 
 

@@ -12,7 +12,7 @@ class Talk:
     mark: str
     pieces: tuple[str, ...]
     repeat: int
-    pace_s: float
+    interval_s: float
     first_s: float = 0.0
 
     def question(self, key: str) -> str:
@@ -26,19 +26,19 @@ class Talk:
         pieces = json.dumps(self.pieces, ensure_ascii=False)  # its strings are TOML's as well
         return (
             f'[[reply]]\nwhen = "{self.mark}"\npieces = {pieces}\nrepeat = {self.repeat}\n'
-            f"pace_s = {self.pace_s}\nfirst_s = {self.first_s}\n"
+            f"interval_s = {self.interval_s}\nfirst_s = {self.first_s}\n"
         )
 
 
 MARKED = ("<{message}>", " 连话 ", "🪷é", "\n")
 # About two seconds of text.
-STEADY = Talk("[steady]", MARKED, repeat=5, pace_s=0.1)
+STEADY = Talk("[steady]", MARKED, repeat=5, interval_s=0.1)
 # More events than the log keeps, as fast as they go: who joins late gets a snapshot.
-BURST = Talk("[burst]", MARKED, repeat=150, pace_s=0.0)
+BURST = Talk("[burst]", MARKED, repeat=150, interval_s=0.0)
 # Nothing to see for so long that a worker can be lost before the first text.
-LATE = Talk("[late]", MARKED, repeat=3, pace_s=0.02, first_s=5.0)
+LATE = Talk("[late]", MARKED, repeat=3, interval_s=0.02, first_s=5.0)
 # Until it is stopped.
-LONG = Talk("[long]", MARKED, repeat=20_000, pace_s=0.05)
+LONG = Talk("[long]", MARKED, repeat=20_000, interval_s=0.05)
 TALKS = (STEADY, BURST, LATE, LONG)
 
 

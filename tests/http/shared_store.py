@@ -13,10 +13,12 @@ from tests.http.serving_process import ServingProcess
 from tests.http.side_by_side import Stage
 from tests.servers.redis_server import RedisServer
 
-LONG: Final = Talk("[long]", MARKED, repeat=20_000, pace_s=0.05)
-TALK: Final = Talk("[talk]", MARKED, repeat=5, pace_s=0.1)  # two seconds
-SLOW: Final = Talk("[slow]", MARKED, repeat=18, pace_s=0.12)  # over eight seconds
-DRIP: Final = Talk("[drip]", MARKED, repeat=100, pace_s=0.3)  # until it is stopped: so many viewers need time to come
+LONG: Final = Talk("[long]", MARKED, repeat=20_000, interval_s=0.05)
+TALK: Final = Talk("[talk]", MARKED, repeat=5, interval_s=0.1)  # two seconds
+SLOW: Final = Talk("[slow]", MARKED, repeat=18, interval_s=0.12)  # over eight seconds
+DRIP: Final = Talk(
+    "[drip]", MARKED, repeat=100, interval_s=0.3
+)  # until it is stopped: so many viewers need time to come
 
 STOPS: Final = 20
 STOPPED_WITHIN_S: Final = 1.0
@@ -184,7 +186,7 @@ async def is_seen_in_time(reference: Follower, others: Sequence[Follower]) -> No
     whole = await reference.ends()
     assert (whole.end["status"], whole.text) == ("done", SLOW.reply(SLOW.question("a")))
     silences_s = [after - before for before, after in pairwise(reference.seen_at)]
-    stood_still_s = max(silences_s) - SLOW.pace_s
+    stood_still_s = max(silences_s) - SLOW.interval_s
     for other in others:
         assert (await other.ends()).text == whole.text
         assert other.frames == reference.frames
@@ -219,7 +221,7 @@ async def crowd(stage: Stage) -> None:
     await stage.all_is_over()
     first = followers[0]
     assert first.whole.end["status"] == "stopped"
-    assert len(first.frames) > GOES_ON_S / DRIP.pace_s
+    assert len(first.frames) > GOES_ON_S / DRIP.interval_s
     assert DRIP.reply(DRIP.question("a")).startswith(first.whole.text)
     assert all(follower.frames == first.frames for follower in followers)
     assert all(follower.streams == 1 for follower in followers)

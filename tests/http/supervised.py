@@ -15,9 +15,9 @@ from tests.http.side_by_side import Stage
 from tests.http.store_dump import store_pid
 from tests.servers.ports import free_port
 
-LONG: Final = Talk("[long]", MARKED, repeat=20_000, pace_s=0.05)  # until it is ended
-TALK: Final = Talk("[talk]", MARKED, repeat=5, pace_s=0.1)  # two seconds
-LATER: Final = Talk("[later]", MARKED, repeat=1, pace_s=0.01, first_s=6.0)  # nothing to see until then
+LONG: Final = Talk("[long]", MARKED, repeat=20_000, interval_s=0.05)  # until it is ended
+TALK: Final = Talk("[talk]", MARKED, repeat=5, interval_s=0.1)  # two seconds
+LATER: Final = Talk("[later]", MARKED, repeat=1, interval_s=0.01, first_s=6.0)  # nothing to see until then
 
 KNOWN_WITHIN_S: Final = 20.0
 STARTED_WITHIN_S: Final = 40.0

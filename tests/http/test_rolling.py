@@ -19,14 +19,14 @@ from tests.http.side_by_side import Begun, Scenario, Stage, side_by_side
 from tests.http.store_dump import dump_of
 from tests.servers.redis_server import HOST, RedisServer
 
-LONG: Final = Talk("[long]", MARKED, repeat=20_000, pace_s=0.05)  # longer than a server that ends gives it
-TALK: Final = Talk("[talk]", MARKED, repeat=5, pace_s=0.1)  # two seconds
+LONG: Final = Talk("[long]", MARKED, repeat=20_000, interval_s=0.05)  # longer than a server that ends gives it
+TALK: Final = Talk("[talk]", MARKED, repeat=5, interval_s=0.1)  # two seconds
 # One model never comes to it, another one answers.
-SILENT: Final = Talk("[silent]", ("never",), repeat=1, pace_s=0.0, first_s=600.0)
-ANSWERED: Final = Talk("[silent]", MARKED, repeat=2, pace_s=0.02)
+SILENT: Final = Talk("[silent]", ("never",), repeat=1, interval_s=0.0, first_s=600.0)
+ANSWERED: Final = Talk("[silent]", MARKED, repeat=2, interval_s=0.02)
 # What a frozen server's model begins to say when nobody asks it any more, and what another one says meanwhile.
-ZOMBIE: Final = Talk("[late]", ("braaains ",), repeat=200, pace_s=0.02, first_s=18.0)
-LATE: Final = Talk("[late]", MARKED, repeat=25, pace_s=0.12)  # twelve seconds
+ZOMBIE: Final = Talk("[late]", ("braaains ",), repeat=200, interval_s=0.02, first_s=18.0)
+LATE: Final = Talk("[late]", MARKED, repeat=25, interval_s=0.12)  # twelve seconds
 
 TALKERS: Final = 6
 EXITED_WITHIN_S: Final = 30.0

@@ -36,7 +36,7 @@ def prompt_for(
 
 
 async def reply_to(prompt: Prompt) -> list[object]:
-    model = DemoModel(pace_s=0)
+    model = DemoModel(interval_s=0)
     return [delta async for batch in model.stream(prompt, GenerationOptions()) for delta in batch]
 
 
@@ -112,7 +112,7 @@ def test_what_people_wrote_stays_text() -> None:
 
 async def test_it_streams_at_the_pace_it_was_given() -> None:
     began = time.monotonic()
-    async with aclosing(DemoModel(pace_s=0.01).stream(prompt_for(), GenerationOptions())) as batches:
+    async with aclosing(DemoModel(interval_s=0.01).stream(prompt_for(), GenerationOptions())) as batches:
         for _ in range(11):
             await anext(batches)
 

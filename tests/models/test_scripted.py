@@ -93,14 +93,14 @@ async def test_a_rule_may_be_cut_and_may_announce_retries() -> None:
 
 
 async def test_the_pace_is_kept_between_pieces() -> None:
-    model = ScriptedModel(Script((Rule(pieces=("a", "b", "c"), first_s=0.05),), pace_s=0.05))
+    model = ScriptedModel(Script((Rule(pieces=("a", "b", "c"), first_s=0.05),), interval_s=0.05))
     started = time.monotonic()
     await played(model, prompt_of("x"))
     assert time.monotonic() - started >= 0.15
 
 
 async def test_a_closed_stream_no_longer_runs() -> None:
-    model = ScriptedModel(Script((Rule(pieces=("a", "b"), pace_s=60),)))
+    model = ScriptedModel(Script((Rule(pieces=("a", "b"), interval_s=60),)))
     async with aclosing(model.stream(prompt_of("x"), PLAIN)) as stream:
         assert await anext(stream) == [TextDelta("a")]
         assert model.running == 1
@@ -123,7 +123,7 @@ async def test_every_failure_has_its_code(code: str) -> None:
         ("pace = 1", "pace"),
         ("[[reply]]\nfail = 'oops'", "model_timeout"),
         ("[[reply]]\nrepeat = -1", "repeat"),
-        ("pace_s = -1", "pace_s"),
+        ("interval_s = -1", "interval_s"),
         ("= broken", "line 1"),
     ],
 )

@@ -18,7 +18,7 @@ from lianhua.models.scripted import Rule, Script, ScriptedModel
 from lianhua.models.tokens import estimate_tokens
 from lianhua.store.changes import Changes
 from lianhua.store.client.client import Database, Durability
-from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.pubsub import PubSub
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal.log import FROM_START, TurnJournal
@@ -28,9 +28,9 @@ from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
-from lianhua.streams.commit import STORE_PATIENCE_S, Relay
-from lianhua.streams.tail import Mirrors
-from lianhua.turns.finalize import Aftermath
+from lianhua.streams.commit import STORE_PATIENCE_S, GroupCommit
+from lianhua.streams.tail import Tails
+from lianhua.turns.finalize import Finalizer
 from lianhua.turns.leases import Upkeep
 from lianhua.turns.personas import Roles
 from lianhua.turns.planner import Ask, ContextLimits, TurnPlanner
@@ -71,42 +71,42 @@ async def open_service(
     retention = Retention(86_400, 0)
     database = Database(nodes, Durability(nodes) if strict else None)
     journal = TurnJournal(database, retention, worker)
-    relay = Relay(journal, patience_s)
-    wakeups = Wakeups(database)
+    commit = GroupCommit(journal, patience_s)
+    pubsub = PubSub(database)
     catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens)), *others])
     limits = ContextLimits(context_messages, None, 32_000)
     planner = TurnPlanner(catalog, limits, lambda _: estimate_tokens)
     conversations = ConversationStore(database, retention)
     branches = Branches(database)
     roles = Roles(Personas(PERSONAS), OwnPersonas(database))
-    runner = TurnRunner(journal, relay, reply)
+    runner = TurnRunner(journal, commit, reply)
     running_turns = RunningTurns(database, 600)
     search = ConversationSearch(database, conversations)
-    aftermath = Aftermath(conversations, journal, running_turns, UsageLedger(database), search.sign, titles=titles)
-    tasks = TurnTasks(relay, runner, aftermath)
-    stops = UnheardStops(journal, wakeups)
+    finalizer = Finalizer(conversations, journal, running_turns, UsageLedger(database), search.index, titles=titles)
+    tasks = TurnTasks(commit, runner, finalizer)
+    stops = UnheardStops(journal, pubsub)
     recovery = Recovery(
-        journal, branches, roles, planner, runner, tasks, aftermath, running_turns, stops, on_loss, reply.seconds
+        journal, branches, roles, planner, runner, tasks, finalizer, running_turns, stops, on_loss, reply.seconds
     )
-    mirrors = Mirrors(journal, relay, wakeups, recovery.recover)
-    upkeep = Upkeep(journal, relay, runner, tasks, running_turns, recovery, aftermath, wakeups)
+    tails = Tails(journal, commit, pubsub, recovery.recover)
+    upkeep = Upkeep(journal, commit, runner, tasks, running_turns, recovery, finalizer, pubsub)
     service = ChatService(
         conversations,
         branches,
         roles,
         PreferenceStore(database),
         journal,
-        relay,
+        commit,
         planner,
         tasks,
         running_turns,
         stops,
         recovery,
-        mirrors,
-        wakeups,
+        tails,
+        pubsub,
         Changes(database),
         upkeep,
-        aftermath,
+        finalizer,
     )
     service.start_up()
     try:

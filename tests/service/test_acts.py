@@ -16,7 +16,7 @@ from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, Mod
 from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
 from lianhua.store.journal.log import Fate, TurnJournal
-from lianhua.turns.finalize import Aftermath
+from lianhua.turns.finalize import Finalizer
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Act, Continue, Edit, Retry, Send
 from lianhua.turns.service import ChatService
@@ -66,7 +66,7 @@ async def test_going_on_survives_the_loss_of_its_worker(client: Redis, nodes: No
 
 
 async def test_what_went_on_and_was_lost_is_kept(client: Redis, nodes: Nodes, unswept: None) -> None:
-    rest = Rule(GO_ON["en"], pieces=("bloom ", "never"), pace_s=60)
+    rest = Rule(GO_ON["en"], pieces=("bloom ", "never"), interval_s=60)
     async with open_service(nodes, CUT, rest) as one, open_service(nodes, worker="two") as two:
         ref = await start(one, "poem")
         await follow(one, ref)
@@ -98,7 +98,7 @@ async def test_a_retry_and_an_edit_that_are_lost_are_made_again(client: Redis, n
 
 
 async def test_the_demo_goes_on_where_it_was_stopped(client: Redis, nodes: Nodes) -> None:
-    async with open_service(nodes, model=DemoModel(pace_s=0.005)) as service:
+    async with open_service(nodes, model=DemoModel(interval_s=0.005)) as service:
         ref = await start(service, "hello")
         await follow(service, ref, limit=4)
         await service.stop("ann", ref)
@@ -139,7 +139,7 @@ async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
         """What comes after the end is never reached."""
 
     with monkeypatch.context() as dying:
-        dying.setattr(Aftermath, "note_job", die)
+        dying.setattr(Finalizer, "note_job", die)
         async with open_service(nodes, Rule(pieces=("whole",))) as service:
             ref = await start(service, "go")
             await follow(service, ref)

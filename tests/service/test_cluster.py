@@ -9,7 +9,7 @@ from lianhua.store.open import open_nodes
 from tests.servers.cluster import Cluster
 from tests.service.house import end_of, follow, open_service, reply_of, start, text_of
 
-STEADY = Rule(pieces=("a", "b", "c"), repeat=60, pace_s=0.03)
+STEADY = Rule(pieces=("a", "b", "c"), repeat=60, interval_s=0.03)
 
 
 async def test_replies_go_on_while_their_slots_move_and_a_primary_dies(tmp_path: Path) -> None:

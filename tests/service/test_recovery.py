@@ -34,7 +34,7 @@ async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(
     client: Redis, nodes: Nodes, frozen: None
 ) -> None:
     async with open_service(nodes, worker="two") as two:
-        async with open_service(nodes, Rule(pieces=("shown", "never"), pace_s=30)) as one:
+        async with open_service(nodes, Rule(pieces=("shown", "never"), interval_s=30)) as one:
             ref = await start(one, "go")
             viewer = asyncio.create_task(follow(two, ref))
             await follow(one, ref, limit=2)
@@ -52,7 +52,7 @@ async def test_a_lost_turn_is_sealed_although_nobody_looks(
     client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch, frozen: None
 ) -> None:
     monkeypatch.setattr("lianhua.turns.leases.SWEEP_S", 0.05)
-    async with open_service(nodes, Rule(pieces=("shown", "never"), pace_s=30)) as one:
+    async with open_service(nodes, Rule(pieces=("shown", "never"), interval_s=30)) as one:
         ref = await start(one, "go")
         await follow(one, ref, limit=2)
         await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.lease", "1")
@@ -64,7 +64,7 @@ async def test_a_lost_turn_is_sealed_although_nobody_looks(
 
 
 async def test_a_new_question_after_a_lost_worker_is_taken(client: Redis, nodes: Nodes, frozen: None) -> None:
-    rule = Rule(pieces=("a", "b"), pace_s=30)
+    rule = Rule(pieces=("a", "b"), interval_s=30)
     async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two:
         ref = await start(one, "go")
         await follow(one, ref, limit=2)
@@ -161,7 +161,7 @@ async def test_a_lost_turn_that_was_to_stop_is_stopped(client: Redis, nodes: Nod
 
 async def test_a_zombie_writes_nothing_and_notices(client: Redis, nodes: Nodes, frozen: None) -> None:
     async with (
-        open_service(nodes, Rule(pieces=("a", "b", "c", "d"), repeat=50, pace_s=0.1)) as one,
+        open_service(nodes, Rule(pieces=("a", "b", "c", "d"), repeat=50, interval_s=0.1)) as one,
         open_service(nodes, worker="two") as two,
     ):
         ref = await start(one, "go")
@@ -179,7 +179,7 @@ async def test_a_zombie_writes_nothing_and_notices(client: Redis, nodes: Nodes, 
 async def test_a_lost_reply_goes_on_by_itself_where_that_is_wanted(client: Redis, nodes: Nodes, frozen: None) -> None:
     rest = Listening(text="and twenty blackbirds")  # it says the last word of the first part again
     async with (
-        open_service(nodes, Rule(pieces=("Four and ", "never"), pace_s=60)) as one,
+        open_service(nodes, Rule(pieces=("Four and ", "never"), interval_s=60)) as one,
         open_service(nodes, model=rest, worker="two", on_loss="continue") as two,
     ):
         ref = await start(one, "go")
@@ -225,7 +225,7 @@ async def until(look: Callable[[], Awaitable[int]], wanted: int) -> None:
 
 
 async def test_a_worker_that_was_frozen_goes_on_where_nobody_has_taken_its_turn(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("before", " after"), pace_s=2.5), patience_s=0.5) as service:
+    async with open_service(nodes, Rule(pieces=("before", " after"), interval_s=2.5), patience_s=0.5) as service:
         ref = await start(service, "go")
         viewer = asyncio.create_task(follow(service, ref))
         await follow(service, ref, limit=2)
@@ -239,7 +239,7 @@ async def test_a_worker_that_was_frozen_goes_on_where_nobody_has_taken_its_turn(
 async def test_a_worker_that_was_frozen_writes_nothing_where_its_turn_was_taken(client: Redis, nodes: Nodes) -> None:
     words = tuple(f"{number} " for number in range(30))
     async with open_service(nodes, worker="two") as two:
-        async with open_service(nodes, Rule(pieces=words, pace_s=0.05), patience_s=1.0) as one:
+        async with open_service(nodes, Rule(pieces=words, interval_s=0.05), patience_s=1.0) as one:
             ref = await start(one, "go")
             shown = text_of(await follow(one, ref, limit=3))
             key = f"lianhua:{{{ref.conversation_id}}}"

@@ -11,7 +11,7 @@ from lianhua.store.open import open_nodes
 from tests.servers.sentinel import SentinelSet
 from tests.service.house import Seen, end_of, follow, open_service, reply_of, start, text_of
 
-STEADY = Rule(pieces=("a", "b", "c"), repeat=60, pace_s=0.03)
+STEADY = Rule(pieces=("a", "b", "c"), repeat=60, interval_s=0.03)
 ALWAYS = {"appendonly": "yes", "appendfsync": "always"}
 
 

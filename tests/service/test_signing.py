@@ -19,7 +19,7 @@ async def test_the_end_of_a_turn_signs_its_texts(client: Redis, nodes: Nodes) ->
         async with asyncio.timeout(10):
             while await client.hget(keys.meta, "unsigned"):
                 await asyncio.sleep(0.01)
-        bits = await client.get(keys.grams)
+        bits = await client.get(keys.ngrams)
         assert bits is not None
         for position in {*positions("What is a 莲花?"), *positions("lotus flower")}:
             assert bits[position >> 3] & (0x80 >> (position & 7))

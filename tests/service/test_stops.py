@@ -18,7 +18,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.redis_server import RedisServer
 from tests.service.house import follow, open_service, start
 
-SHOWN = Rule(pieces=("shown", "never"), pace_s=60)
+SHOWN = Rule(pieces=("shown", "never"), interval_s=60)
 SILENT = Rule(pieces=("too late",), first_s=60)
 
 

@@ -40,7 +40,7 @@ from tests.service.house import Seen, ask, end_of, follow, open_service, reply_o
 
 
 async def test_what_a_viewer_saw_is_what_is_kept(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("你好，", "小明", "。"), pace_s=0.001)) as service:
+    async with open_service(nodes, Rule(pieces=("你好，", "小明", "。"), interval_s=0.001)) as service:
         ref = await start(service, "我叫小明")
         seen = await follow(service, ref)
         end = end_of(seen)
@@ -63,7 +63,7 @@ async def test_the_model_is_given_the_conversation_so_far(nodes: Nodes) -> None:
 
 
 async def test_viewers_that_come_at_any_time_see_the_same(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a", "b", "c", "d", "e", "f"), repeat=5, pace_s=0.005)) as service:
+    async with open_service(nodes, Rule(pieces=("a", "b", "c", "d", "e", "f"), repeat=5, interval_s=0.005)) as service:
         ref = await start(service, "go")
         first = asyncio.create_task(follow(service, ref))
         others = []
@@ -78,7 +78,7 @@ async def test_viewers_that_come_at_any_time_see_the_same(nodes: Nodes) -> None:
 
 
 async def test_a_dropped_viewer_resumes_without_gap_or_double(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a", "b", "c"), repeat=8, pace_s=0.003)) as service:
+    async with open_service(nodes, Rule(pieces=("a", "b", "c"), repeat=8, interval_s=0.003)) as service:
         ref = await start(service, "go")
         joined = Seen([], [], [])
         cursor = FROM_START
@@ -112,7 +112,7 @@ async def test_a_viewer_far_behind_reads_the_journal_again(nodes: Nodes) -> None
 
 
 async def test_a_snapshot_comes_after_the_start_and_before_the_rest(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a", "b", "c"), pace_s=0.05)) as service:
+    async with open_service(nodes, Rule(pieces=("a", "b", "c"), interval_s=0.05)) as service:
         ref = await start(service, "go")
         await follow(service, ref, limit=2)
         seen = await follow(service, ref, FROM_SNAPSHOT)
@@ -124,7 +124,7 @@ async def test_a_snapshot_comes_after_the_start_and_before_the_rest(nodes: Nodes
 
 
 async def test_the_turn_goes_on_without_any_viewer(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a", "b"), pace_s=0.01)) as service:
+    async with open_service(nodes, Rule(pieces=("a", "b"), interval_s=0.01)) as service:
         ref = await start(service, "go")
         while (await service.turn("ann", ref)).status == "running":
             await asyncio.sleep(0.01)
@@ -132,7 +132,7 @@ async def test_the_turn_goes_on_without_any_viewer(nodes: Nodes) -> None:
 
 
 async def test_a_stop_keeps_what_came_and_is_harmless_twice(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a",), repeat=1_000, pace_s=0.01)) as service:
+    async with open_service(nodes, Rule(pieces=("a",), repeat=1_000, interval_s=0.01)) as service:
         ref = await start(service, "go")
         viewer = asyncio.create_task(follow(service, ref))
         await follow(service, ref, limit=5)
@@ -174,7 +174,7 @@ async def test_a_stop_before_the_first_piece(nodes: Nodes) -> None:
 
 async def test_another_workers_stop_ends_the_turn(nodes: Nodes) -> None:
     async with (
-        open_service(nodes, Rule(pieces=("a",), repeat=500, pace_s=0.01)) as one,
+        open_service(nodes, Rule(pieces=("a",), repeat=500, interval_s=0.01)) as one,
         open_service(nodes, worker="two") as two,
     ):
         ref = await start(one, "go")
@@ -188,7 +188,7 @@ async def test_another_workers_stop_ends_the_turn(nodes: Nodes) -> None:
 
 async def test_a_viewer_on_another_worker_sees_it_all(nodes: Nodes) -> None:
     async with (
-        open_service(nodes, Rule(pieces=("a",), repeat=40, pace_s=0.01)) as one,
+        open_service(nodes, Rule(pieces=("a",), repeat=40, interval_s=0.01)) as one,
         open_service(nodes, worker="two") as two,
     ):
         ref = await start(one, "go")
@@ -289,7 +289,7 @@ async def test_an_endless_reply_is_stopped_at_its_cap(nodes: Nodes) -> None:
 
 
 async def test_a_reply_that_takes_too_long_ends_with_its_text(nodes: Nodes) -> None:
-    rule = Rule(pieces=("a", "b"), pace_s=20)
+    rule = Rule(pieces=("a", "b"), interval_s=20)
     async with open_service(nodes, rule, reply=ReplyLimits(0.3, 20_000)) as service:
         end = end_of(await follow(service, await start(service, "go")))
         assert (end["status"], end["code"], end["length"]) == ("interrupted", "model_timeout", 1)
@@ -418,7 +418,7 @@ async def test_what_cannot_be_asked_is_refused_and_nothing_stored(nodes: Nodes) 
 
 
 async def test_closing_keeps_the_text_of_running_turns(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a",), repeat=100, pace_s=0.02)) as service:
+    async with open_service(nodes, Rule(pieces=("a",), repeat=100, interval_s=0.02)) as service:
         ref = await start(service, "go")
         viewer = asyncio.create_task(follow(service, ref))
         await follow(service, ref, limit=4)
@@ -428,7 +428,7 @@ async def test_closing_keeps_the_text_of_running_turns(nodes: Nodes) -> None:
 
 
 async def test_what_is_accepted_while_closing_is_ended_too(nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a",), repeat=100, pace_s=0.05)) as service:
+    async with open_service(nodes, Rule(pieces=("a",), repeat=100, interval_s=0.05)) as service:
         conversations = [(await service.create("ann", None, None)).id for _ in range(20)]
         starts = [asyncio.create_task(service.start("ann", name, ask("go"))) for name in conversations]
         await asyncio.sleep(0.001)
@@ -472,7 +472,7 @@ async def test_a_turn_that_opens_after_the_grace_is_handed_over(nodes: Nodes, mo
         return answer
 
     monkeypatch.setattr(TurnJournal, "accept", slow)
-    async with open_service(nodes, Rule(pieces=("a",), repeat=100, pace_s=0.1)) as service:
+    async with open_service(nodes, Rule(pieces=("a",), repeat=100, interval_s=0.1)) as service:
         conversation = (await service.create("ann", None, None)).id
         starting = asyncio.create_task(service.start("ann", conversation, ask("go")))
         await asyncio.sleep(0.1)
@@ -496,7 +496,7 @@ async def test_a_caller_that_goes_away_leaves_its_turn_running(nodes: Nodes) -> 
 
 
 async def test_nothing_is_left_of_a_turn_that_the_store_forgot(client: Redis, nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a",), repeat=200, pace_s=0.02)) as service:
+    async with open_service(nodes, Rule(pieces=("a",), repeat=200, interval_s=0.02)) as service:
         ref = await start(service, "go")
         await follow(service, ref, limit=3)
         await client.flushall()
@@ -506,7 +506,7 @@ async def test_nothing_is_left_of_a_turn_that_the_store_forgot(client: Redis, no
 
 
 async def test_clearing_stops_the_reply_and_leaves_nothing(client: Redis, nodes: Nodes) -> None:
-    async with open_service(nodes, Rule(pieces=("a",), repeat=500, pace_s=0.01)) as service:
+    async with open_service(nodes, Rule(pieces=("a",), repeat=500, interval_s=0.01)) as service:
         ref = await start(service, "go")
         viewer = asyncio.create_task(follow(service, ref))
         await follow(service, ref, limit=3)

@@ -11,7 +11,7 @@ from lianhua.store.client.topology import Nodes
 from lianhua.streams.live import STEP_BYTES
 from tests.service.house import end_of, follow, open_service, start, text_of
 
-LONG = Rule(pieces=("a", "b", "c"), repeat=2_000, pace_s=0.01)
+LONG = Rule(pieces=("a", "b", "c"), repeat=2_000, interval_s=0.01)
 
 
 async def test_an_open_stream_ends_when_the_conversation_is_no_longer_its_owners(
@@ -31,23 +31,23 @@ async def test_an_open_stream_ends_when_the_conversation_is_no_longer_its_owners
 
 
 async def test_many_viewers_elsewhere_share_one_reader(nodes: Nodes) -> None:
-    rule = Rule(pieces=("a", "b", "c"), repeat=30, pace_s=0.01)
+    rule = Rule(pieces=("a", "b", "c"), repeat=30, interval_s=0.01)
     async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two:
         ref = await start(one, "go")
         viewers = [asyncio.create_task(follow(two, ref)) for _ in range(50)]
         await asyncio.sleep(0.3)
-        readers = [task for task in asyncio.all_tasks() if task.get_name() == f"mirror {ref.turn_id}"]
+        readers = [task for task in asyncio.all_tasks() if task.get_name() == f"tail {ref.turn_id}"]
         assert len(readers) == 1
         seen = await asyncio.gather(*viewers)
         assert {text_of(each) for each in seen} == {"abc" * 30}
         assert all(end_of(each)["status"] == "done" for each in seen)
         await asyncio.sleep(0.05)
-        assert not [task for task in asyncio.all_tasks() if task.get_name() == f"mirror {ref.turn_id}"]
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == f"tail {ref.turn_id}"]
 
 
 async def test_a_viewer_elsewhere_is_woken_rather_than_late(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lianhua.streams.tail.REREAD_S", 60)
-    rule = Rule(pieces=("a", "b", "c"), repeat=20, pace_s=0.02)
+    rule = Rule(pieces=("a", "b", "c"), repeat=20, interval_s=0.02)
     async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
         ref = await start(one, "go")
         assert text_of(await follow(two, ref)) == "abc" * 20
@@ -55,7 +55,7 @@ async def test_a_viewer_elsewhere_is_woken_rather_than_late(nodes: Nodes, monkey
 
 async def test_lost_hints_lose_nothing(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lianhua.store.client.pubsub.Bell.ring", lambda bell, hint=b"": None)
-    rule = Rule(pieces=("a", "b", "c"), repeat=20, pace_s=0.02)
+    rule = Rule(pieces=("a", "b", "c"), repeat=20, interval_s=0.02)
     async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
         ref = await start(one, "go")
         assert text_of(await follow(two, ref)) == "abc" * 20

@@ -41,7 +41,7 @@ from lianhua.store.messages import Branches
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
-from lianhua.store.transfer import Carrier, Landed, Staged, staged
+from lianhua.store.transfer import Landed, Staged, TransferStore, staged
 from tests.store.test_branches import NAME, OWNER, Talk
 
 LIMIT = 4 * 1024 * 1024
@@ -52,24 +52,26 @@ ID = "5f0c5a0e-0000-4000-8000-{:012x}"
 class House:
     """Everything that an import needs, over one store."""
 
-    def __init__(self, nodes: Nodes, folder: Path, retention: Retention, carrier: type[Carrier] = Carrier) -> None:
+    def __init__(
+        self, nodes: Nodes, folder: Path, retention: Retention, kind: type[TransferStore] = TransferStore
+    ) -> None:
         self.nodes = nodes
         self.database = Database(nodes)
         self.erasures = 0
-        self.carrier = carrier(self.database, retention, self._erased)
+        self.transfer_store = kind(self.database, retention, self._erased)
         self.conversations = ConversationStore(self.database, retention)
         self.branches = Branches(self.database)
         self.personas = OwnPersonas(self.database)
         self.preferences = PreferenceStore(self.database)
         self.folder = folder
-        self.transfer = Transfer(self.carrier, self.personas, self.preferences, folder, LIMIT, 400_000)
+        self.transfer = Transfer(self.transfer_store, self.personas, self.preferences, folder, LIMIT, 400_000)
 
     def _erased(self) -> None:
         self.erasures += 1
 
     async def whole(self, name: str = NAME, owner: str = OWNER) -> PortableConversation:
-        leaving = await self.carrier.leaving(name, owner)
-        messages = [message async for some in self.carrier.messages(leaving) for message in some]
+        leaving = await self.transfer_store.leaving(name, owner)
+        messages = [message async for some in self.transfer_store.messages(leaving) for message in some]
         return PortableConversation(**asdict(leaving.head), messages=tuple(messages))
 
     async def everything(self, owner: str = OWNER) -> bytes:
@@ -291,7 +293,7 @@ async def test_what_was_said_here_since_stays_and_a_changed_text_is_told(house: 
     await house.bring(ours(conversation(1)))
     mine = message("mine", parent_id="m1")
     whole = await house.whole(ID.format(1))
-    extended = await house.carrier.extend(OWNER, replace(whole, messages=(*whole.messages, mine)))
+    extended = await house.transfer_store.extend(OWNER, replace(whole, messages=(*whole.messages, mine)))
     assert extended is not None and extended.new == 1
     changed = conversation(1, ["question", "another answer", "more"])
     assert skipped(await house.bring(ours(changed))) == {("message", "changed"): 1, ("message", "known_already"): 1}
@@ -352,17 +354,19 @@ async def test_what_is_staged_ends_by_itself_and_what_is_settled_does_not(
     client: Redis, nodes: Nodes, tmp_path: Path
 ) -> None:
     house = House(nodes, tmp_path, Retention(0, 0))
-    one = staged(PortableConversation(**conversation(1) | {"messages": (message("a"),)}), house.carrier.retention)
-    name = (await house.carrier.stage(OWNER, "mark", one, set())).id
+    one = staged(
+        PortableConversation(**conversation(1) | {"messages": (message("a"),)}), house.transfer_store.retention
+    )
+    name = (await house.transfer_store.stage(OWNER, "mark", one, set())).id
     keys = ConversationKeys(name)
     alive = [key for key in keys.lasting if await client.exists(key)]
-    assert {keys.meta, keys.messages, keys.order, keys.tree, keys.grams} == set(alive)
+    assert {keys.meta, keys.messages, keys.order, keys.tree, keys.ngrams} == set(alive)
     assert all([0 < await client.pttl(key) <= DAY_MS for key in alive])
     assert await house.listed() == []
     ends_at = float(await client.hget(keys.meta, "expires_at") or 0)
     assert abs(ends_at * 1000 - await client.pexpiretime(keys.meta)) < 5_000, "whoever looks is told the truth"
-    await house.carrier.enlist(OWNER, "mark", [(name, one.updated_at, one.pinned)])
-    await house.carrier.settle(OWNER, "mark", [name])
+    await house.transfer_store.enlist(OWNER, "mark", [(name, one.updated_at, one.pinned)])
+    await house.transfer_store.settle(OWNER, "mark", [name])
     assert [await client.pttl(key) for key in alive] == [-1] * 5
     assert await house.listed() == [name]
 
@@ -408,7 +412,7 @@ async def test_retention_keeps_the_newest_and_says_how_many_it_does_not(
     assert await house.everything() == file
 
 
-class Failing(Carrier):
+class Failing(TransferStore):
     """A store that goes away in the middle of an import."""
 
     left = 0
@@ -476,11 +480,13 @@ async def cut_off(house: House, *numbers: int, text: str = "before", listed: boo
     """An import whose process is killed before its end."""
     for number in numbers:
         messages = tuple(message(f"{text}{place}") for place in range(3))
-        one = staged(PortableConversation(**conversation(number) | {"messages": messages}), house.carrier.retention)
-        landed = await house.carrier.stage(OWNER, "killed", one, set())
+        one = staged(
+            PortableConversation(**conversation(number) | {"messages": messages}), house.transfer_store.retention
+        )
+        landed = await house.transfer_store.stage(OWNER, "killed", one, set())
         assert landed == Landed(ID.format(number), False)
         if listed:
-            await house.carrier.enlist(OWNER, "killed", [(landed.id, one.updated_at, one.pinned)])
+            await house.transfer_store.enlist(OWNER, "killed", [(landed.id, one.updated_at, one.pinned)])
 
 
 async def test_what_an_import_has_left_gives_way_to_the_next_one(client: Redis, house: House) -> None:
@@ -510,7 +516,7 @@ async def test_what_an_import_has_left_in_the_list_or_somebody_elses_stays(clien
 
 
 async def test_what_was_deleted_or_replaced_before_an_import_is_over_is_counted(nodes: Nodes, tmp_path: Path) -> None:
-    class Overtaken(Carrier):
+    class Overtaken(TransferStore):
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
             await super().enlist(owner, mark, arrived)
             await house.conversations.erase(ID.format(1), owner, keep_conversation=False)
@@ -548,14 +554,14 @@ async def test_a_disk_that_takes_no_more_is_said_in_a_word(house: House) -> None
     assert (await house.bring(ours(conversation(1)))).imported.conversations == 1
 
 
-class Killed(Carrier):
+class Killed(TransferStore):
     """Of a process that is killed where `at` says: nothing of it is taken back."""
 
     at = "settle"
 
     async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
         if self.at == "enlist":
-            self._enlist = Script("index")  # which refuses these keys: all but the list itself is written
+            self._enlist = Script("list_entry")  # which refuses these keys: all but the list itself is written
         await super().enlist(owner, mark, arrived)
 
     async def settle(self, owner: str, mark: str, names: Sequence[str]) -> list[str]:
@@ -585,7 +591,7 @@ async def test_what_was_listed_when_the_process_was_killed_is_kept(
         assert not await client.hexists(meta, "staged")
         for key in ConversationKeys(ID.format(number)).lasting:
             assert not await client.exists(key) or await client.pttl(key) > DAY_MS
-    assert await house.carrier.settle_left() == 0
+    assert await house.transfer_store.settle_left() == 0
     assert not [key for key in await keys_of(nodes) if key.endswith(":left")]
 
 
@@ -598,7 +604,7 @@ async def test_what_was_not_listed_when_the_process_was_killed_still_goes(
     with pytest.raises(ResponseError):
         await House(nodes, tmp_path, week, Killed).bring(ours(conversation(1)))
     house = House(nodes, tmp_path, week)
-    assert await house.carrier.settle_left() == 0
+    assert await house.transfer_store.settle_left() == 0
     assert await house.listed() == []
     for key in await keys_of(nodes):
         assert "barrier" in key or 0 < await client.pttl(key) <= DAY_MS, key
@@ -624,7 +630,7 @@ async def test_slow_uploads_hold_nobody_up_until_they_are_many(house: House) -> 
 async def test_imports_that_have_arrived_wait_for_their_turn(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
     at_once: list[int] = []
 
-    class Watched(Carrier):
+    class Watched(TransferStore):
         working = 0
 
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
@@ -644,7 +650,7 @@ async def test_imports_that_have_arrived_wait_for_their_turn(nodes: Nodes, clien
 async def test_an_import_that_takes_too_long_is_taken_back(
     nodes: Nodes, client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Stuck(Carrier):
+    class Stuck(TransferStore):
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
             await asyncio.sleep(60)
 
@@ -676,7 +682,7 @@ async def test_branches_that_the_store_has_forgotten_leave_no_gap(client: Redis,
 
 
 async def test_an_import_that_is_given_up_leaves_nothing(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
-    class Slow(Carrier):
+    class Slow(TransferStore):
         async def stage(self, owner: str, mark: str, staged: Staged, tried: set[str]) -> Landed:
             landed = await super().stage(owner, mark, staged, tried)
             await asyncio.sleep(len(tried) > 30 and 60)
@@ -778,7 +784,7 @@ async def test_the_search_finds_what_was_imported_without_reading_the_rest(clien
     for wanted in ("莲花", "LOTUS", "title 7"):
         page = await search.page(OWNER, wanted, None, 10)
         assert ID.format(7) in [found.conversation.id for found in page.found]
-    assert [await client.getbit(ConversationKeys(ID.format(n)).grams, 0) for n in range(20)] == [0] * 20
+    assert [await client.getbit(ConversationKeys(ID.format(n)).ngrams, 0) for n in range(20)] == [0] * 20
 
 
 async def test_personas_and_settings_come_along_but_replace_nothing(house: House) -> None:

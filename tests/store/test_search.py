@@ -83,8 +83,8 @@ class House:
         listed, *_ = list_keys(owner)
         await self.database.ask(("ZADD", listed, repr(conversation.updated_at), name))
 
-    async def sign(self, name: str, owner: str = "ann", texts: Mapping[str, str] | None = None) -> None:
-        await self.search.sign(name, owner, self.texts[name] if texts is None else texts)
+    async def index(self, name: str, owner: str = "ann", texts: Mapping[str, str] | None = None) -> None:
+        await self.search.index(name, owner, self.texts[name] if texts is None else texts)
 
     async def find(self, wanted: str, owner: str = "ann", limit: int = 50) -> list[FoundConversation]:
         """Everything that is found, joined from pages."""
@@ -101,16 +101,16 @@ class House:
     async def names(self, wanted: str, owner: str = "ann", limit: int = 50) -> list[str]:
         return [found.conversation.id for found in await self.find(wanted, owner, limit)]
 
-    async def signed(self, name: str) -> bool:
+    async def indexed(self, name: str) -> bool:
         """Whether the search asks the signature alone."""
         keys = ConversationKeys(name)
-        waiting, flag = await self.database.ask(("HGET", keys.meta, "unsigned"), ("GETBIT", keys.grams, 0))
+        waiting, flag = await self.database.ask(("HGET", keys.meta, "unsigned"), ("GETBIT", keys.ngrams, 0))
         assert (not waiting) == (flag == 0)
         return not waiting
 
-    async def until_signed(self, name: str) -> None:
+    async def until_indexed(self, name: str) -> None:
         async with asyncio.timeout(10):
-            while not await self.signed(name):
+            while not await self.indexed(name):
                 await asyncio.sleep(0.01)
 
 
@@ -141,7 +141,7 @@ async def test_everything_is_found_that_a_plain_look_finds(house: House) -> None
         for _ in range(chance.randint(0, 3)):
             await house.say(name, sentence(chance), sentence(chance))
             if chance.random() < 0.6:
-                await house.sign(name)
+                await house.index(name)
         titles[name] = (await house.conversations.get(name, "ann")).title
         await house.enlist(name)
     order = list(reversed(titles))
@@ -174,8 +174,8 @@ async def test_nothing_is_found_of_somebody_else(house: House) -> None:
     name = (await house.names("莲花", "bob"))[0]
     await house.database.ask(("ZADD", list_keys("ann")[0], repr(time.time()), name))
     assert await house.names("of bob", "ann") == []
-    await house.sign(name, "ann")
-    assert not await house.signed(name)
+    await house.index(name, "ann")
+    assert not await house.indexed(name)
 
 
 async def test_a_turn_is_found_as_soon_as_it_has_begun(house: House) -> None:
@@ -213,21 +213,21 @@ async def test_what_was_erased_is_not_found(house: House) -> None:
     kept, gone = await house.create("a title"), await house.create("a title")
     for name in (kept, gone):
         await house.say(name, "莲花", "lotus")
-        await house.sign(name)
+        await house.index(name)
         await house.say(name, "淤泥", "mud")
     for wanted in ("莲花", "mud", "title"):
         assert await house.names(wanted) == [gone, kept]
     await house.conversations.erase(kept, "ann", keep_conversation=True)
     await house.conversations.erase(gone, "ann", keep_conversation=False)
     for name in (kept, gone):
-        await house.sign(name)  # late
-        await house.search._signing.sign_anew(name, "ann")
+        await house.index(name)  # late
+        await house.search._indexer.reindex(name, "ann")
     for wanted in ("莲花", "mud", "title"):
         assert await house.names(wanted) == []
     for name in (kept, gone):
         keys = ConversationKeys(name)
-        assert await house.database.ask(("BITCOUNT", keys.grams), ("HEXISTS", keys.meta, "unsigned")) == [0, 0]
-    assert await house.database.ask(("EXISTS", ConversationKeys(gone).grams)) == [0]
+        assert await house.database.ask(("BITCOUNT", keys.ngrams), ("HEXISTS", keys.meta, "unsigned")) == [0, 0]
+    assert await house.database.ask(("EXISTS", ConversationKeys(gone).ngrams)) == [0]
     await house.say(kept, "荷花", "lotus again")
     assert await house.names("荷花") == [kept]
 
@@ -238,11 +238,11 @@ async def test_an_erased_text_that_is_signed_late_leaves_no_bit_behind(house: Ho
     before = dict(house.texts[name])
     await house.conversations.erase(name, "ann", keep_conversation=True)
     turn = await house.begin(name, "荷")
-    await house.sign(name, texts=before)
+    await house.index(name, texts=before)
     await house.end(turn, "")
     await house.enlist(name)
-    await house.sign(name, texts=before)
-    (bits,) = await house.database.ask(("GET", ConversationKeys(name).grams))
+    await house.index(name, texts=before)
+    (bits,) = await house.database.ask(("GET", ConversationKeys(name).ngrams))
     only = Signature()
     only.add("荷")
     assert bits == only.bitmap()
@@ -250,16 +250,16 @@ async def test_an_erased_text_that_is_signed_late_leaves_no_bit_behind(house: Ho
 
 async def test_a_text_that_goes_while_it_is_signed_leaves_no_bit_behind(house: House) -> None:
     name = await house.create("talk")
-    await house.sign(name)
+    await house.index(name)
     keys = ConversationKeys(name)
-    bits = await house.database.ask(("GET", keys.grams))
+    bits = await house.database.ask(("GET", keys.ngrams))
     late = Signature()
     late.add("莲花")
     args = ["ann", late.bitmap(), "talk", "u1"]
     assert await house.database.run(
-        house.search._signing._sign, [keys.meta, keys.grams, f"{keys.grams}:new"], args
+        house.search._indexer._index, [keys.meta, keys.ngrams, f"{keys.ngrams}:new"], args
     ) == [b"ok"]
-    assert await house.database.ask(("GET", keys.grams)) == bits
+    assert await house.database.ask(("GET", keys.ngrams)) == bits
 
 
 async def test_a_message_that_comes_twice_while_it_is_read_is_one_match(house: House) -> None:
@@ -273,14 +273,14 @@ async def test_a_message_that_comes_twice_while_it_is_read_is_one_match(house: H
 
 async def test_a_renamed_conversation_is_found_by_its_new_title_only(house: House) -> None:
     name = await house.create("莲花")
-    await house.sign(name)
+    await house.index(name)
     assert await house.names("莲花") == [name]
     await house.conversations.update(name, "ann", {"title": "Mud 淤泥"})
     for _ in range(2):
         assert await house.names("淤泥") == [name]
         assert await house.names("莲花") == []
-        await house.sign(name)
-        assert await house.signed(name)
+        await house.index(name)
+        assert await house.indexed(name)
 
 
 async def test_a_title_that_is_replaced_while_it_is_signed_is_still_found(house: House) -> None:
@@ -290,8 +290,8 @@ async def test_a_title_that_is_replaced_while_it_is_signed_is_still_found(house:
     (waiting,) = await house.database.ask(("HGET", keys.meta, "unsigned"))
     # As if the signer had read the conversation before the title was changed.
     args = ["ann", Signature().bitmap(), "one", *waiting.decode().split()]
-    await house.database.run(house.search._signing._sign, [keys.meta, keys.grams, f"{keys.grams}:new"], args)
-    assert not await house.signed(name)
+    await house.database.run(house.search._indexer._index, [keys.meta, keys.ngrams, f"{keys.ngrams}:new"], args)
+    assert not await house.indexed(name)
     assert await house.names("two") == [name]
 
 
@@ -299,8 +299,8 @@ async def test_a_title_from_the_first_message_is_found_when_it_is_signed(house: 
     name = await house.create()
     await house.say(name, "How do I\nbake bread?", "reply")
     await house.database.ask(("HSET", ConversationKeys(name).meta, "title", "How do I bake bread?"))
-    await house.sign(name)
-    assert await house.signed(name)
+    await house.index(name)
+    assert await house.indexed(name)
     (found,) = await house.find("I bake")
     assert [match.message_id for match in found.matches] == [None]
 
@@ -319,23 +319,23 @@ async def test_what_retention_has_dropped_is_not_found(client: Redis, nodes: Nod
     name = await house.create()
     await house.say(name, "莲花", "lotus")
     await house.conversations.update(name, "ann", {"title": "talk"})
-    await house.sign(name)
+    await house.index(name)
     for number in range(2):
         await house.say(name, f"q{number}", f"a{number}")
     assert await house.names("莲花") == []
     assert await house.names("q1") == [name]
-    await house.search._signing.sign_anew(name, "ann")
+    await house.search._indexer.reindex(name, "ann")
     only = Signature()
     for text in ("talk", "q0", "a0", "q1", "a1"):
         only.add(text)
-    assert await house.database.ask(("GET", ConversationKeys(name).grams)) == [only.bitmap()]
+    assert await house.database.ask(("GET", ConversationKeys(name).ngrams)) == [only.bitmap()]
 
 
 async def test_every_branch_is_searched(house: House) -> None:
     name = await house.create("talk")
     await house.say(name, "the lotus", "blooms 莲花")
     await house.say(name, "the water lily", "floats 睡莲", below="")
-    await house.sign(name)
+    await house.index(name)
     for wanted in ("莲花", "睡莲", "the lotus", "the water"):
         assert await house.names(wanted) == [name]
 
@@ -343,26 +343,26 @@ async def test_every_branch_is_searched(house: House) -> None:
 async def test_signing_leaves_the_expiry_as_it_was(house: House) -> None:
     name = await house.create("莲花")
     keys = ConversationKeys(name)
-    for sign in (house.sign, lambda name: house.search._signing.sign_anew(name, "ann")):
+    for write in (house.index, lambda name: house.search._indexer.reindex(name, "ann")):
         await house.say(name, "question", "reply")
-        before, was = await house.database.ask(("PEXPIRETIME", keys.meta), ("PEXPIRETIME", keys.grams))
+        before, was = await house.database.ask(("PEXPIRETIME", keys.meta), ("PEXPIRETIME", keys.ngrams))
         assert before == was > 0
-        await sign(name)
-        assert await house.signed(name)
-        assert await house.database.ask(("PEXPIRETIME", keys.meta), ("PEXPIRETIME", keys.grams)) == [before, before]
+        await write(name)
+        assert await house.indexed(name)
+        assert await house.database.ask(("PEXPIRETIME", keys.meta), ("PEXPIRETIME", keys.ngrams)) == [before, before]
     await house.conversations.update(name, "ann", {"pinned": "1"})
     await house.say(name, "question", "reply")
-    await house.sign(name)
-    assert await house.database.ask(("PEXPIRETIME", keys.grams)) == [-1]
-    assert await house.database.ask(("EXISTS", f"{keys.grams}:new")) == [0]
+    await house.index(name)
+    assert await house.database.ask(("PEXPIRETIME", keys.ngrams)) == [-1]
+    assert await house.database.ask(("EXISTS", f"{keys.ngrams}:new")) == [0]
 
 
 async def test_texts_that_the_signer_does_not_know_are_read(house: House) -> None:
     name = await house.create("talk")
     await house.say(name, "莲花", "lotus")
     await house.say(name, "淤泥", "mud")
-    await house.sign(name, texts={})
-    assert await house.signed(name)
+    await house.index(name, texts={})
+    assert await house.indexed(name)
     for wanted in ("莲花", "lotus", "淤泥", "mud", "talk"):
         assert await house.names(wanted) == [name]
 
@@ -374,28 +374,28 @@ async def test_a_text_that_comes_while_another_is_signed_waits_for_its_own_turn(
     (waiting,) = await house.database.ask(("HGET", keys.meta, "unsigned"))
     turn = await house.begin(name, "淤泥")
     args = ["ann", Signature().bitmap(), "莲花", *waiting.decode().split()]
-    await house.database.run(house.search._signing._sign, [keys.meta, keys.grams, f"{keys.grams}:new"], args)
-    assert not await house.signed(name)
+    await house.database.run(house.search._indexer._index, [keys.meta, keys.ngrams, f"{keys.ngrams}:new"], args)
+    assert not await house.indexed(name)
     assert await house.names("淤泥") == [name]
     await house.end(turn, "mud")
-    await house.sign(name)
-    assert await house.signed(name)
+    await house.index(name)
+    assert await house.indexed(name)
 
 
-@pytest.mark.parametrize("signed_meanwhile", [False, True])
+@pytest.mark.parametrize("indexed_meanwhile", [False, True])
 async def test_a_conversation_that_changes_while_it_is_signed_anew_stays_as_it_was(
-    house: House, signed_meanwhile: bool
+    house: House, indexed_meanwhile: bool
 ) -> None:
     name = await house.create("talk")
     await house.say(name, "莲花", "lotus")
-    await house.sign(name)
+    await house.index(name)
     (read,) = [read async for read in reading.read_conversations(house.database, "ann", [name])]
     await house.say(name, "淤泥", "mud")
-    if signed_meanwhile:
-        await house.sign(name)
+    if indexed_meanwhile:
+        await house.index(name)
     keys, state = ConversationKeys(name), read.state
     args = ["ann", Signature().bitmap(), state.title, state.last, state.unsigned]
-    answer = await house.database.run(house.search._signing._resign, [keys.meta, keys.grams], args)
+    answer = await house.database.run(house.search._indexer._reindex, [keys.meta, keys.ngrams], args)
     assert answer == [b"changed"]
     for wanted in ("莲花", "淤泥"):
         assert await house.names(wanted) == [name]
@@ -408,7 +408,7 @@ async def test_what_was_read_in_vain_is_signed(house: House) -> None:
     await house.database.ask(("HSET", ConversationKeys(everything).meta, "unsigned", "*"))
     assert await house.names("nowhere") == []
     for name in (waiting, everything):
-        await house.until_signed(name)
+        await house.until_indexed(name)
     await house.search.stop()
     assert await house.names("莲花") == [everything, waiting]
 
@@ -417,35 +417,35 @@ async def test_a_conversation_with_too_many_to_name_is_signed_whole(house: House
     name = await house.create("talk")
     await house.say(name, "莲花", "lotus")
     await house.database.ask(("HSET", ConversationKeys(name).meta, "unsigned", "*"))
-    await house.sign(name, texts={})
-    assert await house.signed(name)
+    await house.index(name, texts={})
+    assert await house.indexed(name)
     assert await house.names("lotus") == [name]
 
 
 async def test_a_signature_that_is_too_full_is_made_anew_but_not_each_time(house: House) -> None:
     name = await house.create("talk")
     await house.say(name, "莲花", "lotus")
-    await house.sign(name)
+    await house.index(name)
     keys = ConversationKeys(name)
     full = b"\x7f" + b"\xff" * (BITS // 8 - 1) + b"\x80"
 
     async def fill() -> None:
-        await house.database.ask(("SET", keys.grams, full))
+        await house.database.ask(("SET", keys.ngrams, full))
 
     await fill()
     assert await house.names("nowhere") == []
     async with asyncio.timeout(10):
-        while (await house.database.ask(("GET", keys.grams)))[0] == full:
+        while (await house.database.ask(("GET", keys.ngrams)))[0] == full:
             await asyncio.sleep(0.01)
     await fill()  # nothing has been dropped since: it is as full as it has to be
-    before = house.search._signing._later
+    before = house.search._indexer._later
     assert await house.names("nowhere") == []
-    assert house.search._signing._later is before
+    assert house.search._indexer._later is before
     await house.say(name, "莲花", "lotus")
-    await house.sign(name)
+    await house.index(name)
     assert await house.names("nowhere") == []
     async with asyncio.timeout(10):
-        while (await house.database.ask(("BITCOUNT", keys.grams)))[0] > BITS // 2:
+        while (await house.database.ask(("BITCOUNT", keys.ngrams)))[0] > BITS // 2:
             await asyncio.sleep(0.01)
 
 
@@ -462,8 +462,8 @@ async def test_long_conversations_and_long_texts_are_searched_whole(
             assert await house.names(wanted) == [name]
         (found,) = await house.find("问")
         assert [match.excerpt.text for match in found.matches] == [f"question number {n} 问" for n in (19, 18, 17)]
-        await house.sign(name)
-        assert await house.signed(name)
+        await house.index(name)
+        assert await house.indexed(name)
 
 
 async def test_what_is_read_at_once_is_bounded_by_its_bytes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,9 +494,9 @@ async def test_what_is_read_at_once_is_bounded_by_its_bytes(house: House, monkey
         (*_, found) = await house.find("mud")
         assert [match.excerpt.text for match in found.matches] == ["mud"]
         for name in large:
-            await house.search.sign(name, "ann", {})
-            assert await house.signed(name)
-            await house.search._signing.sign_anew(name, "ann")
+            await house.search.index(name, "ann", {})
+            assert await house.indexed(name)
+            await house.search._indexer.reindex(name, "ann")
     assert 0 < came < bound * 1.2  # beside one message, and all that is no text
 
 
@@ -571,12 +571,12 @@ async def test_many_searches_at_once_all_come_to_their_end(house: House) -> None
 
 
 async def test_stopping_ends_what_is_signed_in_the_background(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "SIGNED_ANEW", 2)
+    monkeypatch.setattr(index, "REINDEXED", 2)
     names = [await house.create("talk") for _ in range(4)]
     assert await house.names("nowhere") == []
     await house.search.stop()
     await house.search.stop()
-    assert sum([await house.signed(name) for name in names]) <= 2
+    assert sum([await house.indexed(name) for name in names]) <= 2
     assert await house.names("talk") == names[::-1]
 
 
@@ -599,24 +599,24 @@ async def test_a_word_is_found_in_every_way_to_write_it(house: House, word: str)
                     ((start, end),) = match.excerpt.highlights
                     assert match.excerpt.text[start:end] in ways
         for name in (*named, *talked):
-            await house.sign(name)
-            assert await house.signed(name)
+            await house.index(name)
+            assert await house.indexed(name)
 
 
 async def as_before_the_one_form(house: House, name: str, *texts: str) -> None:
     """Its signature as an earlier version made it: of the texts as they are written."""
     digits = bytearray(b"0" * BITS)
     for text in texts:
-        grams = {bit for size in (1, 2, 3) for at in range(len(text)) for bit in probe(text[at : at + size])}
-        for bit in grams:
+        ngrams = {bit for size in (1, 2, 3) for at in range(len(text)) for bit in probe(text[at : at + size])}
+        for bit in ngrams:
             digits[bit] = 49
     keys = ConversationKeys(name)
     await house.database.ask(("HDEL", keys.meta, "unsigned"))
-    await house.database.ask(("SET", keys.grams, int(digits, 2).to_bytes(BITS // 8, "big")))
+    await house.database.ask(("SET", keys.ngrams, int(digits, 2).to_bytes(BITS // 8, "big")))
 
 
 async def made_anew(house: House, name: str) -> bool:
-    (bit,) = await house.database.ask(("GETBIT", ConversationKeys(name).grams, MADE_BIT))
+    (bit,) = await house.database.ask(("GETBIT", ConversationKeys(name).ngrams, MADE_BIT))
     return bool(bit)
 
 
@@ -639,7 +639,7 @@ async def test_a_signature_of_an_earlier_version_is_made_anew_with_the_next_mess
     await as_before_the_one_form(house, name, "ＬＯＴＵＳ")
     await house.say(name, "question", "reply")
     assert not await made_anew(house, name)
-    await house.sign(name)
+    await house.index(name)
     assert await made_anew(house, name)
     assert await house.names("lotus") == [name]
 

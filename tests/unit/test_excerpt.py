@@ -80,11 +80,11 @@ def test_line_ends_become_blanks() -> None:
 
 
 def test_a_sign_of_several_characters_stays_whole() -> None:
-    for sign in ("👨‍👩‍👧‍👦", "e\u0301", "👍🏽", "❤️"):
-        for shift in range(len(sign) + 1):
-            found = excerpt("莲" * shift + sign * 60 + "针" + sign * 60, "针")
+    for index in ("👨‍👩‍👧‍👦", "e\u0301", "👍🏽", "❤️"):
+        for shift in range(len(index) + 1):
+            found = excerpt("莲" * shift + index * 60 + "针" + index * 60, "针")
             shown = found.text.strip("…").replace("莲", "").replace("针", "")
-            assert shown == sign * (len(shown) // len(sign))
+            assert shown == index * (len(shown) // len(index))
 
 
 def test_a_hit_across_the_pieces_of_a_long_text_is_found() -> None:

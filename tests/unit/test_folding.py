@@ -175,8 +175,8 @@ def test_marks_without_end_cost_no_time() -> None:
 
 def test_a_long_text_in_any_script_is_looked_through_in_short_steps() -> None:
     chance = random.Random(2)
-    for sign in ("日本語がギ、！", "오늘 날씨가", "Việt trời đẹp", "ｶﾞｷﾞ", "e\u0301a\u0300"):
-        text = "".join(chance.choices(sign, k=PIECE_CHARS))
+    for index in ("日本語がギ、！", "오늘 날씨가", "Việt trời đẹp", "ｶﾞｷﾞ", "e\u0301a\u0300"):
+        text = "".join(chance.choices(index, k=PIECE_CHARS))
         for wanted in ("nowhere é", "がギ여기", "lotus!"):
             needle = Needle(wanted)
             needle.find("x")

@@ -30,7 +30,7 @@ def bits(signature: bytes) -> set[int]:
     return {bit for bit in range(BITS) if signature[bit >> 3] & (0x80 >> (bit & 7))}
 
 
-def signed(*parts: str) -> set[int]:
+def indexed(*parts: str) -> set[int]:
     signature = Signature()
     for part in parts:
         signature.add(part)
@@ -41,7 +41,7 @@ def signed(*parts: str) -> set[int]:
 def test_a_text_has_the_bits_of_all_it_contains(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))
     part = text[start : data.draw(st.integers(start + 1, len(text)))]
-    whole = signed(text)
+    whole = indexed(text)
     for written in (part, part.upper(), part.casefold()):
         if written.casefold() in text.casefold():
             assert whole.issuperset(probe(written))
@@ -49,7 +49,7 @@ def test_a_text_has_the_bits_of_all_it_contains(text: str, data: st.DataObject) 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_part_of_a_text_is_found(text: str) -> None:
-    whole = signed("something else before", text)
+    whole = indexed("something else before", text)
     for start in range(len(text)):
         for end in range(start + 1, len(text) + 1):
             assert whole.issuperset(probe(text[start:end]))
@@ -57,7 +57,7 @@ def test_every_part_of_a_text_is_found(text: str) -> None:
 
 @given(texts)
 def test_a_signature_is_the_positions_of_its_texts(text: str) -> None:
-    assert signed(text, "莲花") == set(positions(text)) | set(positions("莲花"))
+    assert indexed(text, "莲花") == set(positions(text)) | set(positions("莲花"))
 
 
 @given(texts)
@@ -70,7 +70,7 @@ def test_bit_0_is_no_gram_and_few_bits_are_asked_for(text: str) -> None:
 
 @given(texts, st.integers(0, 60))
 def test_a_text_may_be_signed_in_pieces_that_overlap_by_two(text: str, cut: int) -> None:
-    assert signed(text[: cut + 2], text[cut:]) >= signed(text)
+    assert indexed(text[: cut + 2], text[cut:]) >= indexed(text)
 
 
 def test_the_bits_are_the_same_for_ever() -> None:
@@ -100,7 +100,7 @@ def test_most_of_what_is_not_there_is_denied() -> None:
     conversations = [
         " ".join(chance.choices(letters, k=400)) + "".join(chance.choices(words, k=1_000)) for _ in range(20)
     ]
-    signatures = [signed(text) for text in conversations]
+    signatures = [indexed(text) for text in conversations]
     rare = ["荷", "藕", "睡莲", "zyx", "quartz", "芙蓉出水"]
     wrong = sum(found.issuperset(probe(word)) for word in rare for found in signatures)
     assert wrong <= 3

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lianhua.chat.continuation import LONGEST_REPEAT_CHARS, Seam
+from lianhua.chat.continuation import LONGEST_REPEAT_CHARS, OverlapFilter
 
 
 def joined(kept: str, *pieces: str) -> str:
-    seam = Seam(kept)
-    return "".join([*(seam.feed(piece) for piece in pieces), seam.close()])
+    overlap = OverlapFilter(kept)
+    return "".join([*(overlap.feed(piece) for piece in pieces), overlap.close()])
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_only_a_repetition_is_ever_left_out(kept: str, text: str, size: int) -> 
 
 
 def test_no_more_than_a_possible_repetition_is_held_back() -> None:
-    seam = Seam("x" * 10_000)
+    overlap = OverlapFilter("x" * 10_000)
     held = 0
-    while not seam.feed("x"):
+    while not overlap.feed("x"):
         held += 1
     assert held <= LONGEST_REPEAT_CHARS

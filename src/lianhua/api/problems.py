@@ -122,7 +122,7 @@ def install(app: FastAPI) -> None:
     """Every refusal leaves as a problem, ours and the framework's, and so does a bug of ours."""
 
     @app.exception_handler(LianhuaError)
-    async def ours(request: Request, exc: LianhuaError) -> Problem:
+    async def refusal(request: Request, exc: LianhuaError) -> Problem:
         return problem_of(exc, language_of(request.scope))
 
     @app.exception_handler(Exception)

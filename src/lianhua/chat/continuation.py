@@ -7,7 +7,7 @@ LONGEST_REPEAT_CHARS: Final = 400
 SHORTEST_REPEAT_CHARS: Final = 6
 
 
-class Seam:
+class OverlapFilter:
     """Feed it the new text piece by piece; it holds back what may be a repetition of the end of `kept` until it
     knows.
     """

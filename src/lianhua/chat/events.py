@@ -79,7 +79,7 @@ Event = TurnStarted | TextPiece | ReasoningPiece | Notice | Snapshot | End
 LOG_KIND: Final[dict[type, bytes]] = {
     TurnStarted: b"t", TextPiece: b"d", ReasoningPiece: b"r", Snapshot: b"s", Notice: b"n", End: b"e",
 }  # fmt: skip
-WIRE_NAME: Final[dict[type, str | None]] = {
+EVENT_NAME: Final[dict[type, str | None]] = {
     TurnStarted: "turn", TextPiece: None, ReasoningPiece: "reasoning", Notice: "notice", Snapshot: "snapshot",
     End: "end",
 }  # fmt: skip
@@ -133,4 +133,4 @@ def to_frame(turn_id: str, cursor: Cursor, event: Event) -> bytes:
     """The event as it goes over the wire, to every viewer the same bytes."""
     if type(event) is TextPiece:  # nearly all of them: what `sse.frame` does, without what JSON and ids cannot hold
         return b"data: %b\nid: %b:%d-%d\n\n" % (_encoder.encode(event), turn_id.encode(), cursor.epoch, cursor.seq)
-    return sse.frame(WIRE_NAME[type(event)], event_id(turn_id, cursor), _encoder.encode(event))
+    return sse.frame(EVENT_NAME[type(event)], event_id(turn_id, cursor), _encoder.encode(event))

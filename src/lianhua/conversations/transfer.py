@@ -45,7 +45,7 @@ from lianhua.formats.values import (
 )
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.transfer import AT_ONCE, Carrier, Leaving, Staged, staged
+from lianhua.store.transfer import AT_ONCE, Leaving, Staged, TransferStore, staged
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Transfer:
 
     def __init__(
         self,
-        carrier: Carrier,
+        transfer_store: TransferStore,
         personas: OwnPersonas,
         preferences: PreferenceStore,
         folder: Path,
@@ -84,7 +84,7 @@ class Transfer:
 
         `limit_bytes` is of a file, `message_chars` of a message that comes in.
         """
-        self._carrier = carrier
+        self._transfer_store = transfer_store
         self._personas = personas
         self._preferences = preferences
         self._folder = folder
@@ -108,7 +108,7 @@ class Transfer:
     async def _settle_left(self) -> None:
         while True:
             try:
-                if count := await self._carrier.settle_left():
+                if count := await self._transfer_store.settle_left():
                     logger.info("%d conversations of an import that was cut off are kept", count)
             except Unavailable as exc:
                 logger.info("the store is away: %s", exc)
@@ -120,7 +120,7 @@ class Transfer:
 
     async def open(self, user: str, conversation_id: str) -> Leaving:
         """A conversation that is to leave. Raises `ConversationNotFound`."""
-        return await self._carrier.leaving(conversation_id, user)
+        return await self._transfer_store.leaving(conversation_id, user)
 
     async def as_json(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
         """The conversation as a file of its own."""
@@ -135,8 +135,8 @@ class Transfer:
         seal = Seal()
         yield seal.over(markdown.opening(leaving.head, language).encode())
         last = -1
-        way = await self._carrier.way(leaving)
-        async for messages in self._carrier.messages(leaving, way):
+        way = await self._transfer_store.way(leaving)
+        async for messages in self._transfer_store.messages(leaving, way):
             for message in messages:
                 yield seal.over(markdown.message(message, last, language).encode())
                 last = message.depth
@@ -149,9 +149,9 @@ class Transfer:
         gathered = [opening({name: value for name, value in chosen.items() if value is not None}, personas)]
         seal = Seal()
         size = count = 0
-        for conversation_id in await self._carrier.ids(user):
+        for conversation_id in await self._transfer_store.ids(user):
             with suppress(ConversationNotFound):  # it has expired, or was deleted meanwhile
-                leaving = await self._carrier.leaving(conversation_id, user)
+                leaving = await self._transfer_store.leaving(conversation_id, user)
                 gathered.append(b"," if count else b"")
                 count += 1
                 async for piece in self._conversation(leaving):
@@ -165,7 +165,7 @@ class Transfer:
     async def _conversation(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
         yield head_of(leaving.head)
         first = True
-        async for messages in self._carrier.messages(leaving):
+        async for messages in self._transfer_store.messages(leaving):
             yield messages_of(messages, first=first)
             first = first and not messages
         yield END_OF_CONVERSATION
@@ -229,7 +229,7 @@ class Transfer:
         allowance = Allowance(self._limit_bytes, until)
         documents = await asyncio.to_thread(documents_of, file, tally)
         with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as later:
-            arrival = _Arrival(user, self._carrier, self._personas, tally, later, self._write)
+            arrival = _Arrival(user, self._transfer_store, self._personas, tally, later, self._write)
             try:
                 roles = await arrival.personas(checked.personas)
                 for document, kind in zip(documents, checked.kinds, strict=True):
@@ -258,7 +258,7 @@ class Transfer:
             if isinstance(item, PortableConversation):
                 named = _with_roles(item, roles) if roles else item
                 whole = shortened(named, self._message_chars, tally)
-                one = staged(whole, self._carrier.retention)
+                one = staged(whole, self._transfer_store.retention)
                 yield (whole, one), 2 * sum(len(value) for _, value, _ in one.messages)
 
     async def _check(self, file: IO[bytes], keep: bool, now: float, until: float) -> "_Checked":
@@ -314,7 +314,7 @@ class _Arrival:
     def __init__(
         self,
         user: str,
-        carrier: Carrier,
+        transfer_store: TransferStore,
         own: OwnPersonas,
         tally: Tally,
         later: IO[bytes],
@@ -324,7 +324,7 @@ class _Arrival:
         self._later = later
         self._write = write
         self._user = user
-        self._carrier = carrier
+        self._transfer_store = transfer_store
         self._own = own
         self._tally = tally
         self._mark = secrets.token_hex(8)
@@ -364,7 +364,7 @@ class _Arrival:
                 new.append((whole, one))
         for start in range(0, len(new), AT_ONCE):
             some = new[start : start + AT_ONCE]
-            calls = (self._carrier.stage(self._user, self._mark, one, self._tried) for _, one in some)
+            calls = (self._transfer_store.stage(self._user, self._mark, one, self._tried) for _, one in some)
             # All of them to their end: one that were still on its way would write after it was all taken back.
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             for (whole, one), outcome in zip(some, outcomes, strict=True):
@@ -404,7 +404,7 @@ class _Arrival:
 
     async def _extend(self, whole: PortableConversation) -> None:
         skip = self._tally.skip
-        found = await _patiently(lambda: self._carrier.extend(self._user, whole))
+        found = await _patiently(lambda: self._transfer_store.extend(self._user, whole))
         if found is None:
             skip("conversation", "gone", whole.title)
             return
@@ -421,16 +421,16 @@ class _Arrival:
         """All of it appears, and stays."""
         if self._listed:
             names = [name for name, _, _ in self._listed]
-            await _patiently(lambda: self._carrier.enlist(self._user, self._mark, self._listed))
-            gone = await _patiently(lambda: self._carrier.settle(self._user, self._mark, names))
+            await _patiently(lambda: self._transfer_store.enlist(self._user, self._mark, self._listed))
+            gone = await _patiently(lambda: self._transfer_store.settle(self._user, self._mark, names))
             self._tally.skip("conversation", "gone", count=len(gone))
             with suppress(Unavailable):  # `Transfer.start_up` comes by
-                await self._carrier.settled(self._user, self._mark)
+                await self._transfer_store.settled(self._user, self._mark)
 
     async def take_back(self) -> None:
         """Removes what was written. What the store does not let go now ends by itself within a day."""
         try:
-            await _patiently(lambda: self._carrier.remove(self._user, self._mark, sorted(self._tried)))
+            await _patiently(lambda: self._transfer_store.remove(self._user, self._mark, sorted(self._tried)))
             for name in self._personas:
                 await self._own.remove(self._user, name)
         except Exception:
@@ -499,8 +499,8 @@ def _nothing(file_format: str, tally: Tally) -> NothingImported:
         {"what": one.what, "reason": one.reason, "count": one.count} for one in tally.skipped
     ]
     counts = ", ".join(f"{one['count']} {one['what']} ({one['reason']})" for one in found[:10])
-    told = f"all that was found is left out: {counts}" if counts else "no conversation is in it"
-    return NothingImported("file", f"is of the format {file_format}, but {told}", found)
+    reason = f"all that was found is left out: {counts}" if counts else "no conversation is in it"
+    return NothingImported("file", f"is of the format {file_format}, but {reason}", found)
 
 
 def _read(document: Document, kind: Kind, allowance: Allowance, now: float, tally: Tally) -> Iterator[tuple[Item, int]]:

@@ -5,31 +5,31 @@ database has them, each with its `messages`, which name their `ancestors` since 
 from typing import Any, Final
 
 from lianhua.formats.convert import Found, chained, fields_of, items_in, made, string, text_or
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
-_DATE: Final = Shape({"$date": Shape({"$numberLong": SCALAR})})
-_ID: Final = Shape({"$oid": SCALAR})
-_UPDATE: Final = Shape(dict.fromkeys(("type", "subtype", "token", "text", "interrupted"), SCALAR))
+_DATE: Final = Schema({"$date": Schema({"$numberLong": SCALAR})})
+_ID: Final = Schema({"$oid": SCALAR})
+_UPDATE: Final = Schema(dict.fromkeys(("type", "subtype", "token", "text", "interrupted"), SCALAR))
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a conversation; `keep`: also how its replies came to be."""
-    message = Shape(
+    message = Schema(
         {
             **dict.fromkeys(("id", "from", "content", "reasoning", "interrupted"), SCALAR),
             "createdAt": _DATE,
-            "ancestors": Shape(items=SCALAR),
-            "children": Shape(items=SCALAR),
-            "files": Shape(items=SCALAR),
-            "updates": Shape(items=EVERYTHING if keep else _UPDATE),
-            "routerMetadata": Shape({"model": SCALAR}),
+            "ancestors": Schema(items=SCALAR),
+            "children": Schema(items=SCALAR),
+            "files": Schema(items=SCALAR),
+            "updates": Schema(items=EVERYTHING if keep else _UPDATE),
+            "routerMetadata": Schema({"model": SCALAR}),
         }
     )
     head = dict.fromkeys(("model", "title", "preprompt"), SCALAR)
     dates = dict.fromkeys(("createdAt", "updatedAt"), _DATE)
-    return Shape({**head, **dates, "_id": _ID, "messages": Shape(items=message)})
+    return Schema({**head, **dates, "_id": _ID, "messages": Schema(items=message)})
 
 
 def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:

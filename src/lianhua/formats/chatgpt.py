@@ -10,43 +10,43 @@ from typing import Any, Final
 from lianhua.chat.messages import MessageStatus
 from lianhua.formats import documents
 from lianhua.formats.convert import Found, fields_of, items_in, made, string, text_or
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Pairs, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Pairs, Schema
 from lianhua.formats.links import LINKS, Room, link
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, seconds
 
-_PART: Final = Shape({"content_type": SCALAR, "text": SCALAR})
-_THOUGHT: Final = Shape({"summary": SCALAR, "content": SCALAR})
-_CONTENT: Final = Shape(
-    {"content_type": SCALAR, "parts": Shape(items=_PART), "text": SCALAR, "thoughts": Shape(items=_THOUGHT)}
+_PART: Final = Schema({"content_type": SCALAR, "text": SCALAR})
+_THOUGHT: Final = Schema({"summary": SCALAR, "content": SCALAR})
+_CONTENT: Final = Schema(
+    {"content_type": SCALAR, "parts": Schema(items=_PART), "text": SCALAR, "thoughts": Schema(items=_THOUGHT)}
 )
 _WEBPAGE: Final = dict.fromkeys(("title", "url", "attribution"), SCALAR)
-_REFERENCE: Final = Shape(
+_REFERENCE: Final = Schema(
     {
         **dict.fromkeys(("matched_text", "type", "alt", "name", "title", "url"), SCALAR),
-        "items": Shape(items=Shape({**_WEBPAGE, "supporting_websites": Shape(items=Shape(_WEBPAGE))})),
+        "items": Schema(items=Schema({**_WEBPAGE, "supporting_websites": Schema(items=Schema(_WEBPAGE))})),
     }
 )
-_CITATION: Final = Shape(
+_CITATION: Final = Schema(
     {
-        "metadata": Shape(
-            {**dict.fromkeys(("title", "url"), SCALAR), "extra": Shape({"cited_message_idx": SCALAR})},
+        "metadata": Schema(
+            {**dict.fromkeys(("title", "url"), SCALAR), "extra": Schema({"cited_message_idx": SCALAR})},
         )
     }
 )
-_METADATA: Final = Shape(
+_METADATA: Final = Schema(
     {
         **dict.fromkeys(("model_slug", "default_model_slug", "is_visually_hidden_from_conversation"), SCALAR),
-        "content_references": Shape(items=_REFERENCE),
-        "citations": Shape(items=_CITATION),
-        "finish_details": Shape({"type": SCALAR}),
-        "chatgpt_sdk": Shape({"attribution_id": SCALAR, "widget_state": SCALAR}),
-        "attachments": Shape(items=Shape({"name": SCALAR})),
+        "content_references": Schema(items=_REFERENCE),
+        "citations": Schema(items=_CITATION),
+        "finish_details": Schema({"type": SCALAR}),
+        "chatgpt_sdk": Schema({"attribution_id": SCALAR, "widget_state": SCALAR}),
+        "attachments": Schema(items=Schema({"name": SCALAR})),
     }
 )
-_MESSAGE: Final = Shape(
+_MESSAGE: Final = Schema(
     {
-        "author": Shape({"role": SCALAR}),
+        "author": Schema({"role": SCALAR}),
         "create_time": SCALAR,
         "content": _CONTENT,
         "status": SCALAR,
@@ -59,11 +59,11 @@ _HEAD: Final = (
 )  # fmt: skip
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a conversation; `keep`: all of its messages."""
     message = EVERYTHING if keep else _MESSAGE
-    nodes = Shape(each=Shape({"parent": SCALAR, "message": message}))
-    return Shape({**dict.fromkeys(_HEAD, SCALAR), "mapping": nodes})
+    nodes = Schema(each=Schema({"parent": SCALAR, "message": message}))
+    return Schema({**dict.fromkeys(_HEAD, SCALAR), "mapping": nodes})
 
 
 # What of a message is no text, by what its parts are called.

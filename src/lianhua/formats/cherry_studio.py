@@ -11,26 +11,26 @@ from msgspec import Struct
 
 from lianhua.formats import documents
 from lianhua.formats.convert import Found, chained, fields_of, items_in, joined, made, string, text_or, usage_of
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.pending import Shelf
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
 STATE: Final = "persist:cherry-studio"
 LISTS: Final = ("topics", "message_blocks")  # of all there are
-_MESSAGE: Final = Shape(
+_MESSAGE: Final = Schema(
     {
         **dict.fromkeys(("id", "role", "content", "createdAt", "modelId", "askId", "status", "type"), SCALAR),
         **dict.fromkeys(("reasoning_content", "foldSelected"), SCALAR),
-        "model": Shape({"id": SCALAR, "name": SCALAR}),
-        "usage": Shape({"prompt_tokens": SCALAR, "completion_tokens": SCALAR}),
-        "blocks": Shape(items=SCALAR),
-        "images": Shape(items=SCALAR),
-        "files": Shape(items=SCALAR),
+        "model": Schema({"id": SCALAR, "name": SCALAR}),
+        "usage": Schema({"prompt_tokens": SCALAR, "completion_tokens": SCALAR}),
+        "blocks": Schema(items=SCALAR),
+        "images": Schema(items=SCALAR),
+        "files": Schema(items=SCALAR),
     }
 )
-_BLOCK: Final = Shape(
-    {**dict.fromkeys(("id", "messageId", "type", "content", "language", "targetLanguage"), SCALAR), "error": Shape({})}
+_BLOCK: Final = Schema(
+    {**dict.fromkeys(("id", "messageId", "type", "content", "language", "targetLanguage"), SCALAR), "error": Schema({})}
 )
 _BLOCKS: Final = {"image": "image", "file": "file", "tool": "tool_call", "citation": "tool_result", "error": "error"}
 
@@ -58,11 +58,11 @@ class _State(Struct):
     assistants: str = ""
 
 
-def part_shape(name: str, *, keep: bool) -> Shape:
+def part_schema(name: str, *, keep: bool) -> Schema:
     """What is read of one thing of a table."""
     if name == "message_blocks":
         return EVERYTHING if keep else _BLOCK
-    return Shape({"id": SCALAR, "messages": Shape(items=EVERYTHING if keep else _MESSAGE)})
+    return Schema({"id": SCALAR, "messages": Schema(items=EVERYTHING if keep else _MESSAGE)})
 
 
 def put_names(state: object, shelf: Shelf, tally: Tally) -> None:
@@ -76,7 +76,7 @@ def put_names(state: object, shelf: Shelf, tally: Tally) -> None:
         return
     listed = [*assistants.assistants, *([assistants.defaultAssistant] if assistants.defaultAssistant else [])]
     for topic in (topic for assistant in listed for topic in assistant.topics):
-        shelf.label(f"topic {topic.id}", msgspec.to_builtins(topic))
+        shelf.put_named(f"topic {topic.id}", msgspec.to_builtins(topic))
 
 
 def put(name: str, raw: Any, shelf: Shelf, tally: Tally) -> None:

@@ -9,35 +9,35 @@ from typing import Any, Final
 
 from lianhua.formats import documents
 from lianhua.formats.convert import Found, chained, fields_of, items_in, joined, made, string, text_or
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
 NO_PARENT: Final = ("00000000-0000-4000-8000-000000000000", "00000000-0000-0000-0000-000000000000")
-_INPUT: Final = Shape(dict.fromkeys(("command", "id", "title", "type", "content", "language"), SCALAR))
-_SUMMARIES: Final = Shape(items=Shape({"summary": SCALAR}))
-_BLOCK: Final = Shape(
+_INPUT: Final = Schema(dict.fromkeys(("command", "id", "title", "type", "content", "language"), SCALAR))
+_SUMMARIES: Final = Schema(items=Schema({"summary": SCALAR}))
+_BLOCK: Final = Schema(
     {**dict.fromkeys(("type", "text", "thinking", "name"), SCALAR), "input": _INPUT, "summaries": _SUMMARIES}
 )
-_FILE: Final = Shape(dict.fromkeys(("file_name", "extracted_content"), SCALAR))
+_FILE: Final = Schema(dict.fromkeys(("file_name", "extracted_content"), SCALAR))
 
 _TAG = re.compile(r"<ant(Artifact|Thinking)\b([^<>]*+)>((?:[^<]++|<(?!/?ant(?:Artifact|Thinking)\b))*+)</ant\1>")
 _ATTRIBUTE = re.compile(r"\b(title|type|language)=\"([^\"<>]*+)\"")
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a conversation; `keep`: the blocks of its messages whole."""
-    message = Shape(
+    message = Schema(
         {
             **dict.fromkeys(("uuid", "sender", "text", "created_at", "parent_message_uuid", "model"), SCALAR),
-            "content": Shape(items=EVERYTHING if keep else _BLOCK),
-            "attachments": Shape(items=_FILE),
-            "files": Shape(items=SCALAR),
-            "files_v2": Shape(items=SCALAR),
+            "content": Schema(items=EVERYTHING if keep else _BLOCK),
+            "attachments": Schema(items=_FILE),
+            "files": Schema(items=SCALAR),
+            "files_v2": Schema(items=SCALAR),
         }
     )
     head = ("uuid", "name", "title", "model", "created_at", "updated_at", "is_starred", "current_leaf_message_uuid")
-    return Shape({**dict.fromkeys(head, SCALAR), "chat_messages": Shape(items=message)})
+    return Schema({**dict.fromkeys(head, SCALAR), "chat_messages": Schema(items=message)})
 
 
 def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:

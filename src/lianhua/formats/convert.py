@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from lianhua.chat.messages import Usage
 from lianhua.chat.personas import DEFAULT_ROLE
 from lianhua.errors import InvalidRequest
-from lianhua.formats.branches import grown as with_labels
+from lianhua.formats.branches import grown as with_branches
 from lianhua.formats.identity import key_after, name_of
 from lianhua.formats.report import Tally
 from lianhua.formats.sanitize import mended_usage
@@ -137,7 +137,7 @@ def whole(
         return None
     check_length(len(grown.messages), shown)
     kept = within_rows(grown.messages, tally)
-    messages, branches = with_labels([_clean(message, tally) for message in kept])
+    messages, branches = with_branches([_clean(message, tally) for message in kept])
     check_branches(len(branches), shown)
     current = grown.current if any(message.id == grown.current for message in messages) else messages[-1].id
     name = _title(shown, tally)

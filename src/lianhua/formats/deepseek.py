@@ -9,28 +9,28 @@ import re
 from typing import Any, Final
 
 from lianhua.formats.convert import Found, fields_of, items_in, joined, made, string, text_or
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Pairs, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Pairs, Schema
 from lianhua.formats.links import Room, link
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
-_RESULT: Final = Shape(dict.fromkeys(("url", "title", "cite_index"), SCALAR))
-_FRAGMENT: Final = Shape({"type": SCALAR, "content": SCALAR, "results": Shape(items=_RESULT)})
+_RESULT: Final = Schema(dict.fromkeys(("url", "title", "cite_index"), SCALAR))
+_FRAGMENT: Final = Schema({"type": SCALAR, "content": SCALAR, "results": Schema(items=_RESULT)})
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a conversation; `keep`: the fragments of its messages whole."""
-    message = Shape(
+    message = Schema(
         {
             **dict.fromkeys(("model", "inserted_at", "role", "content", "reasoning_content", "status"), SCALAR),
-            "fragments": Shape(items=EVERYTHING if keep else _FRAGMENT),
-            "search_results": Shape(items=_RESULT),
-            "files": Shape(items=SCALAR),
+            "fragments": Schema(items=EVERYTHING if keep else _FRAGMENT),
+            "search_results": Schema(items=_RESULT),
+            "files": Schema(items=SCALAR),
         }
     )
     head = ("id", "title", "inserted_at", "updated_at", "pinned", "current_node", "current_message_id")
-    nodes = Shape(each=Shape({"parent": SCALAR, "message": message}))
-    return Shape({**dict.fromkeys(head, SCALAR), "mapping": nodes})
+    nodes = Schema(each=Schema({"parent": SCALAR, "message": message}))
+    return Schema({**dict.fromkeys(head, SCALAR), "mapping": nodes})
 
 
 _CITATION: Final = re.compile(r"\[citation:(\d{1,4})\]")

@@ -11,20 +11,20 @@ from typing import Any, Final
 
 from lianhua.formats.convert import Found, fields_of, items_in, made, string
 from lianhua.formats.html_text import as_markdown
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.links import link
 from lianhua.formats.pending import Shelf
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
-_LINK: Final = Shape({"name": SCALAR, "url": SCALAR})
-_RECORD: Final = Shape(
+_LINK: Final = Schema({"name": SCALAR, "url": SCALAR})
+_RECORD: Final = Schema(
     {
         **dict.fromkeys(("header", "title", "titleUrl", "time"), SCALAR),
-        "safeHtmlItem": Shape({"html": SCALAR, "htmlValue": SCALAR}, items=Shape({"html": SCALAR})),
-        "details": Shape(items=_LINK),
-        "subtitles": Shape(items=_LINK),
-        "attachedFiles": Shape(items=SCALAR),
+        "safeHtmlItem": Schema({"html": SCALAR, "htmlValue": SCALAR}, items=Schema({"html": SCALAR})),
+        "details": Schema(items=_LINK),
+        "subtitles": Schema(items=_LINK),
+        "attachedFiles": Schema(items=SCALAR),
     }
 )
 # The address of a conversation, also of one with a gem.
@@ -44,7 +44,7 @@ _VERB: Final = re.compile(
 _NO_QUESTION: Final = re.compile(r"(?:Used (?:Gemini|AI Mode)|Gave feedback|Created Gemini Canvas)")
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a record; `keep`: all of it."""
     return EVERYTHING if keep else _RECORD
 

@@ -114,7 +114,7 @@ def kind_of(file: Readable, allowance: Allowance) -> Kind:
         found = Kind("gemini", "page") if gemini_page.is_page(beginning) else None
     else:
         try:
-            found = _told(marked(events_of(source, lines=True), source))
+            found = _detected(marked(events_of(source, lines=True), source))
         except FileCut as exc:  # of what, nobody can tell
             raise InvalidRequest("file", f"is not JSON: it ends too soon, at {source.where}") from exc
     if found is None:
@@ -122,7 +122,7 @@ def kind_of(file: Readable, allowance: Allowance) -> Kind:
     return found
 
 
-def _told(events: Events) -> Kind | None:
+def _detected(events: Events) -> Kind | None:
     likely: dict[Path, Kind] = {}
     for count, (path, event, value) in enumerate(_signs(events)):
         if path == ("format",) and value == FORMAT:

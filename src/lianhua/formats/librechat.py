@@ -4,36 +4,36 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lianhua.formats.convert import Found, fields_of, items_in, joined, made, string, text_or, usage_of
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
 NO_PARENT: Final = "00000000-0000-0000-0000-000000000000"
-_TEXT: Final = Shape(dict.fromkeys(("value", "text", "think"), SCALAR))
-_PART: Final = Shape({"type": SCALAR, "text": _TEXT, "think": _TEXT})
+_TEXT: Final = Schema(dict.fromkeys(("value", "text", "think"), SCALAR))
+_PART: Final = Schema({"type": SCALAR, "text": _TEXT, "think": _TEXT})
 
 
-def _message(content: Shape) -> Shape:
-    message = Shape(
+def _message(content: Schema) -> Schema:
+    message = Schema(
         {
             **dict.fromkeys(("messageId", "parentMessageId", "createdAt", "isCreatedByUser", "text"), SCALAR),
             **dict.fromkeys(("model", "unfinished", "error", "tokenCount", "promptTokens"), SCALAR),
-            "content": Shape(items=content),
-            "files": Shape(items=SCALAR),
+            "content": Schema(items=content),
+            "files": Schema(items=SCALAR),
         }
     )
     assert message.fields is not None  # noqa: S101
-    message.fields["children"] = Shape(items=message)
+    message.fields["children"] = Schema(items=message)
     return message
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a conversation; `keep`: the parts of its messages whole."""
-    messages = Shape(items=_message(EVERYTHING if keep else _PART))
-    return Shape(
+    messages = Schema(items=_message(EVERYTHING if keep else _PART))
+    return Schema(
         {
             **dict.fromkeys(("conversationId", "title"), SCALAR),
-            "options": Shape({"promptPrefix": SCALAR}),
+            "options": Schema({"promptPrefix": SCALAR}),
             "messages": messages,
             "messagesTree": messages,
         }

@@ -7,30 +7,30 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lianhua.formats.convert import Found, chained, fields_of, items_in, made, parts_of, string, text_or
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.pending import Shelf
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
-_META: Final = Shape({"title": SCALAR})
-_NAMED: Final = Shape({**dict.fromkeys(("id", "title", "favorite", "createdAt", "updatedAt"), SCALAR), "meta": _META})
-_MESSAGE: Final = Shape(
+_META: Final = Schema({"title": SCALAR})
+_NAMED: Final = Schema({**dict.fromkeys(("id", "title", "favorite", "createdAt", "updatedAt"), SCALAR), "meta": _META})
+_MESSAGE: Final = Schema(
     {
         **dict.fromkeys(("id", "role", "parentId", "topicId", "sessionId", "threadId", "groupId"), SCALAR),
         **dict.fromkeys(("createdAt", "updatedAt", "fromModel", "model"), SCALAR),
-        "content": Shape(items=Shape({"type": SCALAR, "text": SCALAR})),
-        "reasoning": Shape({"content": SCALAR}),
-        "error": Shape({"type": SCALAR}),
-        "tools": Shape(items=SCALAR),
-        "files": Shape(items=SCALAR),
-        "extra": Shape({"fromModel": SCALAR, "model": SCALAR}),
+        "content": Schema(items=Schema({"type": SCALAR, "text": SCALAR})),
+        "reasoning": Schema({"content": SCALAR}),
+        "error": Schema({"type": SCALAR}),
+        "tools": Schema(items=SCALAR),
+        "files": Schema(items=SCALAR),
+        "extra": Schema({"fromModel": SCALAR, "model": SCALAR}),
     }
 )
 PLACEHOLDER: Final = "..."  # what stands there until something comes
 LISTS: Final = ("messages", "topics", "sessions")  # of all there are
 
 
-def part_shape(name: str, *, keep: bool) -> Shape:
+def part_schema(name: str, *, keep: bool) -> Schema:
     """What is read of one thing of a list."""
     return _NAMED if name != "messages" else EVERYTHING if keep else _MESSAGE
 
@@ -40,7 +40,7 @@ def put(name: str, raw: Any, shelf: Shelf, tally: Tally) -> None:
     fields = fields_of(raw)
     if name != "messages":
         if identity := string(fields.get("id")):
-            shelf.label(f"{name} {identity}", fields)
+            shelf.put_named(f"{name} {identity}", fields)
         return
     if not isinstance(raw, dict):
         tally.skip("message", "not_understood")

@@ -5,26 +5,26 @@
 from typing import Any, Final
 
 from lianhua.formats.convert import Found, chained, fields_of, items_in, made, parts_of, string, text_or
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
 STORE: Final = "chat-next-web-store"
-_TEXTS: Final = Shape(items=Shape({"type": SCALAR, "text": SCALAR}))
-_MESSAGE: Final = Shape(
+_TEXTS: Final = Schema(items=Schema({"type": SCALAR, "text": SCALAR}))
+_MESSAGE: Final = Schema(
     {
         **dict.fromkeys(("id", "date", "role", "isError", "streaming", "model", "reasoning_content"), SCALAR),
         "content": _TEXTS,
-        "tools": Shape(items=SCALAR),
+        "tools": Schema(items=SCALAR),
     }
 )
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a session; `keep`: all of its messages."""
-    mask = Shape({"modelConfig": Shape({"model": SCALAR}), "context": Shape(items=Shape({"content": _TEXTS}))})
+    mask = Schema({"modelConfig": Schema({"model": SCALAR}), "context": Schema(items=Schema({"content": _TEXTS}))})
     head = dict.fromkeys(("id", "topic", "memoryPrompt", "lastUpdate"), SCALAR)
-    return Shape({**head, "mask": mask, "messages": Shape(items=EVERYTHING if keep else _MESSAGE)})
+    return Schema({**head, "mask": mask, "messages": Schema(items=EVERYTHING if keep else _MESSAGE)})
 
 
 def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:

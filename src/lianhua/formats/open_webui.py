@@ -24,36 +24,36 @@ from lianhua.formats.convert import (
     text_or,
     usage_of,
 )
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Pairs, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Pairs, Schema
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, seconds
 
-_TEXTS: Final = Shape(items=Shape({"type": SCALAR, "text": SCALAR}))
-_ITEM: Final = Shape({**dict.fromkeys(("type", "role", "name", "text"), SCALAR), "content": _TEXTS, "summary": _TEXTS})
-_MESSAGE: Final = Shape(
+_TEXTS: Final = Schema(items=Schema({"type": SCALAR, "text": SCALAR}))
+_ITEM: Final = Schema({**dict.fromkeys(("type", "role", "name", "text"), SCALAR), "content": _TEXTS, "summary": _TEXTS})
+_MESSAGE: Final = Schema(
     {
         **dict.fromkeys(("id", "parentId", "role", "timestamp", "model", "done"), SCALAR),
         "content": _TEXTS,
-        "output": Shape(items=_ITEM),
-        "files": Shape(items=Shape({"type": SCALAR})),
-        "error": Shape({"content": SCALAR}),
-        "merged": Shape({"content": SCALAR}),
-        "usage": Shape(dict.fromkeys(("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"), SCALAR)),
+        "output": Schema(items=_ITEM),
+        "files": Schema(items=Schema({"type": SCALAR})),
+        "error": Schema({"content": SCALAR}),
+        "merged": Schema({"content": SCALAR}),
+        "usage": Schema(dict.fromkeys(("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"), SCALAR)),
     }
 )
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a chat; `keep`: all of its messages."""
     message = EVERYTHING if keep else _MESSAGE
     chat = {
         **dict.fromkeys(("title", "timestamp", "system"), SCALAR),
-        "params": Shape({"system": SCALAR}),
-        "history": Shape({"currentId": SCALAR, "messages": Shape(each=message)}),
-        "messages": Shape(items=message),
+        "params": Schema({"system": SCALAR}),
+        "history": Schema({"currentId": SCALAR, "messages": Schema(each=message)}),
+        "messages": Schema(items=message),
     }
     head = dict.fromkeys(("id", "created_at", "updated_at", "pinned"), SCALAR)
-    return Shape({**head, **chat, "chat": Shape(chat)})
+    return Schema({**head, **chat, "chat": Schema(chat)})
 
 
 # How a reply shows what the model was thinking, and which tools it used, between what it says. What such a block says

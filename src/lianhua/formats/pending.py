@@ -27,7 +27,7 @@ class Shelf:
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("CREATE TABLE pieces (home TEXT, value BLOB)")
-        self._database.execute("CREATE TABLE labels (name TEXT PRIMARY KEY, value BLOB)")
+        self._database.execute("CREATE TABLE named (name TEXT PRIMARY KEY, value BLOB)")
         self._waiting: list[tuple[str, bytes]] = []
 
     def __enter__(self) -> "Shelf":
@@ -44,13 +44,13 @@ class Shelf:
         if len(self._waiting) >= BATCH:
             self._flush()
 
-    def label(self, name: str, value: Any) -> None:
+    def put_named(self, name: str, value: Any) -> None:
         """Something that is known by its name; the last one of a name counts."""
-        self._run("INSERT OR REPLACE INTO labels VALUES (?, ?)", (name, _encode(value)))
+        self._run("INSERT OR REPLACE INTO named VALUES (?, ?)", (name, _encode(value)))
 
     def labelled(self, name: str) -> Any:
         """What was put under that name; None for nothing."""
-        for (value,) in self._run("SELECT value FROM labels WHERE name = ?", (name,)):
+        for (value,) in self._run("SELECT value FROM named WHERE name = ?", (name,)):
             return _decode(value)
         return None
 

@@ -5,24 +5,24 @@ conversation (NextChat, LobeChat, scripts). They have neither ids nor times.
 from typing import Any, Final
 
 from lianhua.formats.convert import Found, chained, fields_of, items_in, made, parts_of, string, text_or
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Shape
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Schema
 from lianhua.formats.report import Tally
 from lianhua.formats.tree import Draft, instant
 
-_MESSAGE: Final = Shape(
+_MESSAGE: Final = Schema(
     {
         **dict.fromkeys(("id", "role", "model", "reasoning", "reasoning_content"), SCALAR),
         **dict.fromkeys(("timestamp", "created_at", "createdAt"), SCALAR),
-        "content": Shape(items=Shape({"type": SCALAR, "text": SCALAR})),
-        "tool_calls": Shape(items=SCALAR),
+        "content": Schema(items=Schema({"type": SCALAR, "text": SCALAR})),
+        "tool_calls": Schema(items=SCALAR),
     }
 )
 
 
-def shape(*, keep: bool) -> Shape:
+def schema(*, keep: bool) -> Schema:
     """What is read of a conversation; `keep`: all of its messages."""
     head = dict.fromkeys(("id", "title", "model", "created_at", "createdAt"), SCALAR)
-    return Shape({**head, "messages": Shape(items=EVERYTHING if keep else _MESSAGE)})
+    return Schema({**head, "messages": Schema(items=EVERYTHING if keep else _MESSAGE)})
 
 
 def conversation(raw: dict[str, Any], now: float, tally: Tally) -> Found | None:

@@ -24,7 +24,7 @@ from lianhua.formats import (
     plain_messages,
 )
 from lianhua.formats.convert import Found
-from lianhua.formats.json.builder import EVERYTHING, SCALAR, Event, Events, Shape, value_of
+from lianhua.formats.json.builder import EVERYTHING, SCALAR, Event, Events, Schema, value_of
 from lianhua.formats.json.events import each, events_of, marked, open_field
 from lianhua.formats.json.source import Allowance, Readable, Source
 from lianhua.formats.kinds import Format, Kind, kind_of
@@ -71,7 +71,7 @@ def items_of(file: Readable, kind: Kind, allowance: Allowance, now: float, tally
         return
     events = events_of(source, lines=kind.where == "one")
     if kind.format == FORMAT:
-        yield from _ours(events, source, allowance, tally)
+        yield from _native(events, source, allowance, tally)
     elif kind.format == "gemini":
         yield from _activity(events, source, allowance, kind, now, tally)
     elif kind.format == "lobechat":
@@ -89,24 +89,24 @@ def _foreign(
     events: Events, source: Source, allowance: Allowance, kind: Kind, now: float, tally: Tally
 ) -> Iterator[Item]:
     module = _FOREIGN[kind.format]
-    shape: Shape = module.shape(keep=tally.keeps)
+    schema: Schema = module.schema(keep=tally.keeps)
     read: Callable[[dict[str, Any], float, Tally], Found | None] = module.conversation
-    for raw in _values(events, source, allowance, kind, shape):
+    for raw in _values(events, source, allowance, kind, schema):
         if not isinstance(raw, dict):
             tally.skip("conversation", "not_understood")
         elif found := read(raw, now, tally):
             yield found
 
 
-def _values(events: Events, source: Source, allowance: Allowance, kind: Kind, shape: Shape) -> Iterator[Any]:
+def _values(events: Events, source: Source, allowance: Allowance, kind: Kind, schema: Schema) -> Iterator[Any]:
     """Everything that stands where the conversations do."""
     for name in kind.path:
         open_field(events, name, source)
     if kind.where == "bare":
-        yield {"messages": value_of(*next(events), events, shape.inside("messages") or SCALAR)}
+        yield {"messages": value_of(*next(events), events, schema.inside("messages") or SCALAR)}
         return
     for event, value in _each_line(events, allowance) if kind.where == "one" else each(events, source, allowance):
-        raw = value_of(event, value, events, shape)
+        raw = value_of(event, value, events, schema)
         source.mark()
         yield raw
 
@@ -122,7 +122,7 @@ def _activity(
     events: Events, source: Source, allowance: Allowance, kind: Kind, now: float, tally: Tally
 ) -> Iterator[Item]:
     with Shelf() as shelf:
-        for raw in _values(events, source, allowance, kind, gemini.shape(keep=tally.keeps)):
+        for raw in _values(events, source, allowance, kind, gemini.schema(keep=tally.keeps)):
             if found := gemini.record(raw, shelf, now, tally):
                 yield found
         yield from gemini.conversations(shelf, now, tally)
@@ -130,17 +130,17 @@ def _activity(
 
 def _lobechat(events: Events, source: Source, now: float, tally: Tally) -> Iterator[Item]:
     with Shelf() as shelf:
-        shapes = {name: lobechat.part_shape(name, keep=tally.keeps) for name in lobechat.LISTS}
-        for name, raw in _gathered(events, source, {"state": shapes, "data": shapes}):
+        schemas = {name: lobechat.part_schema(name, keep=tally.keeps) for name in lobechat.LISTS}
+        for name, raw in _gathered(events, source, {"state": schemas, "data": schemas}):
             lobechat.put(name, raw, shelf, tally)
         yield from lobechat.conversations(shelf, now, tally)
 
 
 def _cherry_studio(events: Events, source: Source, now: float, tally: Tally) -> Iterator[Item]:
     with Shelf() as shelf:
-        shapes = {name: cherry_studio.part_shape(name, keep=tally.keeps) for name in cherry_studio.LISTS}
-        topic = Shape({"key": SCALAR, "value": shapes["topics"]})
-        homes = {"indexedDB": {**shapes, "": topic}, "localStorage": {cherry_studio.STATE: SCALAR}}
+        schemas = {name: cherry_studio.part_schema(name, keep=tally.keeps) for name in cherry_studio.LISTS}
+        topic = Schema({"key": SCALAR, "value": schemas["topics"]})
+        homes = {"indexedDB": {**schemas, "": topic}, "localStorage": {cherry_studio.STATE: SCALAR}}
         for name, raw in _gathered(events, source, homes):
             if name == cherry_studio.STATE:
                 cherry_studio.put_names(raw, shelf, tally)
@@ -151,7 +151,7 @@ def _cherry_studio(events: Events, source: Source, now: float, tally: Tally) -> 
         yield from cherry_studio.conversations(shelf, now, tally)
 
 
-def _gathered(events: Events, source: Source, homes: dict[str, dict[str, Shape]]) -> Iterator[tuple[str, Any]]:
+def _gathered(events: Events, source: Source, homes: dict[str, dict[str, Schema]]) -> Iterator[tuple[str, Any]]:
     """Everything in some lists of some objects of the file's one object, by the list's name; single values too.
 
     What stands in a list in the place of such an object has no name.
@@ -169,7 +169,7 @@ def _gathered(events: Events, source: Source, homes: dict[str, dict[str, Shape]]
         source.mark()
 
 
-def _home(events: Events, source: Source, wanted: dict[str, Shape]) -> Iterator[tuple[str, Any]]:
+def _home(events: Events, source: Source, wanted: dict[str, Schema]) -> Iterator[tuple[str, Any]]:
     for name, start, value in _fields(events):
         if name in wanted and start == "start_array":
             for raw in _things(events, source, wanted[name]):
@@ -189,16 +189,16 @@ def _fields(events: Events) -> Iterator[tuple[str, str, Any]]:
         yield name, *next(events)
 
 
-def _things(events: Events, source: Source, shape: Shape) -> Iterator[Any]:
+def _things(events: Events, source: Source, schema: Schema) -> Iterator[Any]:
     for event, value in events:
         if event == "end_array":
             return
-        raw = value_of(event, value, events, shape)
+        raw = value_of(event, value, events, schema)
         source.mark()
         yield raw
 
 
-def _ours(events: Events, source: Source, allowance: Allowance, tally: Tally) -> Iterator[Item]:
+def _native(events: Events, source: Source, allowance: Allowance, tally: Tally) -> Iterator[Item]:
     version: Any = None
     seen: set[str] = set()
     next(events)

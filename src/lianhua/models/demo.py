@@ -10,7 +10,7 @@ from lianhua.chat.prompt import Prompt, PromptMessage
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
 
 # About 75 Chinese characters or 150 letters a second: read along without waiting.
-PACE_S = 0.04
+INTERVAL_S = 0.04
 PIECE_CHARS: dict[Language, int] = {"zh": 3, "en": 6}
 
 QUOTE_CHARS: dict[Language, int] = {"zh": 24, "en": 48}
@@ -28,10 +28,10 @@ INFO = ModelInfo(
 
 
 class DemoModel:
-    """`ChatModel` that needs nothing. `pace_s` is the pause between two pieces."""
+    """`ChatModel` that needs nothing. `interval_s` is the pause between two pieces."""
 
-    def __init__(self, pace_s: float = PACE_S, info: ModelInfo = INFO) -> None:
-        self._pace_s = pace_s
+    def __init__(self, interval_s: float = INTERVAL_S, info: ModelInfo = INFO) -> None:
+        self._interval_s = interval_s
         self._info = info
 
     @property
@@ -43,7 +43,7 @@ class DemoModel:
         text, size = _rest(prompt), PIECE_CHARS[prompt.language]
         for start in range(0, len(text), size):
             yield [TextDelta(text[start : start + size])]
-            await asyncio.sleep(self._pace_s)
+            await asyncio.sleep(self._interval_s)
         yield [Finish("stop")]
 
     async def close(self) -> None:

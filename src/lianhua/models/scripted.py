@@ -6,7 +6,7 @@ the reply is an echo that shows what the model was given: `echo: <last user mess
 prompt>: <messages in the prompt> messages)`.
 
     context_tokens = 8192       # the whole window that the model claims
-    pace_s = 0.02               # between two pieces, for every rule that says nothing else
+    interval_s = 0.02               # between two pieces, for every rule that says nothing else
 
     [[reply]]
     when = "weather"            # a part of the last user message
@@ -15,7 +15,7 @@ prompt>: <messages in the prompt> messages)`.
     repeat = 1                  # how often the pieces come
     batch = 1                   # pieces in one batch
     first_s = 0.0               # before the first piece
-    pace_s = 0.02
+    interval_s = 0.02
     finish = "stop"             # the finish reason; "" cuts the reply off without one
     fail = ""                   # a code such as "model_timeout": fails so after the pieces
     fail_calls = 0              # only the first so many calls fail; 0: all of them
@@ -88,7 +88,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     repeat: Annotated[int, Meta(ge=0)] = 1
     batch: Annotated[int, Meta(ge=1)] = 1
     first_s: Seconds = 0.0
-    pace_s: Seconds | None = None
+    interval_s: Seconds | None = None
     finish: str = "stop"
     fail: str = ""
     fail_calls: Annotated[int, Meta(ge=0)] = 0
@@ -103,7 +103,7 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True, rename={"rules": "
     """A whole script. Without rules everything is echoed."""
 
     rules: tuple[Rule, ...] = ()
-    pace_s: Seconds = 0.0
+    interval_s: Seconds = 0.0
     context_tokens: Annotated[int, Meta(ge=1)] = 8192
 
 
@@ -150,7 +150,7 @@ class ScriptedModel:
     async def _play(self, prompt: Prompt) -> AsyncGenerator[list[Delta], None]:
         message = prompt.last_said
         rule = next((rule for rule in self._script.rules if rule.when in message), Rule())
-        pace_s = self._script.pace_s if rule.pace_s is None else rule.pace_s
+        interval_s = self._script.interval_s if rule.interval_s is None else rule.interval_s
         call = self._calls[rule] = self._calls.get(rule, 0) + 1
         for wait_s in rule.retry_s:
             yield [Retrying(ModelUnavailable.code, wait_s)]
@@ -159,7 +159,7 @@ class ScriptedModel:
         await asyncio.sleep(rule.first_s)
         for start in range(0, len(deltas), rule.batch):
             if start:
-                await asyncio.sleep(pace_s)
+                await asyncio.sleep(interval_s)
             yield deltas[start : start + rule.batch]
         if rule.fail and (not rule.fail_calls or call <= rule.fail_calls):
             raise _FAILURES[rule.fail]("scripted")

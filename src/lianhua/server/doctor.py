@@ -46,14 +46,14 @@ def proxy_settings(settings: Settings) -> Finding:
     if any(network.prefixlen == 0 for network in settings.trusted_proxies):
         return Finding(False, "proxy: LIANHUA_TRUSTED_PROXIES believes everybody; name the addresses of your proxies")
     if trusted and settings.on_loopback and not names:
-        told = "name the page's address in LIANHUA_ALLOWED_ORIGINS, else only localhost is answered"
-        return Finding(False, f"proxy: {trusted} is trusted; {told}")
+        hint = "name the page's address in LIANHUA_ALLOWED_ORIGINS, else only localhost is answered"
+        return Finding(False, f"proxy: {trusted} is trusted; {hint}")
     if not trusted and not names and not settings.base_path:
-        told = "name the page's address in LIANHUA_ALLOWED_ORIGINS and the proxy's in LIANHUA_TRUSTED_PROXIES"
+        hint = "name the page's address in LIANHUA_ALLOWED_ORIGINS and the proxy's in LIANHUA_TRUSTED_PROXIES"
         answers = (
             f"answers to {', '.join(host_names(settings).describe())}; for other names set LIANHUA_ALLOWED_ORIGINS"
         )
-        return Finding(True, f"proxy: none is set up; {answers}; behind one, {told} (docs/proxies.md)")
+        return Finding(True, f"proxy: none is set up; {answers}; behind one, {hint} (docs/proxies.md)")
     parts = [
         f"trusted: {trusted or 'none'}",
         f"answers to {', '.join(host_names(settings).describe())}",

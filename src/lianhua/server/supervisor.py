@@ -144,9 +144,9 @@ class Supervisor:
         raise WorkerFailed("a worker did not become ready")
 
     async def _start(self) -> _Worker:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            fds = (self._listener.fileno(), theirs.fileno())
+        own_end, worker_end = socket.socketpair()
+        with worker_end:
+            fds = (self._listener.fileno(), worker_end.fileno())
             store = [str(self._store.socket)] if self._store else []
             found = ["--found", msgspec.json.encode(self._found).decode()] if self._found else []
             process = await asyncio.create_subprocess_exec(
@@ -156,7 +156,7 @@ class Supervisor:
                 pass_fds=fds,
                 process_group=0,  # a Ctrl-C in the terminal is for us, and we tell it in our own order
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
+        reader, writer = await asyncio.open_connection(sock=own_end)
         return _Worker(process, reader, writer)
 
     def _environment(self) -> dict[str, str]:

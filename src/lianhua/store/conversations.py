@@ -55,14 +55,14 @@ class ConversationStore:
         self._erased = erased
         self._changes = 0
         self._create, self._update = Script("create"), Script("update")
-        self._erase, self._index, self._retitle = Script("erase"), Script("index"), Script("retitle")
+        self._erase, self._index, self._retitle = Script("erase"), Script("list_entry"), Script("retitle")
         self._deleting = Script("deleting")
 
     async def create(self, conversation_id: str, owner: str, role: str, model: str | None, title: str) -> Conversation:
         """A new, empty conversation of `owner`."""
         keys = ConversationKeys(conversation_id)
         args: list[Argument] = [owner, role, model or "", title, self._retention.seconds]
-        await self._database.run(self._create, [keys.meta, keys.grams], args, durable=True)
+        await self._database.run(self._create, [keys.meta, keys.ngrams], args, durable=True)
         return await self.touch(conversation_id, owner, Change(conversation_id, "created"))
 
     async def get(self, conversation_id: str, owner: str) -> Conversation:
@@ -83,7 +83,7 @@ class ConversationStore:
     async def retitle(self, conversation_id: str, owner: str, made_from: str, title: str) -> bool:
         """Puts `title` in the place of `made_from`; False, and no change, where somebody has named the conversation."""
         keys = ConversationKeys(conversation_id)
-        answer = await self._database.run(self._retitle, [keys.meta, keys.grams], [owner, made_from, title])
+        answer = await self._database.run(self._retitle, [keys.meta, keys.ngrams], [owner, made_from, title])
         _check(answer, conversation_id)
         if answer[0] == b"ok":
             await self.touch(conversation_id, owner, Change(conversation_id, "changed"))

@@ -112,7 +112,7 @@ def _options() -> dict[str, Any]:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": CALL_TIMEOUT_S,
         "retry": Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), RETRIES),
-        "protocol": 2,  # the hints of `wakeups` are read as plain answers
+        "protocol": 2,  # the hints of `pubsub` are read as plain answers
     }
 
 

@@ -27,7 +27,7 @@ from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.conversations import CHANGES_TTL_S, Retention, spent_of
 from lianhua.store.messages import stored_message
 from lianhua.store.search.folding import overlapping
-from lianhua.store.search.index import SIGNED_CHARS
+from lianhua.store.search.index import INDEXED_CHARS
 from lianhua.store.search.ngrams import Signature
 from lianhua.store.search.reading import by_size
 
@@ -93,7 +93,7 @@ class Staged(Struct, frozen=True):
     dropped: int
 
 
-class Carrier:
+class TransferStore:
     """Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
 
     def __init__(self, database: Database, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
@@ -103,7 +103,7 @@ class Carrier:
         self._database = database
         self._stage, self._unstage = Script("stage"), Script("unstage")
         self._enlist, self._settle = Script("enlist"), Script("settle")
-        self._extension, self._index = Script("extend"), Script("index")
+        self._extension, self._index = Script("extend"), Script("list_entry")
 
     # Out
 
@@ -428,7 +428,7 @@ def _signature(title: str, messages: Sequence[PortableMessage]) -> bytes:
     """What the search asks before it reads the conversation. This is most of what an import costs."""
     signature = Signature()
     text = "\n".join((title, *(message.content for message in messages)))  # a third less than one by one
-    for piece in overlapping(text, SIGNED_CHARS):
+    for piece in overlapping(text, INDEXED_CHARS):
         signature.add(piece)
         time.sleep(0)  # this is a thread: whoever waits for the interpreter gets it now, not after its 5 ms
     return signature.bitmap()

@@ -10,7 +10,7 @@ from lianhua import sse
 from lianhua.errors import StoreUnavailable, Unavailable
 from lianhua.store.changes import Change, ChangePage, Changes
 from lianhua.store.client.keys import list_keys
-from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.pubsub import PubSub
 from lianhua.store.journal.log import LEASE_S
 from lianhua.streams.live import Push
 from lianhua.streams.viewer import HEARTBEAT_S
@@ -28,11 +28,11 @@ _encode = msgspec.json.Encoder().encode
 class Feed:
     """Follows `owner`'s changes after the id `last`; with None, from now on. `open` it first."""
 
-    def __init__(self, owner: str, last: str | None, changes: Changes, wakeups: Wakeups) -> None:
+    def __init__(self, owner: str, last: str | None, changes: Changes, pubsub: PubSub) -> None:
         self._owner = owner
         self._last = last
         self._changes = changes
-        self._wakeups = wakeups
+        self._pubsub = pubsub
 
     async def open(self) -> None:
         """Finds out where to begin. Raises `StoreUnavailable`, `Overloaded`."""
@@ -50,7 +50,7 @@ class Feed:
         """
         clock = asyncio.get_running_loop().time
         last_byte = -HEARTBEAT_S
-        with self._wakeups.bell(list_keys(self._owner)[0]) as bell:
+        with self._pubsub.bell(list_keys(self._owner)[0]) as bell:
             while True:
                 bell.reset()
                 page = await self._read()

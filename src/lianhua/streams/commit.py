@@ -16,7 +16,7 @@ from lianhua.errors import StoreUnavailable, Unavailable
 from lianhua.store.journal.log import LEASE_S, Append, Fate, TurnJournal
 from lianhua.streams.awake import Awake
 from lianhua.streams.live import LiveTurn
-from lianhua.streams.pacer import Pace
+from lianhua.streams.pacer import Pacer
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Logged:
         self._woken = woken
 
     async def rested(self) -> None:
-        """Returns when the fate is known and the turn may go on, see `Pace`."""
+        """Returns when the fate is known and the turn may go on, see `Pacer`."""
         await self._woken
 
     async def known(self) -> None:
@@ -57,12 +57,12 @@ class Logged:
             self._woken.set_result(None)
 
 
-class Relay:
+class GroupCommit:
     """Owns the tasks that commit. `open` a turn before its first append, `close` it after its last."""
 
     def __init__(self, journal: TurnJournal, patience_s: float = STORE_PATIENCE_S) -> None:
         self._journal = journal
-        self._pace = Pace()
+        self._pacer = Pacer()
         self._loop = asyncio.get_running_loop()
         self.awake = Awake(self._loop.time)
         self.patience_s = patience_s
@@ -169,7 +169,7 @@ class Relay:
     def _settle(self, logged: Logged, fate: Fate | Exception) -> None:
         logged.fate = fate
         if fate == "ok":
-            self._pace.go_on(logged.wake, logged.began_s)
+            self._pacer.go_on(logged.wake, logged.began_s)
         else:
             logged.wake()
 
@@ -182,11 +182,11 @@ def _show(live: LiveTurn, event: Numbered) -> None:
 class _Lane:
     """The commits to one server of the store, one at a time."""
 
-    def __init__(self, relay: Relay, name: str) -> None:
-        self._relay = relay
+    def __init__(self, commit: GroupCommit, name: str) -> None:
+        self._commit = commit
         self._pending: list[Logged] = []
         self._wake = asyncio.Event()
-        self._task = asyncio.create_task(self._commit_forever(), name=f"relay {name}")
+        self._task = asyncio.create_task(self._commit_forever(), name=f"group commit {name}")
         self._task.add_done_callback(_tell)
 
     def add(self, logged: Logged) -> None:
@@ -197,7 +197,7 @@ class _Lane:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        self._relay.give_up(self._pending, _stopped())
+        self._commit.give_up(self._pending, _stopped())
         self._pending.clear()
 
     async def _commit_forever(self) -> None:
@@ -207,9 +207,9 @@ class _Lane:
             while self._pending:
                 batch, self._pending = self._pending[:COMMIT_EVENTS], self._pending[COMMIT_EVENTS:]
                 try:
-                    await self._relay.commit(batch)
+                    await self._commit.commit(batch)
                 except asyncio.CancelledError:
-                    self._relay.give_up(batch, _stopped())
+                    self._commit.give_up(batch, _stopped())
                     raise
 
 
@@ -219,4 +219,4 @@ def _stopped() -> StoreUnavailable:
 
 def _tell(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        logger.critical("the relay has died, its turns cannot go on", exc_info=error)
+        logger.critical("the group commit has died, its turns cannot go on", exc_info=error)

@@ -16,7 +16,7 @@ LONGEST_S: Final = 0.085  # from one event of a turn to its next: reached with 5
 STEP_S: Final = 0.01  # rests end in steps, so that many turns' events share a commit
 
 
-class Pace:
+class Pacer:
     """Says when a turn that has just shown something may go on."""
 
     def __init__(self) -> None:

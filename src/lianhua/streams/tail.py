@@ -10,9 +10,9 @@ from lianhua.chat.events import Cursor
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import LianhuaError, StoreUnavailable, Unavailable
 from lianhua.store.client.keys import ConversationKeys
-from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.pubsub import PubSub
 from lianhua.store.journal.log import LEASE_S, PAGE_EVENTS, EventPage, SnapshotPage, TurnJournal
-from lianhua.streams.commit import Relay
+from lianhua.streams.commit import GroupCommit
 from lianhua.streams.live import LiveTurn
 
 logger = logging.getLogger(__name__)
@@ -27,64 +27,64 @@ AHEAD_PATIENCE_S: Final = LEASE_S
 Recover = Callable[[TurnRef], Awaitable[bool]]
 
 
-class Mirrors:
+class Tails:
     """Gives viewers the turn as it runs here, else as the journal tells it. `recover` is called for one that is
     lost.
     """
 
-    def __init__(self, journal: TurnJournal, relay: Relay, wakeups: Wakeups, recover: Recover) -> None:
+    def __init__(self, journal: TurnJournal, commit: GroupCommit, pubsub: PubSub, recover: Recover) -> None:
         self._journal = journal
-        self._relay = relay
-        self._wakeups = wakeups
+        self._commit = commit
+        self._pubsub = pubsub
         self._recover = recover
-        self._open: dict[str, _Mirror] = {}
+        self._open: dict[str, _Tail] = {}
 
     @contextmanager
     def watch(self, ref: TurnRef, owner: str, cursor: Cursor) -> Iterator[LiveTurn]:
         """The turn for a viewer of `owner` who has seen it up to `cursor`."""
-        if live := self._relay.live(ref.turn_id):
+        if live := self._commit.live(ref.turn_id):
             yield live
             return
-        mirror = self._open.get(ref.turn_id)
-        if mirror is None or mirror.live.over:
-            mirror = self._open[ref.turn_id] = _Mirror(LiveTurn(ref, cursor))
-            reading = self._read(mirror, owner)
-            mirror.task = asyncio.create_task(reading, name=f"mirror {ref.turn_id}")
-        mirror.viewers += 1
+        tail = self._open.get(ref.turn_id)
+        if tail is None or tail.live.over:
+            tail = self._open[ref.turn_id] = _Tail(LiveTurn(ref, cursor))
+            reading = self._read(tail, owner)
+            tail.task = asyncio.create_task(reading, name=f"tail {ref.turn_id}")
+        tail.viewers += 1
         try:
-            yield mirror.live
+            yield tail.live
         finally:
-            mirror.viewers -= 1
-            if not mirror.viewers:
-                if self._open.get(ref.turn_id) is mirror:
+            tail.viewers -= 1
+            if not tail.viewers:
+                if self._open.get(ref.turn_id) is tail:
                     del self._open[ref.turn_id]
-                if mirror.task:
-                    mirror.task.cancel()
+                if tail.task:
+                    tail.task.cancel()
 
     def here(self, ref: TurnRef) -> LiveTurn | None:
         """The turn, if it runs in this process."""
-        return self._relay.live(ref.turn_id)
+        return self._commit.live(ref.turn_id)
 
     def never_gave(self, ref: TurnRef, cursor: Cursor) -> bool:
         """Whether a cursor is beyond the latest event of a turn that runs here: nobody can have it from us."""
-        live = self._relay.live(ref.turn_id)
+        live = self._commit.live(ref.turn_id)
         return live is not None and live.last < cursor
 
     async def stop(self) -> None:
         """Ends every reader; viewers are gone by then or are about to go."""
-        tasks = [mirror.task for mirror in self._open.values() if mirror.task]
+        tasks = [tail.task for tail in self._open.values() if tail.task]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _read(self, mirror: "_Mirror", owner: str) -> None:
-        live = mirror.live
+    async def _read(self, tail: "_Tail", owner: str) -> None:
+        live = tail.live
         try:
-            with self._wakeups.bell(ConversationKeys(live.ref.conversation_id).meta) as bell:
+            with self._pubsub.bell(ConversationKeys(live.ref.conversation_id).meta) as bell:
                 while not live.over:
                     bell.reset()
-                    if not await self._step(mirror, owner):
+                    if not await self._step(tail, owner):
                         await bell.wait(REREAD_S)
         except LianhuaError as exc:
             live.close(exc)
@@ -95,14 +95,14 @@ class Mirrors:
             logger.exception("turn %s: its viewers here lose it", live.ref.turn_id)
             live.close(exc)
 
-    async def _step(self, mirror: "_Mirror", owner: str) -> bool:
+    async def _step(self, tail: "_Tail", owner: str) -> bool:
         """Publishes what the journal has that is new; whether there may be more at once."""
-        live = mirror.live
+        live = tail.live
         page = await read_patiently(self._journal, live.ref, owner, live.last)
         if page.state == "lost":
             return await self._recover(live.ref)
         if isinstance(page, SnapshotPage):
-            if mirror.waits_for(page):
+            if tail.waits_for(page):
                 await asyncio.sleep(RETRY_S)
                 return True
             if page.end:
@@ -117,7 +117,7 @@ class Mirrors:
         return len(page.events) == PAGE_EVENTS
 
 
-class _Mirror:
+class _Tail:
     def __init__(self, live: LiveTurn) -> None:
         self.live = live
         self.viewers = 0

@@ -16,7 +16,7 @@ from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import FROM_SNAPSHOT, FROM_START, EventPage, SnapshotPage, TurnJournal
 from lianhua.store.messages import Branches
 from lianhua.streams.live import STEP_BYTES, LiveTurn, Push
-from lianhua.streams.tail import AHEAD_PATIENCE_S, RETRY_S, Mirrors, Recover, read_patiently
+from lianhua.streams.tail import AHEAD_PATIENCE_S, RETRY_S, Recover, Tails, read_patiently
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,23 @@ class Viewer:
     """
 
     __slots__ = (
-        "_branches", "_clock", "_conversations", "_cursor", "_first", "_given", "_joinable", "_journal", "_last_byte",
-        "_mirrors", "_ours", "_over", "_owner", "_owner_checked", "_push", "_recover", "_ref",
+        "_branches",
+        "_clock",
+        "_conversations",
+        "_cursor",
+        "_first",
+        "_given",
+        "_joinable",
+        "_journal",
+        "_last_byte",
+        "_ours",
+        "_over",
+        "_owner",
+        "_owner_checked",
+        "_push",
+        "_recover",
+        "_ref",
+        "_tails",
     )  # fmt: skip
 
     def __init__(
@@ -45,7 +60,7 @@ class Viewer:
         cursor: Cursor,
         *,
         journal: TurnJournal,
-        mirrors: Mirrors,
+        tails: Tails,
         conversations: ConversationStore,
         branches: Branches,
         recover: Recover,
@@ -56,7 +71,7 @@ class Viewer:
         self._owner = owner
         self._cursor = cursor
         self._journal = journal
-        self._mirrors = mirrors
+        self._tails = tails
         self._conversations = conversations
         self._branches = branches
         self._recover = recover
@@ -74,7 +89,7 @@ class Viewer:
 
         Raises `ConversationNotFound`, `TurnNotFound`, `StoreUnavailable`.
         """
-        if self._ours and (live := self._mirrors.here(self._ref)) and live.from_start():
+        if self._ours and (live := self._tails.here(self._ref)) and live.from_start():
             return True
         page = await self._journal.read(self._ref, self._owner, self._cursor)
         if page.state == "lost" and await self._recover(self._ref):
@@ -101,7 +116,7 @@ class Viewer:
         if frames := await self._begin():
             yield frames
         while not self._over:
-            with self._mirrors.watch(self._ref, self._owner, self._cursor) as live:
+            with self._tails.watch(self._ref, self._owner, self._cursor) as live:
                 while not self._over and not (live.over and live.after(self._cursor) in (None, (self._cursor, b""))):
                     if frames := await self._step(live):
                         self._last_byte = self._clock()
@@ -125,7 +140,7 @@ class Viewer:
         return await self._advance(await self._read() if _ahead(first) else first)
 
     async def _begin_here(self) -> bytes:
-        live = self._mirrors.here(self._ref)
+        live = self._tails.here(self._ref)
         if live and (found := live.from_start()):
             self._cursor, frames = found
             self._over = self._cursor == live.end
@@ -168,7 +183,7 @@ class Viewer:
             if page.state == "lost" and await self._recover(self._ref):
                 continue
             # What this viewer has seen and the store has lost is put back, unless it never was.
-            if not _ahead(page) or self._clock() > deadline or self._mirrors.never_gave(self._ref, self._cursor):
+            if not _ahead(page) or self._clock() > deadline or self._tails.never_gave(self._ref, self._cursor):
                 return page
             await asyncio.sleep(RETRY_S)
 

@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 LAST_WORDS_S: Final = 1.0  # while the server shuts down
 
 # Makes texts quick to find: a conversation, its owner, and texts by what `unsigned` calls them in the store.
-Sign = Callable[[str, str, Mapping[str, str]], Awaitable[None]]
+IndexText = Callable[[str, str, Mapping[str, str]], Awaitable[None]]
 
 
-class Aftermath:
+class Finalizer:
     """Where the store is away nothing is lost: later readers bring the lists and the search level, and a turn that is
     still listed as running is counted when it is met (`found_ended`).
     """
@@ -37,7 +37,7 @@ class Aftermath:
         journal: TurnJournal,
         running_turns: RunningTurns,
         ledger: UsageLedger,
-        sign: Sign,
+        index: IndexText,
         *,
         titles: bool,
     ) -> None:
@@ -45,7 +45,7 @@ class Aftermath:
         self._journal = journal
         self._running_turns = running_turns
         self._ledger = ledger
-        self._sign = sign
+        self._index = index
         self._titler = Titler(self._is_untitled, self._title) if titles else None
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -86,7 +86,7 @@ class Aftermath:
             texts = {job.question.id: job.question.content, reply.id: reply.content}
             if job.title:
                 texts[title_token(job.title)] = job.title
-            await self.sign(ref.conversation_id, job.user, texts)
+            await self.index(ref.conversation_id, job.user, texts)
         if self._titler:
             if reply and reply.status == "done" and job.title:
                 self._titler.consider(_untitled(job, reply))
@@ -109,10 +109,10 @@ class Aftermath:
         if self._titler:
             self._titler.forget(conversation_id)
 
-    async def sign(self, conversation_id: str, user: str, texts: Mapping[str, str]) -> None:
+    async def index(self, conversation_id: str, user: str, texts: Mapping[str, str]) -> None:
         """Makes texts quick to find. Where that fails they are found all the same, after a longer look."""
         try:
-            await self._sign(conversation_id, user, texts)
+            await self._index(conversation_id, user, texts)
         except (ConversationNotFound, Unavailable):
             logger.info("conversation %s: the search has to read it", conversation_id)
 
@@ -138,7 +138,7 @@ class Aftermath:
         turn_id = f"{TITLE}{name}:{title_token(untitled.made_from)}"
         await self._ledger.count(user, turn_id, untitled.model.info.id, usage, time.time())
         if title and await self._conversations.retitle(name, user, untitled.made_from, title):
-            await self.sign(name, user, {title_token(title): title})
+            await self.index(name, user, {title_token(title): title})
 
 
 def title_token(title: str) -> str:

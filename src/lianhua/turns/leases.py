@@ -10,11 +10,11 @@ from typing import Any, Final
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import Unavailable
 from lianhua.store.client.keys import worker_channel
-from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.pubsub import PubSub
 from lianhua.store.journal.log import LEASE_S, Fate, Held, Renewed, TurnJournal
 from lianhua.store.journal.running import RunningTurns
-from lianhua.streams.commit import COMMIT_EVENTS, Relay
-from lianhua.turns.finalize import Aftermath
+from lianhua.streams.commit import COMMIT_EVENTS, GroupCommit
+from lianhua.turns.finalize import Finalizer
 from lianhua.turns.recovery import Recovery
 from lianhua.turns.registry import TurnTasks
 from lianhua.turns.runner import TurnRunner
@@ -35,22 +35,22 @@ class Upkeep:
     def __init__(
         self,
         journal: TurnJournal,
-        relay: Relay,
+        commit: GroupCommit,
         runner: TurnRunner,
         tasks: TurnTasks,
         running_turns: RunningTurns,
         recovery: Recovery,
-        aftermath: Aftermath,
-        wakeups: Wakeups,
+        finalizer: Finalizer,
+        pubsub: PubSub,
     ) -> None:
         self._journal = journal
-        self._relay = relay
+        self._commit = commit
         self._runner = runner
         self._tasks = tasks
         self._running_turns = running_turns
         self._recovery = recovery
-        self._aftermath = aftermath
-        self._wakeups = wakeups
+        self._finalizer = finalizer
+        self._pubsub = pubsub
         self._listening = ExitStack()
         self._chores: list[asyncio.Task[None]] = []
         self._renewing: dict[str, asyncio.Task[Any]] = {}
@@ -59,7 +59,7 @@ class Upkeep:
 
     def start(self) -> None:
         channel = worker_channel(self._journal.worker)
-        self._listening.enter_context(self._wakeups.listen(channel, self._hear))
+        self._listening.enter_context(self._pubsub.listen(channel, self._hear))
         self._chores = [
             asyncio.create_task(_every(RENEW_S / 2, self._renew), name="renew leases"),
             asyncio.create_task(_every(SWEEP_S, self._sweep), name="look for lost turns"),
@@ -89,9 +89,9 @@ class Upkeep:
         """Each server of the store by itself: one that is away keeps only its own turns waiting."""
         lanes: defaultdict[str, list[Job]] = defaultdict(list)
         now = asyncio.get_running_loop().time()
-        self._relay.awake.look()
+        self._commit.awake.look()
         for job in self._tasks.jobs:
-            if self._relay.out_of_patience(job.renewed_at_s):
+            if self._commit.out_of_patience(job.renewed_at_s):
                 job.stop("gone")  # its lease may be another worker's by now
             elif now - job.renewed_at_s >= RENEW_S / 2:  # else its latest append has renewed it
                 lanes[self._journal.lane(job.turn.ref)].append(job)
@@ -176,7 +176,7 @@ class Upkeep:
 
     async def _forget(self, ref: TurnRef) -> None:
         try:
-            await self._aftermath.found_ended(ref)
+            await self._finalizer.found_ended(ref)
             await self._running_turns.remove(ref)
         except Unavailable as exc:
             logger.info("a turn that has ended stays listed for now: %s", exc)

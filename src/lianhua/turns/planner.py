@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from lianhua.chat.continuation import Seam
+from lianhua.chat.continuation import OverlapFilter
 from lianhua.chat.events import Notice
 from lianhua.chat.messages import Conversation, Language, Message
 from lianhua.chat.personas import Persona
@@ -32,7 +32,7 @@ from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.store.journal.log import Claim, NewTurn
 from lianhua.store.messages import Window
-from lianhua.turns.request import Act, Edit, Ground, Send
+from lianhua.turns.request import Act, Edit, Send, Target
 from lianhua.turns.running import NOTHING_KEPT, Asking, Job, Kept
 
 TITLE_CHARS: Final = 40
@@ -101,7 +101,7 @@ class TurnPlanner:
         """How the tokens of a model are counted, by the model's id."""
         return self._counter_for(self.catalog.get_or_default(model).info.name)
 
-    def begin(self, ask: Ask, conversation: Conversation, ref: TurnRef, persona: Persona, ground: Ground) -> Plan:
+    def begin(self, ask: Ask, conversation: Conversation, ref: TurnRef, persona: Persona, target: Target) -> Plan:
         """The plan of the turn `ref`. Refuses what cannot be asked at all: `InvalidRequest`, `MessageTooLong`,
         `UnknownModel`.
 
@@ -109,8 +109,8 @@ class TurnPlanner:
         """
         if isinstance(ask.act, Send | Edit):
             self._check(ask.act.message)
-        model = self._model(ask, conversation, persona, ground)
-        return lambda window: self._plan(ask, conversation, ref, persona, model, ground, window)
+        model = self._model(ask, conversation, persona, target)
+        return lambda window: self._plan(ask, conversation, ref, persona, model, target, window)
 
     def again(
         self, ref: TurnRef, claim: Claim, persona: Persona, question: Message, window: Window, cut: Message | None
@@ -150,13 +150,13 @@ class TurnPlanner:
         if len(message) > self._limits.message_chars:
             raise MessageTooLong(self._limits.message_chars, len(message), "characters")
 
-    def _model(self, ask: Ask, conversation: Conversation, persona: Persona, ground: Ground) -> ChatModel:
+    def _model(self, ask: Ask, conversation: Conversation, persona: Persona, target: Target) -> ChatModel:
         """The model that was asked for, else the first of these that is there: the cut reply's, the conversation's, the
         persona's, the default one.
         """
         if ask.model:
             return self.catalog.get(ask.model)
-        named = (ground.cut.model if ground.cut else None, conversation.model, persona.model)
+        named = (target.cut.model if target.cut else None, conversation.model, persona.model)
         return self.catalog.get_or_default(next((model for model in named if model and model in self.catalog), None))
 
     def _plan(
@@ -166,13 +166,13 @@ class TurnPlanner:
         ref: TurnRef,
         persona: Persona,
         model: ChatModel,
-        ground: Ground,
+        target: Target,
         window: Window,
     ) -> tuple[Job, NewTurn]:
         said = ask.act.message if isinstance(ask.act, Send | Edit) else ""
-        parent_id = window.head if ground.parent_id is None else ground.parent_id
-        question = ground.question or Message(new_id(), "user", said, parent_id=parent_id or None)
-        goes_on = _cut(ground.cut)
+        parent_id = window.head if target.parent_id is None else target.parent_id
+        question = target.question or Message(new_id(), "user", said, parent_id=parent_id or None)
+        goes_on = _cut(target.cut)
         plan = Grounds(ask.language, persona, question, window, goes_on)
         asking = self._asking(model, plan)
         turn = Turn(ref)
@@ -184,7 +184,7 @@ class TurnPlanner:
             context=asking.prompt.context,
             language=ask.language,
             key=ask.key,
-            continues=ground.cut.id if ground.cut else None,
+            continues=target.cut.id if target.cut else None,
             joinable=ask.joinable,
         )
         started = turn.start(question.id, record.reply_message_id, model.info.id)
@@ -198,7 +198,7 @@ class TurnPlanner:
             ask.role,
             fallbacks=self._fallbacks(model.info.id, plan),
             started=started,
-            kept=Kept(ground.cut.content, ground.cut.reasoning) if ground.cut else NOTHING_KEPT,
+            kept=Kept(target.cut.content, target.cut.reasoning) if target.cut else NOTHING_KEPT,
             title=title_of(said) if said and not conversation.title else "",
         )
         new_turn = NewTurn(
@@ -209,10 +209,10 @@ class TurnPlanner:
             record,
             started,
             title_of(said),
-            beside=ground.beside,
-            answered_again=ground.question is not None,
+            beside=target.beside,
+            answered_again=target.question is not None,
             # Only what is to follow the newest message minds that there is a newer one.
-            expected_head=window.head if ground.question is None and ground.parent_id is None else None,
+            expected_head=window.head if target.question is None and target.parent_id is None else None,
         )
         return job, new_turn
 
@@ -282,7 +282,7 @@ class TurnPlanner:
             count,
             shrink,
             answered_only,
-            _seam(model, cut),
+            _overlap(model, cut),
             partial(self._asking, model, grounds),
         )
 
@@ -300,9 +300,9 @@ def _cut(reply: Message | None) -> Cut | None:
     return Cut(reply.id, reply.content) if reply and reply.content else None
 
 
-def _seam(model: ChatModel, cut: Cut | None) -> Seam | None:
+def _overlap(model: ChatModel, cut: Cut | None) -> OverlapFilter | None:
     """Where the reply goes on. A model that goes on by itself repeats nothing, and may mean what looks like it."""
-    return Seam(cut.text) if cut and model.info.prefill is None else None
+    return OverlapFilter(cut.text) if cut and model.info.prefill is None else None
 
 
 def title_of(message: str) -> str:

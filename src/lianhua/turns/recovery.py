@@ -14,7 +14,7 @@ from lianhua.store.journal.log import Claim, Held, TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.messages import Branches
 from lianhua.streams.commit import RETRY_S, STORE_PATIENCE_S
-from lianhua.turns.finalize import Aftermath
+from lianhua.turns.finalize import Finalizer
 from lianhua.turns.personas import Roles
 from lianhua.turns.planner import TurnPlanner
 from lianhua.turns.registry import TurnTasks
@@ -41,7 +41,7 @@ class Recovery:
         planner: TurnPlanner,
         runner: TurnRunner,
         tasks: TurnTasks,
-        aftermath: Aftermath,
+        finalizer: Finalizer,
         running_turns: RunningTurns,
         stops: UnheardStops,
         on_loss: OnLoss,
@@ -53,7 +53,7 @@ class Recovery:
         self._planner = planner
         self._runner = runner
         self._tasks = tasks
-        self._aftermath = aftermath
+        self._finalizer = finalizer
         self._running_turns = running_turns
         self._stops = stops
         self._on_loss = on_loss
@@ -127,7 +127,7 @@ class Recovery:
             self._tasks.run(job)
             return "taken"
         reply = await self._runner.seal(ref, claim, await self._usage(ref, claim))
-        await self._aftermath.note_end(ref, claim.owner, reply)
+        await self._finalizer.note_end(ref, claim.owner, reply)
         return "ended"
 
     async def _usage(self, ref: TurnRef, claim: Claim) -> Usage | None:

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar
 
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import Overloaded, StoreUnavailable
-from lianhua.streams.commit import Relay
-from lianhua.turns.finalize import Aftermath
+from lianhua.streams.commit import GroupCommit
+from lianhua.turns.finalize import Finalizer
 from lianhua.turns.runner import TurnRunner
 from lianhua.turns.running import Job
 
@@ -24,10 +24,10 @@ T = TypeVar("T")
 class TurnTasks:
     """Owns one task a turn, and one for each that is being opened."""
 
-    def __init__(self, relay: Relay, runner: TurnRunner, aftermath: Aftermath) -> None:
-        self._relay = relay
+    def __init__(self, commit: GroupCommit, runner: TurnRunner, finalizer: Finalizer) -> None:
+        self._commit = commit
         self._runner = runner
-        self._aftermath = aftermath
+        self._finalizer = finalizer
         self._opening: set[asyncio.Task[Any]] = set()
         self._running: dict[str, tuple[Job, asyncio.Task[None]]] = {}
         self._ending = False
@@ -74,7 +74,7 @@ class TurnTasks:
             return  # never twice in one process
         if self._ending:
             job.stop("handed_over")
-        self._relay.open(ref, job.turn.epoch, job.started)
+        self._commit.open(ref, job.turn.epoch, job.started)
         task = asyncio.create_task(self._run(job), name=f"turn {ref.turn_id}")
         self._running[ref.turn_id] = (job, task)
         task.add_done_callback(lambda task: self._ran(ref, task))
@@ -120,7 +120,7 @@ class TurnTasks:
         hurried.cancel()
 
     async def _run(self, job: Job) -> None:
-        noted = asyncio.create_task(self._aftermath.note_start(job), name="note a turn")
+        noted = asyncio.create_task(self._finalizer.note_start(job), name="note a turn")
         ended = False
         try:
             ended = await self._runner.run(job)  # the model is not kept waiting for the lists
@@ -129,4 +129,4 @@ class TurnTasks:
         finally:
             await noted
         if ended:
-            await self._aftermath.note_job(job)
+            await self._finalizer.note_job(job)

@@ -40,7 +40,7 @@ class Continue(Struct, frozen=True):
 Act = Send | Retry | Edit | Continue
 
 
-class Ground(Struct, frozen=True):
+class Target(Struct, frozen=True):
     """`question` and `cut` are messages that are there already; without a question a new message comes below
     `parent_id` (None: below whatever is newest) and beside the message `beside`.
     """
@@ -59,26 +59,26 @@ class Ground(Struct, frozen=True):
         return await branches.window(conversation_id, user, limit, at=self.parent_id)
 
 
-async def find_ground(branches: Branches, conversation_id: str, user: str, act: Act) -> Ground:
+async def find_target(branches: Branches, conversation_id: str, user: str, act: Act) -> Target:
     """Raises `InvalidRequest` where the message that the act names is not there, or not of the right kind."""
     match act:
         case Send(parent_id=parent_id):
-            return Ground(parent_id=parent_id)
+            return Target(parent_id=parent_id)
         case Edit(message_id=message_id):
             edited = await _message(branches, conversation_id, user, message_id, "edit")
             if edited.role != "user":
                 raise InvalidRequest("edit", "only a message of the user's can be edited")
-            return Ground(parent_id=edited.parent_id or "", beside=edited.id)
+            return Target(parent_id=edited.parent_id or "", beside=edited.id)
         case Retry(message_id=message_id):
             answered = await _message(branches, conversation_id, user, message_id, "retry")
             if answered.role == "user":
-                return Ground(question=answered)
-            return Ground(question=await _question(branches, conversation_id, user, answered, "retry"))
+                return Target(question=answered)
+            return Target(question=await _question(branches, conversation_id, user, answered, "retry"))
         case Continue(message_id=message_id):
             cut = await _message(branches, conversation_id, user, message_id, "continue")
             if cut.role != "assistant" or not (cut.content or cut.reasoning):
                 raise InvalidRequest("continue", "only a reply with a text or with thoughts can go on")
-            return Ground(question=await _question(branches, conversation_id, user, cut, "continue"), cut=cut)
+            return Target(question=await _question(branches, conversation_id, user, cut, "continue"), cut=cut)
 
 
 async def _message(branches: Branches, conversation_id: str, user: str, message_id: str, field: str) -> Message:

@@ -36,7 +36,7 @@ from lianhua.models.port import (
 from lianhua.models.tries import RETRY_S as REPEAT_S
 from lianhua.models.tries import Tries
 from lianhua.store.journal.log import Claim, Fate, TurnJournal
-from lianhua.streams.commit import RETRY_S, Relay
+from lianhua.streams.commit import RETRY_S, GroupCommit
 from lianhua.turns.running import Asking, Job, opening_reasoning
 
 logger = logging.getLogger(__name__)
@@ -76,9 +76,9 @@ class HandOver(Exception):
 class TurnRunner:
     """Knows how a turn runs; keeps nothing of any."""
 
-    def __init__(self, journal: TurnJournal, relay: Relay, limits: ReplyLimits) -> None:
+    def __init__(self, journal: TurnJournal, commit: GroupCommit, limits: ReplyLimits) -> None:
         self._journal = journal
-        self._relay = relay
+        self._commit = commit
         self._limits = limits
 
     async def run(self, job: Job) -> bool:
@@ -87,7 +87,7 @@ class TurnRunner:
         Raises nothing but a bug of ours, and even then the turn ends.
         """
         ref = job.turn.ref
-        live = self._relay.live(ref.turn_id)
+        live = self._commit.live(ref.turn_id)
         try:
             try:
                 outcome = await self._model_part(job)
@@ -104,7 +104,7 @@ class TurnRunner:
                 outcome = _failure(job.turn, "internal")
             return await self._end(job, outcome)
         finally:
-            self._relay.close(ref, live)
+            self._commit.close(ref, live)
 
     async def seal(self, ref: TurnRef, claim: Claim, usage: Usage | None) -> Message:
         """Ends a turn that was taken over, what its viewers saw kept as the reply, which comes back."""
@@ -132,7 +132,7 @@ class TurnRunner:
         logger.warning("turn %s: the store had lost its latest events, they are put back", job.turn.ref.turn_id)
 
         async def restore() -> Fate:
-            return await self._relay.restore(job.turn.ref, event, text, reasoning, job.losses)
+            return await self._commit.restore(job.turn.ref, event, text, reasoning, job.losses)
 
         return await self._patiently(restore)
 
@@ -249,13 +249,13 @@ class TurnRunner:
                 for delta in _joined(batch):
                     if isinstance(delta, Corrected):
                         await self._correct(job, delta, *begun)
-                    elif (new := _past_seam(job, delta)) and (event := _event(job, new)):
+                    elif (new := _without_overlap(job, delta)) and (event := _event(job, new)):
                         await self._log(job, event)
                 if isinstance(batch[-1], Finish):
                     finish = batch[-1]
                 if turn.length + turn.reasoning_length >= self._limits.chars:
                     return Outcome("stopped", "length", text="reply_too_long")
-        if job.seam and (rest := job.seam.close()):
+        if job.overlap and (rest := job.overlap.close()):
             await self._log(job, turn.text_piece(rest))
         if finish is None:
             if job.unseen:
@@ -269,8 +269,8 @@ class TurnRunner:
     async def _correct(self, job: Job, corrected: Corrected, text_chars: int, reasoning_chars: int) -> None:
         """Replaces what this stream has given, behind what was there before it; every viewer gets a snapshot."""
         turn = job.turn
-        if job.seam:
-            job.seam.close()  # what it held back is a part of what is replaced
+        if job.overlap:
+            job.overlap.close()  # what it held back is a part of what is replaced
         event = turn.restate(
             turn.text[:text_chars] + corrected.text, turn.reasoning[:reasoning_chars] + corrected.reasoning
         )
@@ -288,7 +288,7 @@ class TurnRunner:
         turn = job.turn
 
         async def restore() -> Fate:
-            return await self._relay.restore(turn.ref, event, turn.text, turn.reasoning, job.losses)
+            return await self._commit.restore(turn.ref, event, turn.text, turn.reasoning, job.losses)
 
         fate = await self._patiently(restore)
         if fate in ("ok", "stop"):
@@ -300,7 +300,7 @@ class TurnRunner:
         _check(await self._patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
 
     async def _log(self, job: Job, event: Numbered) -> None:
-        logged = self._relay.append(job.turn.ref, event)
+        logged = self._commit.append(job.turn.ref, event)
         stopped: asyncio.CancelledError | None = None
         try:
             await logged.rested()
@@ -344,7 +344,7 @@ class TurnRunner:
         except TurnGone as gone:  # past our lease another worker seals what the journal has
             logger.error("turn %s: its end could not be written: %s", turn.ref.turn_id, gone)
             return False
-        live = self._relay.live(turn.ref.turn_id)
+        live = self._commit.live(turn.ref.turn_id)
         if fate == "ok":
             job.reply = reply
             if live:
@@ -372,7 +372,7 @@ class TurnRunner:
             try:
                 return await step()
             except Unavailable as exc:
-                if self._relay.out_of_patience(began_s):
+                if self._commit.out_of_patience(began_s):
                     raise TurnGone("the store is away") from exc
                 await asyncio.sleep(RETRY_S)
 
@@ -407,10 +407,10 @@ def _joined(batch: Sequence[Delta]) -> Sequence[Delta]:
     return joined
 
 
-def _past_seam(job: Job, delta: Delta) -> Delta | None:
+def _without_overlap(job: Job, delta: Delta) -> Delta | None:
     """The delta without what only repeats the end of a reply that goes on after a cut."""
-    if job.seam and isinstance(delta, TextDelta):
-        new = job.seam.feed(delta.text)
+    if job.overlap and isinstance(delta, TextDelta):
+        new = job.overlap.feed(delta.text)
         return TextDelta(new) if new else None
     return delta
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from lianhua.chat.continuation import Seam
+from lianhua.chat.continuation import OverlapFilter
 from lianhua.chat.events import Notice
 from lianhua.chat.messages import Language, Message
 from lianhua.chat.prompt import CountTokens, Prompt
@@ -52,7 +52,7 @@ class Asking(Struct, frozen=True):
     count: CountTokens
     shrink: Callable[[Prompt], Prompt]
     answered_only: Callable[[Prompt], Prompt | None]
-    seam: Seam | None
+    overlap: OverlapFilter | None
     again: Callable[[], "Asking"]
 
 
@@ -104,7 +104,7 @@ class Job:
     def ask_with(self, asking: Asking) -> None:
         """The model and the prompt to go on with; nothing of the reply has been shown yet."""
         self.asking = asking
-        self.model, self.prompt, self.count, self.seam = asking.model, asking.prompt, asking.count, asking.seam
+        self.model, self.prompt, self.count, self.overlap = asking.model, asking.prompt, asking.count, asking.overlap
 
     @property
     def unseen(self) -> bool:

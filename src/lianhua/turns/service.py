@@ -23,23 +23,23 @@ from lianhua.errors import (
 )
 from lianhua.store.changes import Change, Changes
 from lianhua.store.client.keys import worker_channel
-from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.pubsub import PubSub
 from lianhua.store.conversations import ConversationPage, ConversationStore
 from lianhua.store.journal.log import FROM_START, Accepted, Busy, Moved, NewTurn, StopAsked, TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.messages import Branches, MessagePage, Placed
 from lianhua.store.preferences import NOTHING_PREFERRED, PreferenceStore
 from lianhua.streams.changes import Feed
-from lianhua.streams.commit import RETRY_S, Relay
-from lianhua.streams.tail import Mirrors
+from lianhua.streams.commit import RETRY_S, GroupCommit
+from lianhua.streams.tail import Tails
 from lianhua.streams.viewer import Viewer
-from lianhua.turns.finalize import Aftermath, title_token
+from lianhua.turns.finalize import Finalizer, title_token
 from lianhua.turns.leases import Upkeep
 from lianhua.turns.personas import Roles
 from lianhua.turns.planner import Ask, Plan, TurnPlanner, new_id
 from lianhua.turns.recovery import Recovery
 from lianhua.turns.registry import TurnTasks
-from lianhua.turns.request import Ground, find_ground
+from lianhua.turns.request import Target, find_target
 from lianhua.turns.stops import UnheardStops
 
 ACCEPT_TRIES: Final = 5
@@ -66,17 +66,17 @@ class ChatService:
         roles: Roles,
         preferences: PreferenceStore,
         journal: TurnJournal,
-        relay: Relay,
+        commit: GroupCommit,
         planner: TurnPlanner,
         tasks: TurnTasks,
         running_turns: RunningTurns,
         stops: UnheardStops,
         recovery: Recovery,
-        mirrors: Mirrors,
-        wakeups: Wakeups,
+        tails: Tails,
+        pubsub: PubSub,
         changes: Changes,
         upkeep: Upkeep,
-        aftermath: Aftermath,
+        finalizer: Finalizer,
     ) -> None:
         self.catalog = planner.catalog
         self.roles = roles
@@ -84,23 +84,23 @@ class ChatService:
         self._conversations = conversations
         self._branches = branches
         self._journal = journal
-        self._relay = relay
+        self._commit = commit
         self._planner = planner
         self._tasks = tasks
         self._running_turns = running_turns
         self._stops = stops
         self._recovery = recovery
-        self._mirrors = mirrors
-        self._wakeups = wakeups
+        self._tails = tails
+        self._pubsub = pubsub
         self._changes = changes
         self._upkeep = upkeep
-        self._aftermath = aftermath
+        self._finalizer = finalizer
         self._draining = False
 
     # Its own life
 
     def start_up(self) -> None:
-        self._wakeups.start()
+        self._pubsub.start()
         self._upkeep.start()
 
     @property
@@ -126,11 +126,11 @@ class ChatService:
         self.drain()
         await asyncio.gather(self._recovery.close(RECOVERY_WAIT_S), self._tasks.close(grace_s, hurry))
         await self._stops.close()
-        await self._aftermath.stop()
+        await self._finalizer.stop()
         await self._upkeep.stop()
-        await self._mirrors.stop()
-        await self._wakeups.stop()
-        await self._relay.stop()
+        await self._tails.stop()
+        await self._pubsub.stop()
+        await self._commit.stop()
 
     # Conversations
 
@@ -149,7 +149,7 @@ class ChatService:
             model = preferred.default_model  # the persona's own goes before what is preferred for all of them
         conversation = await self._conversations.create(str(uuid.uuid4()), user, persona.id, model, title)
         if title:
-            await self._aftermath.sign(conversation.id, user, {title_token(title): title})
+            await self._finalizer.index(conversation.id, user, {title_token(title): title})
         return conversation
 
     async def get(self, user: str, conversation_id: str) -> Conversation:
@@ -177,7 +177,7 @@ class ChatService:
             fields["pinned"] = "1" if pinned else "0"
         conversation = await self._conversations.update(conversation_id, user, fields)
         if title is not None:
-            await self._aftermath.sign(conversation_id, user, {title_token(title): title})
+            await self._finalizer.index(conversation_id, user, {title_token(title): title})
         return conversation
 
     async def page(self, user: str, before: str | None, limit: int) -> ConversationPage:
@@ -213,7 +213,7 @@ class ChatService:
 
     async def _erase(self, user: str, conversation_id: str, *, keep_conversation: bool) -> None:
         conversation = await self._conversations.get(conversation_id, user)
-        self._aftermath.forget(conversation_id)
+        self._finalizer.forget(conversation_id)
         if conversation.running_turn_id:
             with contextlib.suppress(TurnNotFound):  # somebody else erases it too
                 await self.stop(user, TurnRef(conversation_id, conversation.running_turn_id))
@@ -221,7 +221,7 @@ class ChatService:
 
     async def feed(self, user: str, last: str | None) -> Feed:
         """What happens to the user's conversations after the change `last`; with None, from now on."""
-        feed = Feed(user, last, self._changes, self._wakeups)
+        feed = Feed(user, last, self._changes, self._pubsub)
         await feed.open()
         return feed
 
@@ -260,25 +260,25 @@ class ChatService:
         self._refuse_while_draining()
         conversation = await self._conversations.get(conversation_id, user)
         ref = TurnRef(conversation_id, new_id())
-        plan, ground = await self._plan(user, conversation, ref, ask)
-        plan(await ground.window(self._branches, conversation_id, user, self._planner.window_messages))
+        plan, target = await self._plan(user, conversation, ref, ask)
+        plan(await target.window(self._branches, conversation_id, user, self._planner.window_messages))
         if conversation.running_turn_id is not None:
             raise TurnInProgress(conversation.running_turn_id)
 
-    async def _plan(self, user: str, conversation: Conversation, ref: TurnRef, ask: Ask) -> tuple[Plan, Ground]:
+    async def _plan(self, user: str, conversation: Conversation, ref: TurnRef, ask: Ask) -> tuple[Plan, Target]:
         if ask.role:
             persona = await self.roles.get(user, ask.role)
         else:
             persona = await self.roles.get_or_default(user, conversation.role)
-        ground = await find_ground(self._branches, conversation.id, user, ask.act)
-        return self._planner.begin(ask, conversation, ref, persona, ground), ground
+        target = await find_target(self._branches, conversation.id, user, ask.act)
+        return self._planner.begin(ask, conversation, ref, persona, target), target
 
     async def _open(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
         conversation = await self._conversations.get(conversation_id, user)
         ref = TurnRef(conversation_id, new_id())
-        plan, ground = await self._plan(user, conversation, ref, ask)
+        plan, target = await self._plan(user, conversation, ref, ask)
         for _ in range(ACCEPT_TRIES):
-            reading = ground.window(self._branches, conversation_id, user, self._planner.window_messages)
+            reading = target.window(self._branches, conversation_id, user, self._planner.window_messages)
             # Listed before it is accepted: should this process die in between, another one finds the turn.
             window, _ = await asyncio.gather(reading, self._list(ref))
             job, new_turn = plan(window)
@@ -307,7 +307,7 @@ class ChatService:
             try:
                 return await self._journal.accept(new_turn)
             except StoreUnavailable:
-                if self._relay.out_of_patience(began_s):
+                if self._commit.out_of_patience(began_s):
                     raise
                 await asyncio.sleep(RETRY_S)
 
@@ -323,11 +323,11 @@ class ChatService:
             user,
             after,
             journal=self._journal,
-            mirrors=self._mirrors,
+            tails=self._tails,
             conversations=self._conversations,
             branches=self._branches,
             recover=self._recovery.recover,
-            given=self._aftermath.end_given,
+            given=self._finalizer.end_given,
             ours=job.record if job else None,
         )
         return viewer if await viewer.open() else None
@@ -350,7 +350,7 @@ class ChatService:
         if not job or not job.reply:  # it was not ended in the store: whoever does so is to know
             asked = await self._ask_to_stop(user, ref)
             if asked.state == "running" and not job:
-                await self._wakeups.tell(worker_channel(asked.worker), ref.turn_id)
+                await self._pubsub.tell(worker_channel(asked.worker), ref.turn_id)
             elif asked.state == "lost":
                 await self._recovery.recover(ref)
         while (view := await self.turn(user, ref)).status == "running":
@@ -358,7 +358,7 @@ class ChatService:
                 return TurnView("running", view.record, stopping=True)
             await asyncio.sleep(STOP_LOOK_S)  # its worker, another one, hears of it with its next append or renewal
         if view.record.joinable:  # who stops a reply and asks the same again wants another one
-            self._aftermath.end_given(ref)
+            self._finalizer.end_given(ref)
         return view
 
     async def _ask_to_stop(self, user: str, ref: TurnRef) -> StopAsked:

@@ -8,7 +8,7 @@ from typing import Final
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import ConversationNotFound, TurnNotFound, Unavailable
 from lianhua.store.client.keys import worker_channel
-from lianhua.store.client.pubsub import Wakeups
+from lianhua.store.client.pubsub import PubSub
 from lianhua.store.journal.log import TurnJournal
 
 logger = logging.getLogger(__name__)
@@ -22,9 +22,9 @@ LAST_TRY_S: Final = 1.0  # while the server shuts down
 class UnheardStops:
     """Owns one task while there are any."""
 
-    def __init__(self, journal: TurnJournal, wakeups: Wakeups) -> None:
+    def __init__(self, journal: TurnJournal, pubsub: PubSub) -> None:
         self._journal = journal
-        self._wakeups = wakeups
+        self._pubsub = pubsub
         self._wanted: dict[TurnRef, str] = {}
         self._raising: asyncio.Task[None] | None = None
 
@@ -67,7 +67,7 @@ class UnheardStops:
         try:
             asked = await self._journal.stop(ref, user)
             if asked.state == "running":
-                await self._wakeups.tell(worker_channel(asked.worker), ref.turn_id)
+                await self._pubsub.tell(worker_channel(asked.worker), ref.turn_id)
         except (ConversationNotFound, TurnNotFound):
             pass  # it was erased
         self._wanted.pop(ref, None)

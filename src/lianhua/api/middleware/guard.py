@@ -157,8 +157,8 @@ class Gate:
 
         A proxy that tells the client's name may itself call us by one of a network of its own (`http://lianhua:8000`).
         """
-        own, *told = map(_host_name, hosts)
-        checked = told if told and is_private(own) else [own, *told]
+        own, *forwarded = map(_host_name, hosts)
+        checked = forwarded if forwarded and is_private(own) else [own, *forwarded]
         for name in checked:
             if not self._hosts.include(name):
                 raise ForeignHost(name, self._hosts.describe())

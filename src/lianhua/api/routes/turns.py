@@ -68,8 +68,8 @@ async def viewer_of_turn(
     cursor_text = last_event_id if last_event_id is not None else after
     if cursor_text is None:
         return await service.view(user, ref, FROM_START)
-    ours = parse_event_id(cursor_text)
-    cursor = ours[1] if ours and ours[0] == ref.turn_id else FROM_SNAPSHOT
+    parsed = parse_event_id(cursor_text)
+    cursor = parsed[1] if parsed and parsed[0] == ref.turn_id else FROM_SNAPSHOT
     return await service.view(user, ref, cursor)
 
 

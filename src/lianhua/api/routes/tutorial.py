@@ -85,9 +85,9 @@ async def viewer_of_stream(
 
 
 async def _resumed(service: ChatService, user: str, session_id: str, last_event_id: str) -> Viewer | None:
-    """Goes on where the id says. One that is not ours follows what runs, from a snapshot, and starts nothing."""
-    if ours := parse_event_id(last_event_id):
-        turn_id, cursor = ours
+    """Goes on where the id says. One that is not parsed follows what runs, from a snapshot, and starts nothing."""
+    if parsed := parse_event_id(last_event_id):
+        turn_id, cursor = parsed
         return await service.view(user, TurnRef(session_id, turn_id), cursor)
     conversation = await service.get(user, session_id)
     if conversation.running_turn_id is None:

@@ -22,7 +22,7 @@ _OPENING: Final = frozenset(("start_map", "start_array"))
 _CLOSING: Final = frozenset(("end_map", "end_array"))
 
 
-class Shape:
+class Schema:
     """Which parts of a value are wanted. A string, a number, true, false and null always are.
 
     `fields` are those of an object. `each` is for every field, whatever its name: the object becomes a list of pairs,
@@ -31,10 +31,10 @@ class Shape:
 
     def __init__(
         self,
-        fields: Mapping[str, "Shape"] | None = None,
+        fields: Mapping[str, "Schema"] | None = None,
         *,
-        each: "Shape | None" = None,
-        items: "Shape | None" = None,
+        each: "Schema | None" = None,
+        items: "Schema | None" = None,
         everything: bool = False,
     ) -> None:
         self.fields = dict(fields) if fields is not None else None
@@ -42,7 +42,7 @@ class Shape:
         self.items = self if everything else items
         self.plain = everything
 
-    def inside(self, name: str) -> "Shape | None":
+    def inside(self, name: str) -> "Schema | None":
         """What is wanted of an object's field."""
         return self.each or (self.fields or {}).get(name)
 
@@ -51,18 +51,18 @@ class Shape:
         return self.items is not None if event == "start_array" else self.each is not None or self.fields is not None
 
 
-SCALAR: Final = Shape()
-EVERYTHING: Final = Shape(everything=True)
+SCALAR: Final = Schema()
+EVERYTHING: Final = Schema(everything=True)
 
 
-def value_of(event: str, value: Any, events: Events, shape: Shape) -> Any:
+def value_of(event: str, value: Any, events: Events, schema: Schema) -> Any:
     """The value that begins with this event; the events are read up to its end. Raises `InvalidRequest`."""
     if event not in _OPENING:
         return value
-    if not shape.takes(event):
+    if not schema.takes(event):
         skip(events)
         return UNREAD
-    return _Builder(event, shape).build(events)
+    return _Builder(event, schema).build(events)
 
 
 def skip(events: Events) -> None:
@@ -83,10 +83,10 @@ class Pairs(list[tuple[str, Any]]):
 class _Builder:
     """One object or list with all that is wanted in it, without recursion: a file may nest as deep as it likes."""
 
-    def __init__(self, event: str, shape: Shape) -> None:
-        self._open: list[tuple[Any, Shape, str]] = []  # what the current one stands in: container, shape, field
-        self._container: Any = _empty(event, shape)
-        self._shape = shape
+    def __init__(self, event: str, schema: Schema) -> None:
+        self._open: list[tuple[Any, Schema, str]] = []  # what the current one stands in: container, shape, field
+        self._container: Any = _empty(event, schema)
+        self._schema = schema
         self._field = ""
         self._room = VALUES
 
@@ -98,7 +98,7 @@ class _Builder:
                 if not self._open:
                     return self._container
                 done = self._container
-                self._container, self._shape, self._field = self._open.pop()
+                self._container, self._schema, self._field = self._open.pop()
                 self._put(done)
             elif event in _OPENING:
                 self._enter(event, events)
@@ -118,13 +118,13 @@ class _Builder:
             self._put(TOO_DEEP)
             return
         self._count(OPENING_VALUES)
-        self._open.append((self._container, self._shape, self._field))
-        self._container, self._shape = _empty(event, inner), inner
+        self._open.append((self._container, self._schema, self._field))
+        self._container, self._schema = _empty(event, inner), inner
 
-    def _inner(self) -> Shape | None:
+    def _inner(self) -> Schema | None:
         if isinstance(self._container, list) and not isinstance(self._container, Pairs):
-            return self._shape.items
-        return self._shape.inside(self._field)
+            return self._schema.items
+        return self._schema.inside(self._field)
 
     def _count(self, values: int) -> None:
         self._room -= values
@@ -141,7 +141,7 @@ class _Builder:
             self._container.append(value)
 
 
-def _empty(event: str, shape: Shape) -> Any:
+def _empty(event: str, schema: Schema) -> Any:
     if event == "start_array":
         return []
-    return Pairs() if shape.each is not None and not shape.plain else {}
+    return Pairs() if schema.each is not None and not schema.plain else {}

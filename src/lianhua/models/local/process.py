@@ -135,8 +135,8 @@ async def _end(process: Process, log: asyncio.Task[None]) -> None:
 def why_not_loaded(answer: Failed | None, status: int | None, lines: Sequence[bytes]) -> str:
     """One line for people, from what the child said, its exit status and the end of its log."""
     texts = [line.decode("utf-8", "replace") for line in lines]
-    told = [text for text in texts if any(telling in text for telling in TELLING)]
-    cause = told[-1].partition(TELLING[0])[2] or told[-1] if told else ""
+    causes = [text for text in texts if any(telling in text for telling in TELLING)]
+    cause = causes[-1].partition(TELLING[0])[2] or causes[-1] if causes else ""
     if answer is not None:
         return f"the local model cannot be loaded: {cause or answer.reason}"
     if status == -signal.SIGILL:

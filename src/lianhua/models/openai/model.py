@@ -148,7 +148,7 @@ class OpenAIModel:
         """Asks the server how large a guessed window is, where it has not said so before. Never raises."""
         if self._size_tries:
             self._size_tries -= 1
-            self._learn_size(await self._told_size(), "told")
+            self._learn_size(await self._reported_size(), "told")
 
     async def close(self) -> None:
         """Close every connection. Replies under way end as cut, and none can be asked for any more."""
@@ -283,7 +283,7 @@ class OpenAIModel:
         if used > token_budget(self._info.context_tokens) and has_history(prompt.context):
             raise ContextTooLong("its server says so before it is asked")
 
-    async def _told_size(self) -> int | None:
+    async def _reported_size(self) -> int | None:
         """What the server's own lists say; None where they do not, cannot be read, or not in time."""
         try:
             connections, endpoint = self._connected(), parse_endpoint(self._base_url)

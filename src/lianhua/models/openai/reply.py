@@ -90,7 +90,7 @@ class ReplyReader:
                 if self._thoughts.settled or self._thoughts.passes(text):
                     return batch.take_text(text)
                 batch.add(TextDelta, text)
-                return self._told_apart(batch.take())
+                return self._split_thoughts(batch.take())
             append = batch.text_pieces()
         for found in chunks:
             # As `plain_text`, of which the call takes a tenth of all the time here.
@@ -109,7 +109,7 @@ class ReplyReader:
                 break
             self._is_plain = self._has_settled()
             append = batch.text_pieces() if self._is_plain else None
-        return self._told_apart(batch.take())
+        return self._split_thoughts(batch.take())
 
     def close(self) -> list[Delta]:
         """The deltas in what is left at the end of the bytes; they may have ended inside an event."""
@@ -137,7 +137,7 @@ class ReplyReader:
             if self.fault is not None or self.done:
                 break
         self._is_plain = self._has_settled()
-        deltas = self._told_apart(batch.take())
+        deltas = self._split_thoughts(batch.take())
         if self._decoder.has_emptied and not self._has_picture:
             self._has_picture = True
             deltas.append(PictureLeftOut())
@@ -153,7 +153,7 @@ class ReplyReader:
         reason = self.finish_reason or self._early_reason or "stop"
         if self._has_call and not self._batch.whole(TextDelta):
             reason = "tool_calls"
-        deltas = self._told_apart(self._batch.take()) + self._thoughts.close(complete=reason == "stop")
+        deltas = self._split_thoughts(self._batch.take()) + self._thoughts.close(complete=reason == "stop")
         return [*deltas, Finish(reason, read_usage(self._usage))]
 
     def break_off(self) -> list[Delta]:
@@ -164,7 +164,7 @@ class ReplyReader:
         """Whether a piece of plain text could change nothing that is known of the reply."""
         return self._text_growth.settled and self.finish_reason is None and not self._text.half
 
-    def _told_apart(self, batch: list[Delta]) -> list[Delta]:
+    def _split_thoughts(self, batch: list[Delta]) -> list[Delta]:
         """The batch with the thoughts in its text made reasoning."""
         thoughts = self._thoughts
         if len(batch) == 1 and type(batch[0]) is TextDelta and (thoughts.settled or thoughts.passes(batch[0].text)):

@@ -10,7 +10,7 @@ from redis.exceptions import AskError, MovedError, NoScriptError, RedisError, Tr
 
 from lianhua.errors import StoreUnavailable
 from lianhua.store.client.keys import PREFIX
-from lianhua.store.client.scripts import Argument, Request, Script, is_outage, ours
+from lianhua.store.client.scripts import Argument, Request, Script, is_outage, translated
 from lianhua.store.client.topology import ClusterNodes, Node, Nodes
 
 logger = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ class Database:
                 for place, answer in zip(places, some, strict=True):
                     answers[place] = answer
             left = await self._again(left, answers, durable)
-        return [ours(answer) if isinstance(answer, Exception) else answer for answer in answers]
+        return [translated(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
     def _only_node(self, requests: Sequence[Request]) -> Node | None:
         """The node that all of them are for, where there is one and it is known."""
@@ -208,8 +208,8 @@ class Database:
                 answers = await self._send_durably(node, requests, self._durability, urgent)
             else:
                 # The wire of the appends is blocked while durable ones wait.
-                wire = node.appends if urgent and not self._durability else node.calls
-                answers = await wire.call([request.words for request in requests])
+                pipeline = node.appends if urgent and not self._durability else node.calls
+                answers = await pipeline.call([request.words for request in requests])
         except (RedisError, OSError, StoreUnavailable) as exc:
             self.nodes.doubt()
             return [exc] * len(requests)
@@ -234,13 +234,13 @@ class Database:
     async def _again(self, left: dict[int, Request], answers: list[Any], durable: bool) -> dict[int, Request]:
         """What has to be sent once more, to whom it belongs by now; what can be settled at once gets its answer."""
         again: dict[int, Request] = {}
-        told: set[tuple[str, str | None]] = set()
+        loaded: set[tuple[str, str | None]] = set()
         for place, request in left.items():
             match answers[place]:
                 case NoScriptError():  # a restarted server, or one that never saw it: the first of many tells it
                     name = (self.lane(request.key), request.source)
-                    again[place] = request if name in told else request.told()
-                    told.add(name)
+                    again[place] = request if name in loaded else request.with_source()
+                    loaded.add(name)
                 case MovedError() as moved:
                     self.nodes.asked(moved)
                     again[place] = request
@@ -258,7 +258,7 @@ class Database:
         """The answer of the node to which a slot is moving. ASKING counts for the next command of its connection."""
         barrier = self._durability.commands(node) if durable and self._durability else []
         if request.source is not None and request.words[0] == "EVALSHA":
-            request = request.told()
+            request = request.with_source()
         try:
             _, answer, *waited = await _pooled(node, [("ASKING",), request.words, *barrier])
         except (RedisError, OSError) as exc:

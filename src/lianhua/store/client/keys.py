@@ -17,7 +17,7 @@ class ConversationKeys:
         self.idempotency = f"{base}:idempotency"
         self.lingering = f"{base}:lingering"  # turns whose working keys still exist
         self.tree = f"{base}:tree"  # `c:PARENT` to its children's ids, `b:BRANCH` to where it forks and ends
-        self.grams = f"{base}:grams"  # what the search asks before it reads a conversation
+        self.ngrams = f"{base}:grams"  # what the search asks before it reads a conversation
         self.erased = f"{base}:erased"  # for a day: hashes of the idempotency keys whose messages were cleared
 
     @property
@@ -31,7 +31,7 @@ class ConversationKeys:
             self.idempotency,
             self.lingering,
             self.tree,
-            self.grams,
+            self.ngrams,
         ]
 
     def log(self, turn_id: str) -> str:

@@ -31,7 +31,7 @@ Words = Sequence[str | bytes | int | float]
 _NOT_YET: Final = object()  # None, False and an empty list are answers
 
 
-class Wire:
+class Pipeline:
     """Opens its connection at the first call, and another one when that has broken. Every call may be sent twice.
 
     `pool` says where and how to connect and how long a call may take; none of its connections is used.

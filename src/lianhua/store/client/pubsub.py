@@ -47,7 +47,7 @@ class Bell:
                 await self._rung.wait()
 
 
-class Wakeups:
+class PubSub:
     """From `start` to `stop`. What is heard is handed to every listener of the channel; `b""` when hints may have been
     lost.
     """
@@ -60,7 +60,7 @@ class Wakeups:
         self._rerouting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._rerouting = asyncio.create_task(self._reroute(), name="reroute wakeups")
+        self._rerouting = asyncio.create_task(self._reroute(), name="reroute subscriptions")
 
     async def stop(self) -> None:
         if self._rerouting:
@@ -128,12 +128,12 @@ class _Line:
 
     def __init__(self, node: Node, nodes: Nodes, hand_out: Callable[[str, bytes], None]) -> None:
         self.channels: set[str] = set()
-        self._told: set[str] = set()  # what the server has been asked for, over the connection that stands now
+        self._subscribed: set[str] = set()  # what the server has been asked for, over the connection that stands now
         self._changed = asyncio.Event()
         self._node = node
         self._nodes = nodes
         self._hand_out = hand_out
-        self._task = asyncio.create_task(self._run(), name=f"wakeups {node.name}")
+        self._task = asyncio.create_task(self._run(), name=f"subscriber {node.name}")
 
     def add(self, channel: str) -> None:
         self.channels.add(channel)
@@ -169,9 +169,9 @@ class _Line:
             await asyncio.sleep(pause_s)
 
     async def _converse(self, connection: Any) -> None:
-        self._told.clear()
+        self._subscribed.clear()
         self._changed.set()
-        asking = asyncio.create_task(self._ask(connection), name=f"ask for wakeups {self._node.name}")
+        asking = asyncio.create_task(self._ask(connection), name=f"subscribe at {self._node.name}")
         try:
             await self._read(connection)
         finally:
@@ -184,12 +184,12 @@ class _Line:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                more, less = self.channels - self._told, self._told - self.channels
+                more, less = self.channels - self._subscribed, self._subscribed - self.channels
                 # One channel a command: in a Cluster those of one command have to share a slot.
                 commands = [("SSUBSCRIBE", channel) for channel in more] + [
                     ("SUNSUBSCRIBE", channel) for channel in less
                 ]
-                self._told = set(self.channels)
+                self._subscribed = set(self.channels)
                 if commands:
                     await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
 
@@ -214,7 +214,7 @@ class _Line:
                 case [b"ssubscribe", channel, _]:  # what came before it was missed
                     self._hand_out(channel.decode(), b"")
                 case [b"sunsubscribe", channel, _] if channel and channel.decode() in self.channels:
-                    self._told.discard(channel.decode())
+                    self._subscribed.discard(channel.decode())
                     self._nodes.doubt()  # its slot has moved away: the rerouting finds where to
 
 

@@ -41,7 +41,7 @@ class Request(Struct, frozen=True, gc=False):
     words: tuple[Argument, ...]
     source: str | None = None
 
-    def told(self) -> "Request":
+    def with_source(self) -> "Request":
         """The same with the script's whole text in place of its hash."""
         assert self.source is not None  # noqa: S101
         return Request(self.key, ("EVAL", self.source, *self.words[2:]))
@@ -82,7 +82,7 @@ def is_outage(answer: object) -> bool:
     return isinstance(answer, ResponseError) and str(answer).split(" ", 1)[0] in _OUTAGES
 
 
-def ours(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
     """The error as the layers above know it; an error of a script's own stays what it is, for it is a bug."""
     if isinstance(error, LianhuaError):
         return error

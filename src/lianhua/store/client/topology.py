@@ -18,7 +18,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, RedisError
 
 from lianhua.errors import StoreUnavailable
-from lianhua.store.client.pipeline import Wire
+from lianhua.store.client.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ class Node:
     def __init__(self, name: str, client: Redis) -> None:
         self.name = name
         self.client = client
-        self.appends = Wire(client.connection_pool)
-        self.calls = Wire(client.connection_pool)
+        self.appends = Pipeline(client.connection_pool)
+        self.calls = Pipeline(client.connection_pool)
         self.pooled = asyncio.Semaphore(POOLED_AT_ONCE)
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ from lianhua.errors import (
 )
 from lianhua.store.client.client import Database, Keyed
 from lianhua.store.client.keys import ConversationKeys
-from lianhua.store.client.scripts import Argument, Script, is_outage, ours
+from lianhua.store.client.scripts import Argument, Script, is_outage, translated
 from lianhua.store.conversations import Retention
 
 logger = logging.getLogger(__name__)
@@ -219,8 +219,8 @@ class TurnJournal:
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
                 # Our own turn id under our own key: the first call's answer was lost on the way. If that took long,
                 # another worker may have begun it meanwhile.
-                ours = outcome == b"accepted" or (turn_id == turn.ref.turn_id and answer[4] == b"1")
-                return Accepted(turn_id, user, reply, repeated=not ours)
+                own = outcome == b"accepted" or (turn_id == turn.ref.turn_id and answer[4] == b"1")
+                return Accepted(turn_id, user, reply, repeated=not own)
             case b"busy":
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
                 return Busy(turn_id, user, reply, same_body=answer[4] == b"1", lost=answer[5] == b"1")
@@ -257,7 +257,7 @@ class TurnJournal:
     def _failed(self, error: Exception) -> Exception:
         if is_outage(error):
             self._database.nodes.doubt()
-        return ours(error)
+        return translated(error)
 
     def _append_call(self, bundle: Sequence[Append]) -> Keyed:
         keys: list[str] = []

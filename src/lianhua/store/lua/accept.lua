@@ -1,11 +1,11 @@
 -- Takes a user's message and opens its turn, or says why not. At most one turn runs in a conversation.
--- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams, erased, log
+-- KEYS meta, messages, order, turns, idempotency, lingering, tree, ngrams, erased, log
 -- ARGV owner, turn_id, key, body_hash, expected_head (`*`: whichever), parent (empty: the root), beside (a child of the
 --      parent, should that be gone; or empty), user_message_id, user_message (empty: that message is there already and
 --      is answered again), reply_message_id, worker, lease_s, first_event, record, title, retention_s,
 --      retention_messages, join_s (how long after the turn's end the same body joins it, as long as nobody was given that
 --      end and nothing came after it; empty: never)
-local meta, messages, order, turns, idempotency, lingering, tree, grams, erased, log = unpack(KEYS)
+local meta, messages, order, turns, idempotency, lingering, tree, ngrams, erased, log = unpack(KEYS)
 local turn_id, key, body_hash, question = ARGV[2], ARGV[3], ARGV[4], ARGV[8]
 local known = redis.call('HMGET', meta, 'owner', 'erased')
 if known[1] ~= ARGV[1] then return {'missing'} end
@@ -67,9 +67,9 @@ if ARGV[9] ~= '' then
   redis.call('ZADD', order, redis.call('HINCRBY', meta, 'last', 1), question)
   if head[4] == '' then
     redis.call('HSET', meta, 'title', ARGV[15])
-    unsign(meta, grams, title_token(ARGV[15]))
+    mark_unindexed(meta, ngrams, title_token(ARGV[15]))
   end
-  unsign(meta, grams, question)
+  mark_unindexed(meta, ngrams, question)
 else
   local value = redis.call('HGET', messages, question)
   if not value then return {'no_message'} end
@@ -96,6 +96,6 @@ redis.call('XADD', log, '1-0', 't', ARGV[13])
 redis.call('ZREMRANGEBYSCORE', lingering, '-inf', at)
 redis.call('ZADD', lingering, at + NO_LAST_DAY_S, turn_id)
 trim(meta, messages, order, turns, idempotency, tree, tonumber(ARGV[17]))
-keep(meta, {meta, messages, order, turns, idempotency, lingering, tree, grams}, tonumber(ARGV[16]), at)
+keep(meta, {meta, messages, order, turns, idempotency, lingering, tree, ngrams}, tonumber(ARGV[16]), at)
 expire_working(meta, log)
 return {'accepted', turn_id, question, ARGV[10]}

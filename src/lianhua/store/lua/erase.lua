@@ -2,7 +2,7 @@
 -- whose working keys still exist; when it names others than the caller brought keys for, nothing is done and the
 -- caller asks again. Of a conversation that stays, hashes of its idempotency keys outlive the erasure: a request that is
 -- repeated because its answer was lost must not bring the text back.
--- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams, erased, then log, text, reasoning of each turn
+-- KEYS meta, messages, order, turns, idempotency, lingering, tree, ngrams, erased, then log, text, reasoning of each turn
 -- ARGV owner, keep_conversation, retention_s, turn_id, ...
 local meta, idempotency, lingering, erased = KEYS[1], KEYS[5], KEYS[6], KEYS[9]
 local REPEATED_WITHIN_S, MOST_KEYS = 86400, 5000

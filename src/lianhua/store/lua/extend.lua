@@ -1,9 +1,9 @@
 -- Adds messages of a file to a conversation that an import has brought before. Each hangs below its parent, at the root
 -- where that is not there; one that is there already is left alone. Where the view is at the parent, it goes along.
--- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams
+-- KEYS meta, messages, order, turns, idempotency, lingering, tree, ngrams
 -- ARGV owner, updated_at, retention_s, retention_messages, title (for a conversation that was cleared), then id, parent (`-` at the root), value without its place
 -- (its JSON, to which the depth is added), …
-local meta, messages, order, turns, idempotency, tree, grams = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[8]
+local meta, messages, order, turns, idempotency, tree, ngrams = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[7], KEYS[8]
 local had = redis.call('HMGET', meta, 'owner', 'head', 'updated_at', 't.id')
 if had[1] ~= ARGV[1] then return {'missing'} end
 local head, added, orphans = had[2], 0, 0
@@ -21,7 +21,7 @@ for i = 6, #ARGV, 3 do
     branch, depth = grow(meta, tree, id, parent, branch, depth), depth + 1
     redis.call('HSET', messages, id, parent .. ' - ' .. branch .. '\n' .. splice(ARGV[i + 2], '"n":' .. depth))
     redis.call('ZADD', order, redis.call('HINCRBY', meta, 'last', 1), id)
-    unsign(meta, grams, id)
+    mark_unindexed(meta, ngrams, id)
     if not had[4] and (parent == head or head == '' or not head) then
       head = id
       redis.call('HSET', meta, 'head', id, 'depth', depth, 'branch', branch)
@@ -32,7 +32,7 @@ end
 local left = redis.call('HDEL', meta, 'staged') == 1 -- an import that was cut off when all was there
 if added > 0 and ARGV[5] ~= '' and redis.call('HGET', meta, 'title') == '' then
   redis.call('HSET', meta, 'title', ARGV[5])
-  unsign(meta, grams, title_token(ARGV[5]))
+  mark_unindexed(meta, ngrams, title_token(ARGV[5]))
 end
 if added > 0 or left then
   if tonumber(ARGV[2]) > tonumber(had[3] or '0') then redis.call('HSET', meta, 'updated_at', ARGV[2]) end

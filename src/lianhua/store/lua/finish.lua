@@ -1,8 +1,8 @@
 -- Ends the running turn: the end event, the reply as a message, the record, the conversation free again. The first end
--- wins. KEYS meta, messages, order, turns, idempotency, lingering, tree, grams, log, text, reasoning
+-- wins. KEYS meta, messages, order, turns, idempotency, lingering, tree, ngrams, log, text, reasoning
 -- ARGV turn_id, epoch, worker, seq, end_event, reply_message_id, reply, record, text_bytes, reasoning_bytes,
 -- retention_s, retention_messages, linger_s, model, prompt_tokens, completion_tokens, estimated (1 or 0)
-local meta, messages, order, turns, idempotency, lingering, tree, grams, log, text, reasoning = unpack(KEYS)
+local meta, messages, order, turns, idempotency, lingering, tree, ngrams, log, text, reasoning = unpack(KEYS)
 local turn = redis.call('HMGET', meta, 't.id', 't.epoch', 't.worker', 't.user', 't.started', 't.first', 't.at', 'head',
   'usage', 'updated_at')
 local refused = refusal(turn, ARGV[1], ARGV[2], ARGV[3])
@@ -39,11 +39,11 @@ if ARGV[17] == '1' then add('estimated', prompt + completion) end
 spent[ARGV[14]] = sums
 redis.call('HSET', meta, 'usage', cjson.encode(spent))
 
-unsign(meta, grams, ARGV[6])
+mark_unindexed(meta, ngrams, ARGV[6])
 free(meta)
 redis.call('ZADD', lingering, at + tonumber(ARGV[13]), ARGV[1])
 trim(meta, messages, order, turns, idempotency, tree, tonumber(ARGV[12]))
-keep(meta, {meta, messages, order, turns, idempotency, lingering, tree, grams}, tonumber(ARGV[11]), at)
+keep(meta, {meta, messages, order, turns, idempotency, lingering, tree, ngrams}, tonumber(ARGV[11]), at)
 local last_ms = redis.call('PEXPIRETIME', meta)
 for _, key in ipairs({log, text, reasoning}) do
   redis.call('EXPIRE', key, ARGV[13])

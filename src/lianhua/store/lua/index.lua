@@ -1,21 +1,24 @@
--- Puts a conversation into its owner's list, or takes it out, and tells the owner's tabs what has happened.
--- The list expires after the last of its conversations.
--- KEYS list, pinned, feed
--- ARGV conversation_id, updated_at (empty: take out), pinned (1 or 0), retention_s, change (empty: none),
--- feed_changes, feed_s
--- Removal comes first: a script that has begun with one may write on a full server too (see `stop`), and what follows an
--- erasure has to.
-if ARGV[3] ~= '1' then redis.call('SREM', KEYS[2], ARGV[1]) end
-if ARGV[2] == '' then
-  redis.call('ZREM', KEYS[1], ARGV[1])
+-- Adds bits to what the search asks first, and takes the texts that they are of off the list of those it does not know
+-- yet. A text that is no longer on the list was signed by somebody else, or is gone with all others: nothing is done.
+-- KEYS meta, ngrams, scratch   ARGV owner, bitmap, title (as it was when the bits were made), id, ...
+local meta, ngrams, scratch = unpack(KEYS)
+local info = redis.call('HMGET', meta, 'owner', 'title', 'unsigned')
+if info[1] ~= ARGV[1] then return {'missing'} end
+local signed, left, some = {}, {}, false
+for i = 4, #ARGV do signed[ARGV[i]] = true end
+for id in string.gmatch(info[3] or '', '%S+') do
+  local replaced = string.sub(id, 1, 6) == 'title:' and info[2] ~= ARGV[3]
+  if signed[id] and not replaced then some = true else left[#left + 1] = id end
+end
+if not some then return {'ok'} end
+redis.call('SET', scratch, ARGV[2])
+redis.call('BITOP', 'OR', ngrams, ngrams, scratch)
+redis.call('DEL', scratch)
+if #left == 0 then
+  redis.call('HDEL', meta, 'unsigned')
+  redis.call('SETBIT', ngrams, 0, 0)
 else
-  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-  if ARGV[3] == '1' then redis.call('SADD', KEYS[2], ARGV[1]) end
+  redis.call('HSET', meta, 'unsigned', table.concat(left, ' '))
 end
-if ARGV[5] ~= '' then
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[6], '*', 'c', ARGV[5])
-  redis.call('EXPIRE', KEYS[3], ARGV[7])
-  ring(KEYS[1])
-end
-keep_list(KEYS[1], KEYS[2], tonumber(ARGV[4]))
+expire_with(meta, ngrams)
 return {'ok'}

@@ -1,5 +1,5 @@
 -- An imported conversation is in its owner's list: from now on it expires as any other. `another`: it is there no more.
--- KEYS meta, messages, order, turns, idempotency, lingering, tree, grams   ARGV owner, import, retention_s
+-- KEYS meta, messages, order, turns, idempotency, lingering, tree, ngrams   ARGV owner, import, retention_s
 local had = redis.call('HMGET', KEYS[1], 'owner', 'import')
 if had[1] ~= ARGV[1] or had[2] ~= ARGV[2] then return {'another'} end
 redis.call('HDEL', KEYS[1], 'staged')

@@ -150,7 +150,7 @@ local function pinned_above(pins, messages, tree, branch, depth)
 end
 
 -- Says that a text of the conversation is not yet in what the search asks first: bit 0 makes it read the conversation.
-local function unsign(meta, grams, id)
+local function mark_unindexed(meta, ngrams, id)
   local waiting = redis.call('HGET', meta, 'unsigned')
   if not waiting or waiting == '' then
     waiting = id
@@ -158,7 +158,7 @@ local function unsign(meta, grams, id)
     waiting = #waiting < 2000 and waiting .. ' ' .. id or '*'
   end
   redis.call('HSET', meta, 'unsigned', waiting)
-  redis.call('SETBIT', grams, 0, 1)
+  redis.call('SETBIT', ngrams, 0, 1)
 end
 
 -- What `unsigned` calls a title: another one waits for itself.

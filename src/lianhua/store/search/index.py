@@ -18,35 +18,35 @@ from lianhua.store.search.reading import Reading, read_conversations, read_texts
 
 logger = logging.getLogger(__name__)
 
-SIGNED_ANEW: Final = 1_000  # conversations after a search, while nobody waits: some seconds, in steps of 2 ms
-SIGNED_CHARS: Final = 5_000  # at a time: 2 ms
+REINDEXED: Final = 1_000  # conversations after a search, while nobody waits: some seconds, in steps of 2 ms
+INDEXED_CHARS: Final = 5_000  # at a time: 2 ms
 TITLES: Final = "title:"  # what a title is called among the texts that are not signed yet, before the hash of it
 EVERYTHING: Final = "*"  # in the place of too many names
 
 
-class Signing:
+class SearchIndexer:
     """Raises `StoreUnavailable` and `Overloaded`. `stop` it when the process ends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._sign, self._resign = Script("sign"), Script("resign")
+        self._index, self._reindex = Script("index"), Script("reindex")
         self._later: asyncio.Task[None] | None = None
 
-    async def sign(self, conversation_id: str, owner: str, texts: Mapping[str, str]) -> None:
+    async def index(self, conversation_id: str, owner: str, texts: Mapping[str, str]) -> None:
         """Adds what the signature lacks. `texts` are those that are known, by message id; others are read. Does
         nothing to a conversation that is gone or somebody else's.
         """
         keys = ConversationKeys(conversation_id)
         values, size, made = await self._database.ask(
             ("HMGET", keys.meta, "owner", "title", "unsigned"),
-            ("STRLEN", keys.grams),
-            ("GETBIT", keys.grams, MADE_BIT),
+            ("STRLEN", keys.ngrams),
+            ("GETBIT", keys.ngrams, MADE_BIT),
         )
         holder, title, unsigned = (value.decode() if value else "" for value in values)
         if holder != owner or not unsigned:
             return
         if unsigned == EVERYTHING or (size > 1 and not made):  # one byte holds no more than the flag
-            await self.sign_anew(conversation_id, owner)
+            await self.reindex(conversation_id, owner)
             return
         ids = unsigned.split()
         signature = Signature()
@@ -56,32 +56,32 @@ class Signing:
         missing = [name for name in ids if name not in texts and not name.startswith(TITLES)]
         async for text in read_texts(self._database, keys.messages, missing):
             await _add(signature, text.content)
-        names = [keys.meta, keys.grams, f"{keys.grams}:new"]
-        await self._database.run(self._sign, names, [owner, signature.bitmap(), title, *ids])
+        names = [keys.meta, keys.ngrams, f"{keys.ngrams}:new"]
+        await self._database.run(self._index, names, [owner, signature.bitmap(), title, *ids])
 
-    async def sign_anew(self, conversation_id: str, owner: str) -> None:
+    async def reindex(self, conversation_id: str, owner: str) -> None:
         """Makes the signature from everything that is there, and from nothing else, unless that changes meanwhile."""
         async for reading in read_conversations(self._database, owner, [conversation_id]):
-            await self._sign_read(owner, reading)
+            await self._index_read(owner, reading)
 
-    async def _sign_read(self, owner: str, reading: Reading) -> None:
+    async def _index_read(self, owner: str, reading: Reading) -> None:
         signature, state = Signature(), reading.state
         await _add(signature, state.title)
         async for text in reading.texts():
             await _add(signature, text.content)
         keys = ConversationKeys(reading.conversation_id)
         await self._database.run(
-            self._resign,
-            [keys.meta, keys.grams],
+            self._reindex,
+            [keys.meta, keys.ngrams],
             [owner, signature.bitmap(), state.title, state.last, state.unsigned],
         )
 
-    def sign_later(self, owner: str, ids: Sequence[str]) -> None:
+    def reindex_later(self, owner: str, ids: Sequence[str]) -> None:
         """Makes signatures anew in the background, unless that is being done already: then a later search meets them
         again.
         """
         if ids and (self._later is None or self._later.done()):
-            self._later = asyncio.create_task(self._sign_each(owner, ids[:SIGNED_ANEW]), name="sign conversations")
+            self._later = asyncio.create_task(self._reindex_each(owner, ids[:REINDEXED]), name="sign conversations")
 
     async def stop(self) -> None:
         """Ends what goes on in the background."""
@@ -89,10 +89,10 @@ class Signing:
             self._later.cancel()
             await asyncio.wait([self._later])
 
-    async def _sign_each(self, owner: str, ids: Sequence[str]) -> None:
+    async def _reindex_each(self, owner: str, ids: Sequence[str]) -> None:
         try:
             for conversation_id in ids:
-                await self.sign_anew(conversation_id, owner)
+                await self.reindex(conversation_id, owner)
         except Unavailable as exc:
             logger.info("conversations are not signed (%s)", type(exc).__name__)
         except Exception:
@@ -101,7 +101,7 @@ class Signing:
 
 async def _add(signature: Signature, text: str) -> None:
     """Adds a text of any length, without keeping everybody else waiting."""
-    for number, piece in enumerate(overlapping(text, SIGNED_CHARS)):
+    for number, piece in enumerate(overlapping(text, INDEXED_CHARS)):
         if number:
             await asyncio.sleep(0)
         signature.add(piece)

@@ -22,7 +22,7 @@ from lianhua.store.client.scripts import Argument
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.listing import ListWalk
 from lianhua.store.search.excerpt import PIECE_CHARS, Excerpt, Needle, Span
-from lianhua.store.search.index import SIGNED_ANEW, Signing
+from lianhua.store.search.index import REINDEXED, SearchIndexer
 from lianhua.store.search.ngrams import MADE_BIT, probes
 from lianhua.store.search.reading import Reading, read_conversations
 
@@ -82,7 +82,7 @@ class ConversationSearch:
     def __init__(self, database: Database, conversations: ConversationStore) -> None:
         self._database = database
         self._conversations = conversations
-        self._signing = Signing(database)
+        self._indexer = SearchIndexer(database)
         self._places = asyncio.Semaphore(SEARCHES_AT_ONCE)
         self._users: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # who search or wait to
 
@@ -111,17 +111,17 @@ class ConversationSearch:
                     full_at = row.place
                     break
             rows = await self._conversations.rows(owner, list(found))
-        self._signing.sign_later(owner, list(dict.fromkeys([*in_vain, *await self._with_texts(outdated)])))
+        self._indexer.reindex_later(owner, list(dict.fromkeys([*in_vain, *await self._with_texts(outdated)])))
         there = [FoundConversation(row, found[row.id]) for row in rows if row]
         return SearchPage(tuple(there), full_at or walk.place)
 
-    async def sign(self, conversation_id: str, owner: str, texts: Mapping[str, str]) -> None:
+    async def index(self, conversation_id: str, owner: str, texts: Mapping[str, str]) -> None:
         """Makes new texts of a conversation quick to find; `texts` are those that are known, by message id."""
-        await self._signing.sign(conversation_id, owner, texts)
+        await self._indexer.index(conversation_id, owner, texts)
 
     async def stop(self) -> None:
         """Ends what goes on in the background."""
-        await self._signing.stop()
+        await self._indexer.stop()
 
     async def _likely(
         self, owner: str, walk: ListWalk, asked: Sequence[Sequence[int]], outdated: list[str]
@@ -141,10 +141,10 @@ class ConversationSearch:
 
     async def _with_texts(self, outdated: Sequence[str]) -> list[str]:
         """Those that have a signature at all: without a text there is none to make."""
-        some = list(dict.fromkeys(outdated))[:SIGNED_ANEW]
+        some = list(dict.fromkeys(outdated))[:REINDEXED]
         if not some:
             return []
-        sizes = await self._database.ask(*(("STRLEN", ConversationKeys(name).grams) for name in some))
+        sizes = await self._database.ask(*(("STRLEN", ConversationKeys(name).ngrams) for name in some))
         return [name for name, size in zip(some, sizes, strict=True) if size]
 
     async def _asked(self, rows: Sequence[_Row], forms: Sequence[Sequence[int]]) -> _Asked:
@@ -152,7 +152,7 @@ class ConversationSearch:
         if not all(forms):
             return _Asked(list(rows), [])
         words: list[Argument] = [word for bit in (0, MADE_BIT, *chain(*forms)) for word in ("GET", "u1", bit)]
-        keys = [ConversationKeys(row.conversation_id).grams for row in rows]
+        keys = [ConversationKeys(row.conversation_id).ngrams for row in rows]
         answers = await self._database.ask(*(("BITFIELD_RO", key, *words) for key in keys))
         likely = [
             _Row(row.conversation_id, row.place, flag == 1)

@@ -46,7 +46,7 @@ class State(Struct, frozen=True):
     title: str
     last: str
     unsigned: str
-    signed: int
+    indexed: int
     count: int
     bits: int
 
@@ -54,7 +54,7 @@ class State(Struct, frozen=True):
     def worn(self) -> bool:
         """Whether the signature tells little, and half of what it was made from has been replaced since."""
         last = int(self.last or 0)
-        since = last - self.signed if self.signed <= last else last
+        since = last - self.indexed if self.indexed <= last else last
         return self.bits > BITS // 2 and since * 2 >= self.count
 
 
@@ -134,15 +134,15 @@ async def _begun(database: Database, owner: str, ids: Sequence[str], *, by_size:
     for keys in map(ConversationKeys, ids):
         asked += [
             ("HMGET", keys.meta, "owner", "title", "last", "unsigned", "signed", "count"),
-            ("BITCOUNT", keys.grams),
+            ("BITCOUNT", keys.ngrams),
             ("EXISTS", keys.messages) if by_size else ("HSCAN", keys.messages, 0, "COUNT", PIECE_MESSAGES),
         ]
     answers = await database.ask(*asked)
     begun: list[Reading | None] = []
     for place, name in enumerate(ids):
         values, bits, first = answers[3 * place : 3 * place + 3]
-        holder, title, last, unsigned, signed, count = (value.decode() if value else "" for value in values)
-        state = State(title, last, unsigned, int(signed or 0), int(count or 0), bits)
+        holder, title, last, unsigned, indexed, count = (value.decode() if value else "" for value in values)
+        state = State(title, last, unsigned, int(indexed or 0), int(count or 0), bits)
         begun.append(Reading(database, name, state, None if by_size else first) if holder == owner else None)
     return begun
 
