@@ -1,9 +1,11 @@
-"""Real parts for the tests: stores of every kind, a server process."""
+"""Real parts for the tests: stores of every kind, server processes, users of them."""
 
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from hypothesis import settings
@@ -13,12 +15,17 @@ from lianhua.config.store_url import parse_address
 from lianhua.store.client.topology import Nodes
 from lianhua.store.embedded.server import EmbeddedServer
 from lianhua.store.open import open_nodes
-from tests.server_process import ServerProcess
-from tests.servers.cluster import Cluster
-from tests.servers.redis_server import RedisServer
-from tests.servers.sentinel import SentinelSet
+from tests.support.client import Client
+from tests.support.server_process import ServerProcess
+from tests.support.servers.cluster import Cluster
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sentinel import SentinelSet
 
 StartServer = Callable[..., ServerProcess]
+
+# What most of the servers of tests play; they echo everything else.
+SCRIPT = Path(__file__).parent / "support" / "script.toml"
+_numbers = itertools.count(1)
 
 # How long one example takes says how busy the machine is; what it costs is measured in benchmarks/.
 settings.register_profile("patient", deadline=None)
@@ -94,3 +101,40 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     yield start
     for server in started:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def http_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of `http_server`."""
+    return tmp_path_factory.mktemp("http")
+
+
+@pytest.fixture(scope="session")
+def http_server(http_data_dir: Path) -> Iterator[ServerProcess]:
+    """One server with the scripted model for most tests of the contract; it lives as long as the run."""
+    server = ServerProcess(http_data_dir, LIANHUA_SCRIPT=str(SCRIPT), LIANHUA_LOG_LEVEL="debug")
+    yield server
+    server.stop()
+    server.kill()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """Connections without a limit and without a memory for cookies."""
+    connector = aiohttp.TCPConnector(limit=0)
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+def alice(session: aiohttp.ClientSession, http_server: ServerProcess) -> Client:
+    """Somebody whom nobody else has met."""
+    return Client(session, http_server.url, f"alice-{next(_numbers)}")
+
+
+@pytest.fixture
+def bob(session: aiohttp.ClientSession, http_server: ServerProcess) -> Client:
+    return Client(session, http_server.url, f"bob-{next(_numbers)}")

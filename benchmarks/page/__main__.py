@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.page.axe import axe
+from benchmarks.page.deployment import House, house
 from benchmarks.page.enter import enter
 from benchmarks.page.figure import Figure, table
 from benchmarks.page.first_load import first_load
-from benchmarks.page.house import House, house
 from benchmarks.page.lighthouse import lighthouse
 from benchmarks.page.long_talk import long_talk
 from benchmarks.page.shown_by import shown_by

@@ -8,8 +8,8 @@ from typing import Final, Literal
 from playwright.sync_api import Locator
 
 from benchmarks.page.browser import VIEWPORT, Person
+from benchmarks.page.deployment import House
 from benchmarks.page.figure import Figure
-from benchmarks.page.house import House
 from benchmarks.page.model import Plan
 from benchmarks.page.node import WEB
 from benchmarks.page.writings import Writer

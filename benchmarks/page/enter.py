@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.page.browser import Person
+from benchmarks.page.deployment import House
 from benchmarks.page.figure import Figure, spread
-from benchmarks.page.house import House
 from benchmarks.page.model import Plan
 from benchmarks.page.trace import Trace, traced
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from benchmarks.page.deployment import House
 from benchmarks.page.figure import Figure
-from benchmarks.page.house import House
 
 GOAL_BYTES: Final = 60_000
 GOAL_REQUESTS: Final = 5

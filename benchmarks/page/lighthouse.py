@@ -5,8 +5,8 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.page.browser import FLAGS, path
+from benchmarks.page.deployment import House
 from benchmarks.page.figure import Figure
-from benchmarks.page.house import House
 from benchmarks.page.node import HERE, run
 
 ROUNDS: Final = 5

@@ -4,8 +4,8 @@ import json
 from typing import Any, Final
 
 from benchmarks.page.browser import Person
+from benchmarks.page.deployment import House
 from benchmarks.page.figure import Figure, longest_task, spread
-from benchmarks.page.house import House
 from benchmarks.page.trace import Trace, traced
 from benchmarks.page.writings import END, FIRST, conversations
 

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from benchmarks.page.deployment import House
 from benchmarks.page.figure import Figure
-from benchmarks.page.house import House
 from benchmarks.page.node import WEB, run
 
 ROOT: Final = WEB.parent

@@ -5,8 +5,8 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.page.browser import Person
+from benchmarks.page.deployment import House
 from benchmarks.page.figure import Figure, longest_task, spread
-from benchmarks.page.house import House
 from benchmarks.page.model import Plan
 from benchmarks.page.trace import Task, Trace, traced
 from benchmarks.page.writings import END, Writer, in_pieces, numbers

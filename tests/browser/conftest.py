@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
-from tests.server_process import ServerProcess
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
+from tests.support.server_process import ServerProcess
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # A name that browsers do not take for this machine's: what they allow there only is missing.

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -11,11 +11,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import SCRIPT, NewTalk
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
-from tests.models.certificate import make_certificate
 from tests.proxies.programs import NAME, Nginx
-from tests.server_process import ServerProcess
+from tests.support.browser.talk import Talk
+from tests.support.models.certificate import make_certificate
+from tests.support.puppet_model import ToldModel
+from tests.support.server_process import ServerProcess
 
 KNOWN = "/x/y"
 TAKEN_OFF = "/chat"  # as docs/proxies.md has it

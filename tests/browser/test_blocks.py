@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.talk import Talk
+from tests.support.browser.talk import Talk
 
 
 def test_a_table_is_copied_as_csv_and_formulas_are_drawn(talk: Talk) -> None:

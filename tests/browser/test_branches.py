@@ -5,9 +5,9 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import SCRIPT, NewTalk
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
 from tests.conftest import StartServer
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 # A tab that hears nothing of what others do.
 DEAF = """

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
+from tests.support.browser.talk import Talk
 
 
 def test_code_is_named_and_coloured(talk: Talk) -> None:

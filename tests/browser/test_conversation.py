@@ -3,8 +3,8 @@
 from playwright.sync_api import expect
 
 from tests.browser.conftest import WINDOW_MESSAGES
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 
 def test_each_turn_is_answered_with_the_ones_before(talk: Talk) -> None:

@@ -2,8 +2,8 @@
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.talk import Talk
-from tests.browser.told_model import Reply, ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import Reply, ToldModel
 
 
 def ask(told: Talk, model: ToldModel) -> Reply:

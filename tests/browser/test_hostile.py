@@ -6,9 +6,9 @@ from typing import Any
 
 from playwright.sync_api import Route, expect
 
-from tests.browser.hostile import HOSTILE, RUN
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.hostile import HOSTILE, RUN
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 END = "That was all."
 # Whatever an input leaves open ends here, and does not hide the next one.

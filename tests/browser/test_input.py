@@ -3,7 +3,7 @@
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
+from tests.support.browser.talk import Talk
 
 ENTER = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Route, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
+from tests.support.browser.talk import Talk
 
 STORAGE_IS_FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"
 CLIPBOARD_IS_FORBIDDEN = """() => {

@@ -3,8 +3,8 @@
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 MOST_STOPS = 60
 FINGER_PX = 44  # WCAG 2.2, 2.5.5

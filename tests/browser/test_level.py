@@ -2,8 +2,8 @@
 
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 
 def streams(context: BrowserContext) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
+from tests.support.browser.talk import Talk
 
 NARROW = {"width": 360, "height": 700}
 

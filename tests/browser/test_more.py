@@ -7,8 +7,8 @@ from typing import Any
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 NARROW = {"width": 360, "height": 700}
 

@@ -6,8 +6,8 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
-from tests.browser.told_model import Reply, ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import Reply, ToldModel
 
 PROMPT = "Answer in verse.\nNever in prose."
 TABS = 40  # from any field of the form to any other

@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import NewTalk
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 PARAGRAPH = "A paragraph that takes its place on the page.\n\n"
 EXCHANGES = 16

@@ -6,10 +6,10 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import SCRIPT, NewTalk
-from tests.browser.line import Line
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
 from tests.conftest import StartServer
+from tests.support.browser.line import Line
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 
 def test_a_reload_in_mid_reply_loses_nothing(told: Talk, model: ToldModel) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.browser.talk import Talk
+from tests.support.browser.talk import Talk
 
 ENOUGH_FOR_TWO_PAGES = 52
 

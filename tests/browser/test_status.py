@@ -5,9 +5,9 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.conftest import LAN_NAME, NewTalk
-from tests.browser.line import Line
-from tests.browser.talk import Talk
-from tests.browser.told_model import ToldModel
+from tests.support.browser.line import Line
+from tests.support.browser.talk import Talk
+from tests.support.puppet_model import ToldModel
 
 # Everything that the page says by itself: its one status line, and any alert or other live region that there may be.
 LISTEN = """() => {

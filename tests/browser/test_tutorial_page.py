@@ -5,8 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.line import Line
-from tests.browser.told_model import ToldModel
+from tests.support.browser.line import Line
+from tests.support.puppet_model import ToldModel
 
 PAGE = Path(__file__).parents[2] / "docs" / "http-api.md"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 from tests.chaos.history import Nothing, Opened, Record, Seen, StopAnswered, StopAsked
-from tests.chaos.story import Story, Turn, View, tell
+from tests.chaos.timeline import Story, Turn, View, tell
 
 # A lease of 15 s, the sweep, and a second for the way of the event through two busy processes.
 KNOWN_WITHIN_S = 21.0

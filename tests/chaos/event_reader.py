@@ -2,7 +2,7 @@
 
 import json
 
-from tests.http.client import Frame
+from tests.support.client import Frame
 
 
 class EventReader:

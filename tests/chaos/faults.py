@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from lianhua.store.client.keys import ConversationKeys
+from tests.chaos.deployment import House
 from tests.chaos.history import now
-from tests.chaos.house import House
-from tests.chaos.people import PAUSE_S, TURNS_IN_A_CONVERSATION, Door, Person
 from tests.chaos.script import LONG
 from tests.chaos.store_view import Running
+from tests.chaos.users import PAUSE_S, TURNS_IN_A_CONVERSATION, Door, Person
 from tests.chaos.worker import Worker, state_of
-from tests.servers.cluster import Cluster
-from tests.servers.proxy import Proxy
-from tests.servers.sentinel import NAME, SentinelSet
+from tests.support.servers.cluster import Cluster
+from tests.support.servers.proxy import Proxy
+from tests.support.servers.sentinel import NAME, SentinelSet
 
 FROZEN_S = 40.0  # more than a lease: the turns are another worker's when the process goes on
 FROZEN_AT_ONCE = 3

@@ -11,12 +11,12 @@ from typing import Final
 
 from tests.chaos import faults, stores
 from tests.chaos.checker import check, stop_waits, waits
+from tests.chaos.deployment import FINISH_TIMEOUT_S, House, open_house
 from tests.chaos.faults import strike_until
 from tests.chaos.history import History, now
-from tests.chaos.house import FINISH_TIMEOUT_S, House, open_house
-from tests.chaos.people import Habits
 from tests.chaos.script import BURST, LATE, STEADY, Talk, reply_to
-from tests.chaos.story import tell
+from tests.chaos.timeline import tell
+from tests.chaos.users import Habits
 
 Make = Callable[[House, int], Awaitable[int]]
 

@@ -13,9 +13,9 @@ from redis.asyncio.sentinel import Sentinel
 
 from lianhua.store.embedded.process import socket_path
 from tests.chaos.store_view import StoreView
-from tests.servers.cluster import Cluster
-from tests.servers.redis_server import HOST, RedisServer
-from tests.servers.sentinel import NAME, SentinelSet
+from tests.support.servers.cluster import Cluster
+from tests.support.servers.redis_server import HOST, RedisServer
+from tests.support.servers.sentinel import NAME, SentinelSet
 
 # A write is answered when a replica has it as well.
 STRICT = {"LIANHUA_DURABILITY": "strict"}

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.chaos.checker import check
+from tests.chaos.deployment import House, open_house
 from tests.chaos.faults import kill_now
 from tests.chaos.history import Accepted, Expired, now
-from tests.chaos.house import House, open_house
-from tests.chaos.people import Habits, OpenTurn, Question, Viewer
 from tests.chaos.script import LATE, LONG, STEADY, Talk, reply_to
+from tests.chaos.users import Habits, OpenTurn, Question, Viewer
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.chaos.people import Door
-from tests.servers.ports import free_port
+from tests.chaos.users import Door
+from tests.support.servers.ports import free_port
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0

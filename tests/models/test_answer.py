@@ -15,8 +15,8 @@ from lianhua.errors import (
 )
 from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import Corrected, Finish, PictureLeftOut, ReasoningDelta, TextDelta
-from tests.models.asking import HELLO, HELLO_DELTAS, PLAIN, PROMPT, Ask, said, shown, taken
-from tests.upstream import (
+from tests.support.models.asking import HELLO, HELLO_DELTAS, PLAIN, PROMPT, Ask, said, shown, taken
+from tests.support.upstream import (
     DONE,
     FIN,
     HANG,

@@ -22,10 +22,23 @@ from lianhua.models.http.endpoint import parse_endpoint
 from lianhua.models.http.pool import Connections
 from lianhua.models.openai.model import Limits, OpenAIModel
 from lianhua.models.port import Finish, TextDelta
-from tests.models.asking import HELLO, HELLO_DELTAS, INFO, PLAIN, PROMPT, Ask, said, taken
-from tests.models.certificate import make_certificate
-from tests.models.reached import ReachedUpstream
-from tests.upstream import DONE, FIN, HANG, RST, Answer, Upstream, answer, chunk, events, raw, text, until_closed
+from tests.support.models.asking import HELLO, HELLO_DELTAS, INFO, PLAIN, PROMPT, Ask, said, taken
+from tests.support.models.certificate import make_certificate
+from tests.support.models.reached import ReachedUpstream
+from tests.support.upstream import (
+    DONE,
+    FIN,
+    HANG,
+    RST,
+    Answer,
+    Upstream,
+    answer,
+    chunk,
+    events,
+    raw,
+    text,
+    until_closed,
+)
 
 
 def soon() -> float:

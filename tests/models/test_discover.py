@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lianhua.models.discover import LOCAL_SERVERS, FoundServer, find_local_server, first_chat_model
-from tests.upstream import FIN, HANG, RST, Answer, Upstream, answer, events, raw
+from tests.support.upstream import FIN, HANG, RST, Answer, Upstream, answer, events, raw
 
 
 def models(*ids: str) -> Answer:

@@ -16,8 +16,8 @@ from lianhua.errors import ContextTooLong, ModelUnavailable
 from lianhua.models.local.model import LocalModel
 from lianhua.models.openai.model import Limits
 from lianhua.models.port import Delta, Finish, GenerationOptions, Queued, TextDelta
-from tests.models.prompts import prompt_of
-from tests.models.tiny_gguf import write_tiny_gguf
+from tests.support.models.prompts import prompt_of
+from tests.support.models.tiny_gguf import write_tiny_gguf
 
 SHORT = GenerationOptions(max_tokens=8)
 LONG = GenerationOptions(max_tokens=2_000)

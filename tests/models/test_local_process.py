@@ -12,7 +12,7 @@ import pytest
 from lianhua.errors import ModelUnavailable
 from lianhua.models.local.child import Failed, Order
 from lianhua.models.local.process import ModelProcess, missing_runtime, why_not_loaded
-from tests.models.tiny_gguf import write_tiny_gguf
+from tests.support.models.tiny_gguf import write_tiny_gguf
 
 KEY = "a-key-of-the-test"
 

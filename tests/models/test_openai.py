@@ -17,9 +17,9 @@ from lianhua.errors import (
 from lianhua.models.openai import model as openai
 from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import Finish, GenerationOptions, TextDelta
-from tests.models.asking import HELLO, HELLO_DELTAS, INFO, KEY, PLAIN, PROMPT, QUICK, Ask, said, taken
-from tests.models.prompts import prompt_of
-from tests.upstream import DONE, HANG, Answer, Upstream, answer, chunk, events, raw, text
+from tests.support.models.asking import HELLO, HELLO_DELTAS, INFO, KEY, PLAIN, PROMPT, QUICK, Ask, said, taken
+from tests.support.models.prompts import prompt_of
+from tests.support.upstream import DONE, HANG, Answer, Upstream, answer, chunk, events, raw, text
 
 # What is asked
 

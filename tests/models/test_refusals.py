@@ -12,7 +12,7 @@ from lianhua.models.openai.refusals import (
     window_in,
 )
 from lianhua.models.openai.window_size import ListedSize, listed_size
-from tests.strict_template import ALTERNATE, NO_SYSTEM, llama_cpp_error
+from tests.support.strict_template import ALTERNATE, NO_SYSTEM, llama_cpp_error
 
 ROLES = [
     NO_SYSTEM,  # Gemma

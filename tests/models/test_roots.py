@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lianhua.models.http.roots import USUAL_FILES, NoRoots, add_roots
-from tests.models.certificate import make_certificate
+from tests.support.models.certificate import make_certificate
 
 
 def empty() -> ssl.SSLContext:

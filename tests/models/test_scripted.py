@@ -12,7 +12,7 @@ from lianhua.chat.prompt import Prompt
 from lianhua.errors import ModelError, ModelTimeout, WrongSettings
 from lianhua.models.port import Delta, Finish, GenerationOptions, ReasoningDelta, Retrying, TextDelta
 from lianhua.models.scripted import Rule, Script, ScriptedModel, load_script
-from tests.models.prompts import prompt_of
+from tests.support.models.prompts import prompt_of
 
 PLAIN = GenerationOptions()
 

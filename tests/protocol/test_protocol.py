@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tests.protocol.checks import CHECKS, Check, the_pieces_are_the_stored_reply
 from tests.protocol.peer import Broken, Peer
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 SCRIPT = """
 pieces = ["连", "话 ", "🪷", "\\n", "goes ", "on. "]

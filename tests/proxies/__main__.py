@@ -8,9 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.http.client import events
-from tests.proxies.house import House, client_of, curl, open_house
+from tests.proxies.deployment import House, client_of, curl, open_house
 from tests.proxies.programs import Proxy
+from tests.support.client import events
 
 
 async def _quiet(house: House, quiet_s: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.proxies.house import House, open_house
+from tests.proxies.deployment import House, open_house
 from tests.proxies.programs import PROXIES, Proxy
 
 

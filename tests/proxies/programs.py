@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Self
 
 from tests.proxies.page import lines_for
-from tests.servers.ports import free_port
-from tests.servers.program import die_with_parent
+from tests.support.servers.ports import free_port
+from tests.support.servers.program import die_with_parent
 
 NAME = "chat.example.org"
 START_TIMEOUT_S = 15.0

@@ -14,11 +14,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from tests.browser.told_model import Reply
-from tests.http.client import Client, Frame, events, shown, text_of
-from tests.proxies.house import KEPT_PATH, STRIPPED_PATH, House, client_of, curl
+from tests.proxies.deployment import KEPT_PATH, STRIPPED_PATH, House, client_of, curl
 from tests.proxies.programs import NAME, PROXIES, Proxy
 from tests.proxies.quick_heart import HEARTBEAT_S
+from tests.support.client import Client, Frame, events, shown, text_of
+from tests.support.puppet_model import Reply
 
 PIECES = 16
 # HAProxy 2.6 as shipped holds every piece for 105 ms at least; a busy machine now and then is later than this too.

@@ -19,10 +19,10 @@ from pathlib import Path
 import aiohttp
 
 from lianhua.models.download.small import SMALL_MODEL
-from tests.http.client import Client
 from tests.real_models import checks
 from tests.real_models.programs import MASTER_KEY, Program, litellm, llama, running, transformers, vllm
-from tests.server_process import ServerProcess
+from tests.support.client import Client
+from tests.support.server_process import ServerProcess
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

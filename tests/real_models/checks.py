@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from tests.http.client import Client, Frame, Shown, Stream, events, shown, text_of, turns
 from tests.real_models.programs import Program
+from tests.support.client import Client, Frame, Shown, Stream, events, shown, text_of, turns
 
 PATIENCE_S = 240.0
 FREE_AFTER_STOP_S = 2.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers.ports import free_port
+from tests.support.servers.ports import free_port
 
 START_TIMEOUT_S = 240.0
 END_TIMEOUT_S = 15.0

@@ -12,7 +12,7 @@ from lianhua.errors import StoreUnavailable, WrongSettings
 from lianhua.store.client.client import Database, Durability
 from lianhua.store.client.scripts import Script
 from lianhua.store.open import open_nodes, open_store
-from tests.servers.redis_server import RedisServer
+from tests.support.servers.redis_server import RedisServer
 
 KEYS = ["lianhua:{c}"]
 ARGS = ["ann", "assistant", "", "", 60]  # without a title: that would want a second key

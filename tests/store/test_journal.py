@@ -40,8 +40,8 @@ from lianhua.store.journal.log import (
 )
 from lianhua.store.messages import Branches, Placed
 from lianhua.store.open import open_nodes
-from tests.servers.proxy import Proxy
-from tests.servers.redis_server import RedisServer
+from tests.support.servers.proxy import Proxy
+from tests.support.servers.redis_server import RedisServer
 
 OWNER = "ann"
 WEEK_S = 7 * 86_400

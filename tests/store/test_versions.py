@@ -9,9 +9,9 @@ import pytest
 from lianhua.config.settings import load_settings
 from lianhua.server.doctor import examine
 from lianhua.store.client.versions import Version, loses_after_a_tear
-from tests.http.conftest import SCRIPT
-from tests.servers.program import Flavour
-from tests.servers.redis_server import RedisServer
+from tests.conftest import SCRIPT
+from tests.support.servers.program import Flavour
+from tests.support.servers.redis_server import RedisServer
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import playwright.sync_api as playwright
 import pytest
 
-from tests.browser.engines.chromium import Chromium
-from tests.browser.engines.firefox import Firefox
-from tests.browser.engines.port import Browser, Profile
-from tests.browser.engines.reader import Reader
-from tests.browser.engines.webkit import WebKit
+from tests.support.engines.chromium import Chromium
+from tests.support.engines.firefox import Firefox
+from tests.support.engines.port import Browser, Profile
+from tests.support.engines.reader import Reader
+from tests.support.engines.webkit import WebKit
 
 ENGINES = ("chromium", "firefox", "webkit")
 

@@ -1,10 +1,10 @@
 """Whatever comes between the page and a reply: what is shown in the end is what is stored, to the character."""
 
 from tests.browser.engines.conftest import NewReader
-from tests.browser.engines.reader import INPUT, OWN, REPLY, TEXT, TROUBLE, Reader
-from tests.browser.line import Line
-from tests.browser.told_model import Reply, ToldModel
 from tests.conftest import StartServer
+from tests.support.browser.line import Line
+from tests.support.engines.reader import INPUT, OWN, REPLY, TEXT, TROUBLE, Reader
+from tests.support.puppet_model import Reply, ToldModel
 
 LOST = "The connection was lost"
 TABS = 8

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.engines.conftest import NewReader
-from tests.browser.engines.long_talk import MESSAGES, import_talk
-from tests.browser.engines.reader import Reader
-from tests.server_process import ServerProcess
+from tests.support.engines.long_talk import MESSAGES, import_talk
+from tests.support.engines.reader import Reader
+from tests.support.server_process import ServerProcess
 
 ALL = "article"
 RENDERED = "article .markdown:not(.plain)"

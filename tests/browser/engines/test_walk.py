@@ -1,9 +1,9 @@
 """The core walk, in each engine: load, send, stream, reload in mid-reply, stop, server gone and back."""
 
 from tests.browser.engines.conftest import NewReader
-from tests.browser.engines.reader import INPUT, OWN, REPLY, TEXT, TROUBLE, Reader
-from tests.browser.line import Line
-from tests.browser.told_model import ToldModel
+from tests.support.browser.line import Line
+from tests.support.engines.reader import INPUT, OWN, REPLY, TEXT, TROUBLE, Reader
+from tests.support.puppet_model import ToldModel
 
 LOST = "The connection was lost"
 

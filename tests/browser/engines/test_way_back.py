@@ -1,8 +1,8 @@
 """A page that the browser keeps for the way back holds nothing that others need, and is level when shown again."""
 
 from tests.browser.engines.conftest import NewReader
-from tests.browser.engines.reader import OWN, REPLY, TEXT, Reader
-from tests.browser.told_model import ToldModel
+from tests.support.engines.reader import OWN, REPLY, TEXT, Reader
+from tests.support.puppet_model import ToldModel
 
 HELD = """async () => (await navigator.locks.query()).held.map(({ name }) => name)"""
 

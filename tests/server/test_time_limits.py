@@ -1,0 +1,264 @@
+"""Promises that count in seconds: leases, heartbeats, the time that a running reply is given at the end.
+
+Waiting costs nothing, so all of them begin together, each with a server of its own in a thread of its own; every test
+then takes the result of one.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from tests.conftest import SCRIPT
+from tests.support.client import Client, events, shown, text_of, turns
+from tests.support.server_process import ServerProcess
+from tests.support.store_dump import gone, store_pid
+
+SCENARIO_S = 80.0
+
+
+class Place:
+    """A data directory and the servers that run on it, one after the other."""
+
+    def __init__(self, data_dir: Path, session: aiohttp.ClientSession) -> None:
+        self.data_dir = data_dir
+        self._session = session
+        self.servers: list[ServerProcess] = []
+
+    @property
+    def server(self) -> ServerProcess:
+        return self.servers[-1]
+
+    async def start(self, **environment: str) -> Client:
+        """Alice at a new server."""
+        server = await asyncio.to_thread(ServerProcess, self.data_dir, LIANHUA_SCRIPT=str(SCRIPT), **environment)
+        self.servers.append(server)
+        return Client(self._session, server.url, "alice")
+
+
+Scenario = Callable[[Place], Awaitable[None]]
+SCENARIOS: list[Scenario] = []
+
+
+def together(scenario: Scenario) -> Scenario:
+    SCENARIOS.append(scenario)
+    return scenario
+
+
+async def play(scenario: Scenario, data_dir: Path) -> None:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        place = Place(data_dir, session)
+        try:
+            async with asyncio.timeout(SCENARIO_S):
+                await scenario(place)
+        finally:
+            for server in place.servers:
+                server.kill()
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Scenario, "Future[None]"]]:
+    folders = {scenario: tmp_path_factory.mktemp("patience") for scenario in SCENARIOS}
+    with ThreadPoolExecutor(len(SCENARIOS)) as threads:
+        yield {
+            scenario: threads.submit(lambda s, f: asyncio.run(play(s, f)), scenario, folder)
+            for scenario, folder in folders.items()
+        }
+
+
+@together
+async def killed(place: Place) -> None:
+    alice = await place.start()
+    conversation, waiting = await alice.create(), await alice.create()
+    turn = await alice.begin(conversation, "[long]")
+    nothing_yet = await alice.begin(waiting, "[silent]")
+    async with alice.stream(events(conversation, turn)) as stream:
+        seen = await stream.until(lambda frames: len(frames) == 20)
+        store = store_pid(place.data_dir)
+        place.server.kill()
+        killed_at = time.monotonic()
+    while not gone(store):
+        await asyncio.sleep(0.05)
+
+    alice = await place.start()
+    rest = await alice.read(events(conversation, turn), last_event_id=seen[-1].id)
+    async with alice.stream(events(waiting, nothing_yet)) as stream:
+        again = await stream.until(lambda frames: frames[-1].name == "notice")
+    assert again[-1].data["code"] == "restarted", "nothing of it was shown, so it is run again"
+    assert (await alice.get(f"{turns(waiting)}/{nothing_yet}"))["attempts"] == 2
+    assert time.monotonic() - killed_at < 20
+    whole = shown(seen + rest)
+    assert (whole.end["status"], whole.end["code"]) == ("interrupted", "worker_lost")
+    assert len(whole.text) >= len(text_of(seen)) > 0
+    reply = (await alice.messages(conversation))[1]
+    assert (reply["content"], reply["status"]) == (whole.text, "interrupted")
+    assert (await alice.stop(waiting, nothing_yet))["status"] == "stopped"
+    for usable in (conversation, waiting):
+        assert (await alice.get(f"/api/conversations/{usable}"))["running_turn_id"] is None
+        assert (await alice.say(usable, "hello")).end["status"] == "done"
+
+
+def test_what_viewers_saw_of_a_killed_servers_reply_is_kept(begun: dict[Scenario, "Future[None]"]) -> None:
+    begun[killed].result()
+
+
+@together
+async def told_to_end(place: Place) -> None:
+    alice = await place.start()
+    conversation, other = await alice.create(), await alice.create()
+    turn = await alice.begin(conversation, "[long]")
+    async with alice.stream(events(conversation, turn)) as stream:
+        seen = await stream.until(lambda frames: len(frames) == 10)
+        os.kill(place.server.pid, signal.SIGTERM)
+        told_at = time.monotonic()
+        seen += [frame async for frame in stream]
+        assert time.monotonic() - told_at < 3, "viewers are sent elsewhere"
+    assert seen[-1].name != "end"
+
+    ready = await alice.ask("GET", "/readyz")
+    assert ready.problem == (503, "draining")
+    assert int(ready.headers["Retry-After"]) > 0
+    assert (await alice.ask("GET", "/healthz")).status == 200
+    refused = await alice.send(other, "hello")
+    assert refused.problem == (503, "draining")
+    assert await alice.messages(other) == []
+
+    # Nowhere else to go: the viewer comes back to the same server, as a browser does, and is there at the end.
+    seen += await alice.read(events(conversation, turn), last_event_id=seen[-1].id, patience_s=40)
+    whole = shown(seen)
+    assert (whole.end["status"], whole.end["code"]) == ("interrupted", "server_stopping")
+    assert time.monotonic() - told_at > 20, "a running reply is given its time"
+    assert await asyncio.to_thread(place.server.wait) == 0
+    assert time.monotonic() - told_at < 30
+
+    alice = await place.start()
+    reply = (await alice.messages(conversation))[1]
+    assert (reply["content"], reply["status"], reply["code"]) == (whole.text, "interrupted", "server_stopping")
+
+
+def test_told_to_end_the_server_gives_replies_their_time_and_exits_within_half_a_minute(
+    begun: dict[Scenario, "Future[None]"],
+) -> None:
+    begun[told_to_end].result()
+
+
+@together
+async def silence(place: Place) -> None:
+    alice = await place.start()
+    conversation = await alice.create()
+    turn = await alice.begin(conversation, "[silent]")
+    began = time.monotonic()
+
+    async def hears(path: str, **query: Any) -> None:
+        async with alice.stream(path, **query) as stream:
+            reading = asyncio.ensure_future(stream.until(lambda frames: len(frames) > 1))
+            while not stream.comments:
+                assert not reading.done()
+                assert time.monotonic() - began < 30
+                await asyncio.sleep(0.1)
+            reading.cancel()
+            await asyncio.wait([reading])
+
+    async def is_told() -> None:
+        async with alice.stream("/api/events") as stream, asyncio.timeout(40):
+            told = await stream.until(lambda frames: [frame.name for frame in frames].count("alive") == 2)
+        assert len({frame.id for frame in told if frame.name == "alive"}) == 1
+        assert not stream.comments
+
+    await asyncio.gather(
+        is_told(),
+        hears(events(conversation, turn)),
+        hears("/chat/stream", session_id=conversation, message="[silent]"),
+    )
+    assert (await alice.stop(conversation, turn))["status"] == "stopped"
+
+
+def test_a_silent_line_is_kept_alive(begun: dict[Scenario, "Future[None]"]) -> None:
+    begun[silence].result()
+
+
+@together
+async def frozen_store(place: Place) -> None:
+    alice = await place.start()
+    conversation = await alice.create()
+    turn = await alice.begin_and_see(conversation, "[long]")
+    store = store_pid(place.data_dir)
+    os.kill(store, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        ready = await alice.ask("GET", "/readyz")
+        assert time.monotonic() - began < 5, "whoever asks for readiness does not wait long"
+        listed, sent = await asyncio.gather(alice.ask("GET", "/api/conversations"), alice.send(conversation, "hello"))
+        assert (await alice.ask("GET", "/healthz")).status == 200
+        for answer in (ready, listed, sent):
+            assert answer.problem == (503, "store_unavailable")
+    finally:
+        os.kill(store, signal.SIGCONT)
+    while (await alice.ask("GET", "/readyz")).status != 200:
+        await asyncio.sleep(0.1)
+    # Whatever became of the reply, viewers and the store agree on it and the conversation goes on.
+    await alice.stop(conversation, turn)
+    whole = shown(await alice.read(events(conversation, turn)))
+    assert whole.end["status"] in ("stopped", "interrupted")
+    assert (await alice.messages(conversation))[1]["content"] == whole.text
+    assert (await alice.say(conversation, "hello")).end["status"] == "done"
+
+
+def test_a_store_that_does_not_answer_is_said_and_outlived(begun: dict[Scenario, "Future[None]"]) -> None:
+    begun[frozen_store].result()
+
+
+async def viewer_that_takes_nothing(alice: Client) -> tuple[socket.socket, str]:
+    """A connection full of a reply that nobody reads, and the path it asked for."""
+    conversation = await alice.create()
+    turn = await alice.begin(conversation, "[big]")
+    while (await alice.get(f"{turns(conversation)}/{turn}"))["status"] == "running":
+        await asyncio.sleep(0.2)
+    address = urlsplit(alice.url)
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    line.connect((address.hostname, address.port))
+    path = events(conversation, turn)
+    line.sendall(f"GET {path}?user_id={alice.user} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+    line.recv(100)  # it has begun
+    return line, path
+
+
+@together
+async def takes_nothing(place: Place) -> None:
+    alice = await place.start(LIANHUA_REPLY_CHARS="10000000")
+    line, path = await viewer_that_takes_nothing(alice)
+    began = time.monotonic()
+    with line:
+        while f"GET {path} 200" not in place.server.log:
+            assert time.monotonic() - began < 30, "a viewer that takes nothing is still connected"
+            await asyncio.sleep(0.2)
+    assert time.monotonic() - began > 15
+
+
+def test_a_viewer_that_takes_nothing_is_cut_off(begun: dict[Scenario, "Future[None]"]) -> None:
+    begun[takes_nothing].result()
+
+
+@together
+async def takes_nothing_at_the_end(place: Place) -> None:
+    alice = await place.start(LIANHUA_REPLY_CHARS="10000000")
+    line, _ = await viewer_that_takes_nothing(alice)
+    with line:
+        began = time.monotonic()
+        assert await asyncio.to_thread(place.server.stop, signal.SIGTERM) == 0
+        assert time.monotonic() - began < 30
+
+
+def test_a_viewer_that_takes_nothing_does_not_hold_up_the_end(begun: dict[Scenario, "Future[None]"]) -> None:
+    begun[takes_nothing_at_the_end].result()

@@ -1,0 +1,83 @@
+"""Viewers over time: whose turn it is, turns that run elsewhere, hints that are lost."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from lianhua.errors import ConversationNotFound
+from lianhua.models.scripted import Rule
+from lianhua.store.client.topology import Nodes
+from lianhua.streams.live import STEP_BYTES
+from tests.support.services import end_of, follow, open_service, start, text_of
+
+LONG = Rule(pieces=("a", "b", "c"), repeat=2_000, interval_s=0.01)
+
+
+async def test_an_open_stream_ends_when_the_conversation_is_no_longer_its_owners(
+    client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.streams.viewer.OWNER_CHECK_S", 0.2)
+    async with open_service(nodes, LONG) as one, open_service(nodes, worker="two") as two:
+        ref = await start(one, "go")
+        viewers = [asyncio.create_task(follow(service, ref)) for service in (one, two)]
+        await asyncio.sleep(0.3)
+        assert not any(viewer.done() for viewer in viewers)
+        await client.hset(f"lianhua:{{{ref.conversation_id}}}", "owner", "bob")
+        async with asyncio.timeout(10):
+            for viewer in viewers:
+                with pytest.raises(ConversationNotFound):
+                    await viewer
+
+
+async def test_many_viewers_elsewhere_share_one_reader(nodes: Nodes) -> None:
+    rule = Rule(pieces=("a", "b", "c"), repeat=30, interval_s=0.01)
+    async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two:
+        ref = await start(one, "go")
+        viewers = [asyncio.create_task(follow(two, ref)) for _ in range(50)]
+        await asyncio.sleep(0.3)
+        readers = [task for task in asyncio.all_tasks() if task.get_name() == f"tail {ref.turn_id}"]
+        assert len(readers) == 1
+        seen = await asyncio.gather(*viewers)
+        assert {text_of(each) for each in seen} == {"abc" * 30}
+        assert all(end_of(each)["status"] == "done" for each in seen)
+        await asyncio.sleep(0.05)
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == f"tail {ref.turn_id}"]
+
+
+async def test_a_viewer_elsewhere_is_woken_rather_than_late(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianhua.streams.tail.REREAD_S", 60)
+    rule = Rule(pieces=("a", "b", "c"), repeat=20, interval_s=0.02)
+    async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
+        ref = await start(one, "go")
+        assert text_of(await follow(two, ref)) == "abc" * 20
+
+
+async def test_lost_hints_lose_nothing(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianhua.store.client.pubsub.Bell.ring", lambda bell, hint=b"": None)
+    rule = Rule(pieces=("a", "b", "c"), repeat=20, interval_s=0.02)
+    async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
+        ref = await start(one, "go")
+        assert text_of(await follow(two, ref)) == "abc" * 20
+
+
+async def test_a_stop_reaches_its_worker_although_the_hint_is_lost(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lianhua.turns.leases.Upkeep._hear", lambda upkeep, hint: None)
+    silent = Rule(pieces=("late",), first_s=60)
+    async with open_service(nodes, silent) as one, open_service(nodes, worker="two") as two, asyncio.timeout(20):
+        ref = await start(one, "go")
+        assert (await two.stop("ann", ref)).status == "stopped"
+
+
+async def test_a_viewer_is_given_no_more_at_a_time_than_its_share(nodes: Nodes) -> None:
+    rule = Rule(pieces=("字" * 700,), repeat=250)
+    async with open_service(nodes, rule) as service:
+        ref = await start(service, "go")
+        await follow(service, ref)
+        late = await service.view("ann", ref)
+        assert late is not None
+        steps = [len(frames) async for frames in late.frames()]
+        assert len(steps) > 1
+        assert max(steps) < STEP_BYTES + 4_096

@@ -1,0 +1,77 @@
+"""Somebody who talks: a message, the reply to its end, the next message, each at whichever server takes it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import aiohttp
+
+from tests.chaos.script import Talk
+from tests.support.client import Client
+from tests.support.follower import Follower
+
+AGAIN_S: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message that was accepted, `after_s` seconds after it was first sent, and who watches the reply."""
+
+    message: str
+    after_s: float
+    follower: Follower
+
+
+class Talker:
+    """`doors` are the same person at each server."""
+
+    def __init__(self, session: aiohttp.ClientSession, doors: Sequence[Client], talk: Talk, seed: int) -> None:
+        self.said: list[Said] = []
+        self.refusals = 0
+        self._session = session
+        self._doors = doors
+        self._talk = talk
+        self._rng = Random(seed)
+        self._name = f"talker {seed}"
+        self._conversation = ""
+
+    async def talk(self, enough: asyncio.Event) -> None:
+        """One message after the other; the last one is begun before it is enough."""
+        self._conversation = await self._rng.choice(self._doors).create()
+        while not enough.is_set():
+            said = await self._say()
+            self.said.append(said)
+            await said.follower.task
+
+    async def _say(self) -> Said:
+        """Sends a message under one key until it is taken, as the page does."""
+        key = f"{self._name} {len(self.said)}"
+        message = self._talk.question(key)
+        began = time.monotonic()
+        while True:
+            try:
+                answer = await self._rng.choice(self._doors).send(self._conversation, message, key.replace(" ", "-"))
+            except aiohttp.ClientError:
+                self.refusals += 1  # nobody there
+            else:
+                if answer.status in (200, 202):
+                    doors = self._rng.sample(self._doors, len(self._doors))
+                    follower = Follower(self._session, doors, self._conversation, answer.json["turn_id"])
+                    return Said(message, time.monotonic() - began, follower)
+                assert answer.problem == (503, "draining"), answer.body
+                self.refusals += 1
+            await asyncio.sleep(AGAIN_S)
+
+    async def was_kept_whole(self) -> None:
+        """Every message that was accepted is stored once and in order, with the whole reply that was watched."""
+        assert self.said, f"{self._name} was never heard"
+        kept = await self._doors[0].messages(self._conversation)
+        assert [message["role"] for message in kept] == ["user", "assistant"] * len(self.said)
+        assert [message["content"] for message in kept[::2]] == [said.message for said in self.said]
+        for said, reply in zip(self.said, kept[1::2], strict=True):
+            whole = said.follower.whole
+            assert whole.end["status"] == reply["status"] == "done", whole.end
+            assert whole.text == reply["content"] == self._talk.reply(said.message)
