@@ -172,13 +172,13 @@ def draw(results: dict[str, Any]) -> None:
         (CHARTS / "cost-per-token.svg").write_text(chart.svg())
     if "length" in results and "single" in results:
         first = {row["target"]: row["first_ms"] for row in results["single"]}
-        ours = Line("Lianhua", [(row["turn"], row["first_ms"]) for row in results["length"]])
-        xs = [turn for turn, _ in ours.points]
+        lianhua = Line("Lianhua", [(row["turn"], row["first_ms"]) for row in results["length"]])
+        xs = [turn for turn, _ in lianhua.points]
         others = [
             Line(name, [(x, first[target]) for x in xs])
             for target, name in (("nginx", "nginx"), ("asyncio relay", "bare relay"))
         ]
-        chart = Chart("Time to the first token", "turns in the conversation", "ms", xs, 4, [ours, *others])
+        chart = Chart("Time to the first token", "turns in the conversation", "ms", xs, 4, [lianhua, *others])
         (CHARTS / "first-token.svg").write_text(chart.svg())
 
 

@@ -81,11 +81,11 @@ def firehose_row(tools: Tools, name: str, streams: int = 32) -> dict[str, Any]:
 
 def single_row(tools: Tools, name: str, replies: int = 12) -> dict[str, Any]:
     """One stream at a time: milliseconds to the first token, and of delay of each."""
-    ours: dict[str, Open] = {
+    own: dict[str, Open] = {
         "lianhua": lambda port: lianhua(port, pinned=False),
         "lianhua without disk": lambda port: lianhua(port, pinned=False, disk=False),
     }
-    opened = {**TARGETS, "direct": direct, **ours}[name]
+    opened = {**TARGETS, "direct": direct, **own}[name]
     with anywhere(), upstream(tools.upstream, 100, 1_000_000 // RATE) as port, opened(port) as target:
         requests = target.requests(replies)
         run(tools.client, target, Load(requests[:2], 1))  # the first turns of a new process are its slowest

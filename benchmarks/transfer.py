@@ -54,7 +54,7 @@ def _write(path: Path, form: str) -> None:
         number = 0
         while file.tell() < FILE_BYTES:
             file.write(",\n" if number else "\n")
-            make = _ours if form == "lianhua" else _theirs
+            make = _native if form == "lianhua" else _theirs
             json.dump(make(number, chance.choices(texts, k=MESSAGES)), file, ensure_ascii=form == "chatgpt")
             number += 1
         file.write("]}" if form == "lianhua" else "]")
@@ -64,7 +64,7 @@ def _id(number: int) -> str:
     return f"5f0c5a0e-0000-4000-8000-{number:012x}"
 
 
-def _ours(number: int, texts: list[str]) -> dict[str, Any]:
+def _native(number: int, texts: list[str]) -> dict[str, Any]:
     at = 1_700_000_000 + number
     messages = [
         {"id": f"m{place}", "role": ("user", "assistant")[place % 2], "content": text, "timestamp": at}

@@ -112,10 +112,10 @@ def _may_within(module: str, target: str) -> bool:
     package, _, name = module.removeprefix("lianhua.").partition(".")
     target_package, _, target_name = target.removeprefix("lianhua.").partition(".")
     floors = FLOORS.get(package, ())
-    ours, theirs = name.split(".")[0], target_name.split(".")[0]
-    if package != target_package or ours not in floors or theirs not in floors:
+    from_floor, to_floor = name.split(".")[0], target_name.split(".")[0]
+    if package != target_package or from_floor not in floors or to_floor not in floors:
         return True
-    return floors.index(theirs) <= floors.index(ours)
+    return floors.index(to_floor) <= floors.index(from_floor)
 
 
 def _is_within(module: str, places: set[str]) -> bool:

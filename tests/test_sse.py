@@ -179,7 +179,7 @@ def test_a_frame_cannot_be_broken_out_of(event: str | None, id_: str | None) -> 
         frame(event, id_, "{}")
 
 
-def test_frames_comments_and_retries_as_they_stand_on_the_wire() -> None:
+def test_frames_comments_and_retries_as_they_are_encoded() -> None:
     assert frame("end", "t:1-2", '{"a":1}') == b'event: end\ndata: {"a":1}\nid: t:1-2\n\n'
     assert frame(None, "t:1-2", "a\nb") == b"data: a\ndata: b\nid: t:1-2\n\n"
     assert frame(None, None, b"") == b"data: \n\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.page.axe import axe
-from benchmarks.page.deployment import House, house
+from benchmarks.page.deployment import Deployment, deployment
 from benchmarks.page.enter import enter
 from benchmarks.page.figure import Figure, table
 from benchmarks.page.first_load import first_load
@@ -20,7 +20,7 @@ from benchmarks.page.shown_by import shown_by
 from benchmarks.page.streams import drift, firehose, stream
 
 RESULTS: Final = Path(__file__).parent.parent / "page.json"
-MEASUREMENTS: Final[dict[str, Callable[[House], list[Figure]]]] = {
+MEASUREMENTS: Final[dict[str, Callable[[Deployment], list[Figure]]]] = {
     function.__name__: function
     for function in (first_load, lighthouse, axe, enter, stream, firehose, long_talk, drift, shown_by)
 }
@@ -31,7 +31,7 @@ def main(names: list[str]) -> None:
     if unknown:
         sys.exit(f"there are {', '.join(MEASUREMENTS)}, not {', '.join(unknown)}")
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    with house() as place:
+    with deployment() as place:
         for name in names or MEASUREMENTS:
             began = time.perf_counter()
             print(f"{name}: {(MEASUREMENTS[name].__doc__ or '').splitlines()[0]}", flush=True)
@@ -45,7 +45,7 @@ def main(names: list[str]) -> None:
     print(table([row for name in MEASUREMENTS for row in results.get(name, [])]))
 
 
-def _machine(place: House, name: str, before: dict[str, Any]) -> dict[str, Any]:
+def _machine(place: Deployment, name: str, before: dict[str, Any]) -> dict[str, Any]:
     """What the figures were measured on, and how long a fixed piece of work took there before each measurement."""
     return {
         "cores": os.cpu_count(),

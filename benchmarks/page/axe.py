@@ -8,7 +8,7 @@ from typing import Final, Literal
 from playwright.sync_api import Locator
 
 from benchmarks.page.browser import VIEWPORT, Person
-from benchmarks.page.deployment import House
+from benchmarks.page.deployment import Deployment
 from benchmarks.page.figure import Figure
 from benchmarks.page.model import Plan
 from benchmarks.page.node import WEB
@@ -45,14 +45,14 @@ class Looks:
     found: dict[str, list[str]] = field(default_factory=dict)
 
 
-def axe(house: House) -> list[Figure]:
+def axe(deployment: Deployment) -> list[Figure]:
     """axe: empty, chat, dialogs, list, narrow; light and dark; both languages."""
     looks = Looks()
     for language, viewport in product(LANGUAGES, (VIEWPORT, NARROW)):
-        with house.browser.person(locale=language, viewport=viewport, reduced_motion="reduce") as person:
+        with deployment.browser.person(locale=language, viewport=viewport, reduced_motion="reduce") as person:
             person.page.add_init_script(path=AXE)
-            person.open(house.url)
-            for place in _walk(house, person, viewport is NARROW):
+            person.open(deployment.url)
+            for place in _walk(deployment, person, viewport is NARROW):
                 looks.places[place] = None
                 _look(person, looks, f"{place}, {language}, {viewport['width']} px")
     measured = f"{len(looks.found)} in {looks.count} looks" + (f": {', '.join(looks.found)}" if looks.found else "")
@@ -86,18 +86,18 @@ _RUN: Final = """async (tags) => {
 }"""
 
 
-def _walk(house: House, person: Person, is_narrow: bool) -> Iterator[str]:
+def _walk(deployment: Deployment, person: Person, is_narrow: bool) -> Iterator[str]:
     """Goes from one thing that the page shows to the next, and says what it is."""
     page = person.page
     yield "empty page"
-    house.model.plan = Plan(["Half of ", *["and more "] * 200], 2)
+    deployment.model.plan = Plan(["Half of ", *["and more "] * 200], 2)
     person.send("What will be stopped?")
     person.wait("document.querySelector('article.reply .markdown')?.textContent.startsWith('Half')")
     yield "a reply being made"
     page.locator(".send.stop").click()
     _wait_for_end(person)
     yield "a stopped reply"
-    house.model.plan = Plan([f"{Writer().mixed(1_500)}\n\n{REST}"], 1)
+    deployment.model.plan = Plan([f"{Writer().mixed(1_500)}\n\n{REST}"], 1)
     person.send("Every kind of block, please.")
     person.wait("document.querySelectorAll('article.reply').length === 2")
     _wait_for_end(person)

@@ -16,7 +16,7 @@ SETTINGS: Final[dict[str, Any]] = {"LIANHUA_RETENTION_MESSAGES": "0", "LIANHUA_R
 
 
 @dataclass(frozen=True)
-class House:
+class Deployment:
     """`url` is the page's."""
 
     browser: Chromium
@@ -32,11 +32,11 @@ class House:
 
 
 @contextmanager
-def house() -> Iterator[House]:
+def deployment() -> Iterator[Deployment]:
     """Everything that is needed, until the block ends. Nothing is pinned to a core."""
     with (
         PacedModel() as model,
         lianhua(model.port, pinned=False, disk=False, **SETTINGS) as server,
         chromium() as browser,
     ):
-        yield House(browser, model, f"http://127.0.0.1:{server.port}")
+        yield Deployment(browser, model, f"http://127.0.0.1:{server.port}")

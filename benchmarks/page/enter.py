@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.page.browser import Person
-from benchmarks.page.deployment import House
+from benchmarks.page.deployment import Deployment
 from benchmarks.page.figure import Figure, spread
 from benchmarks.page.model import Plan
 from benchmarks.page.trace import Trace, traced
@@ -21,13 +21,13 @@ GOAL_TOKEN_MS: Final = 50
 FIRST: Final = "First"
 
 
-def enter(house: House) -> list[Figure]:
+def enter(deployment: Deployment) -> list[Figure]:
     """Enter to the own message painted, and to the first token painted."""
-    house.model.plan = Plan([FIRST, " and last."], 5, first_s=MODEL_WAITS_S)
-    with house.browser.person() as person:
-        person.open(house.url)
+    deployment.model.plan = Plan([FIRST, " and last."], 5, first_s=MODEL_WAITS_S)
+    with deployment.browser.person() as person:
+        person.open(deployment.url)
         # The first message of all makes the conversation, too; it is a round like the others.
-        rounds = [_round(house, person, f"question {number}") for number in range(ROUNDS)]
+        rounds = [_round(deployment, person, f"question {number}") for number in range(ROUNDS)]
     own, token = ([one[name] for one in rounds] for name in ("own_ms", "token_ms"))
     reached = median(own) <= GOAL_OWN_MS and median(token) <= GOAL_TOKEN_MS
     measured = f"{spread(own)} / {spread(token)}"
@@ -35,11 +35,11 @@ def enter(house: House) -> list[Figure]:
     return [Figure(name, f"<= {GOAL_OWN_MS} ms / <= {GOAL_TOKEN_MS} ms", measured, reached, {"rounds": rounds})]
 
 
-def _round(house: House, person: Person, text: str) -> dict[str, Any]:
+def _round(deployment: Deployment, person: Person, text: str) -> dict[str, Any]:
     page = person.page
     page.locator(".composer textarea").fill(text)
     page.wait_for_timeout(500)
-    with traced(house.browser.browser) as trace:
+    with traced(deployment.browser.browser) as trace:
         page.evaluate(
             """([own, token]) => {
               __probe.begin('keydown');
@@ -51,7 +51,7 @@ def _round(house: House, person: Person, text: str) -> dict[str, Any]:
         page.locator(".composer textarea").press("Enter")
         page.wait_for_timeout(MODEL_WAITS_S * 1000 + 500)
     person.wait("document.querySelectorAll('article.reply[aria-busy=true]').length === 0")
-    said = house.model.said
+    said = deployment.model.said
     assert said is not None
     began = _began(trace, page.evaluate("__probe.began - performance.getEntriesByName('began').at(-1).startTime"))
     own_ms, token_ms = ((trace.painted_after(trace.mark(name)) - began) / 1000 for name in ("own", "token"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from benchmarks.page.deployment import House
+from benchmarks.page.deployment import Deployment
 from benchmarks.page.figure import Figure
 
 GOAL_BYTES: Final = 60_000
@@ -37,11 +37,11 @@ class Request:
         }
 
 
-def first_load(house: House) -> list[Figure]:
+def first_load(deployment: Deployment) -> list[Figure]:
     """The first load: bytes, requests, other hosts."""
-    found = _requests(house)
-    own = [request for request in found if request.address.startswith(house.url + "/")]
-    others = [request for request in found if not request.address.startswith((house.url + "/", "data:", "blob:"))]
+    found = _requests(deployment)
+    own = [request for request in found if request.address.startswith(deployment.url + "/")]
+    others = [request for request in found if not request.address.startswith((deployment.url + "/", "data:", "blob:"))]
     groups = {name: [request for request in own if request.group == name] for name in ("page", "api", "stream")}
     page = groups["page"]
     size, api_size = (sum(request.bytes for request in groups[name]) for name in ("page", "api"))
@@ -66,7 +66,7 @@ def first_load(house: House) -> list[Figure]:
     ]
 
 
-def _requests(house: House) -> list[Request]:
+def _requests(deployment: Deployment) -> list[Request]:
     found: dict[str, Request] = {}
 
     def sent(event: dict[str, Any]) -> None:
@@ -82,14 +82,14 @@ def _requests(house: House) -> list[Request]:
     def cached(event: dict[str, Any]) -> None:
         found[event["requestId"]].is_cached = True
 
-    with house.browser.person() as person:
+    with deployment.browser.person() as person:
         person.tab.on("Network.requestWillBeSent", sent)
         person.tab.on("Network.responseReceived", answered)
         person.tab.on("Network.requestServedFromCache", cached)
         person.tab.send("Network.enable")
         # Brotli is smaller still, but not every proxy lets it through.
         person.tab.send("Network.setExtraHTTPHeaders", {"headers": {"Accept-Encoding": "gzip"}})
-        person.open(house.url)
+        person.open(deployment.url)
         person.page.wait_for_timeout(QUIET_MS)
     # What is asked for twice goes over the line once.
     return [request for request in found.values() if not request.is_cached]

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.page.browser import FLAGS, path
-from benchmarks.page.deployment import House
+from benchmarks.page.deployment import Deployment
 from benchmarks.page.figure import Figure
 from benchmarks.page.node import HERE, run
 
@@ -14,12 +14,12 @@ FAILURES: Final = 3
 NOISY: Final = 98  # the mark for performance depends on who else uses the machine
 
 
-def lighthouse(house: House) -> list[Figure]:
+def lighthouse(deployment: Deployment) -> list[Figure]:
     """Lighthouse for a phone: performance, accessibility, best practices."""
     rounds: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     while len(rounds) < ROUNDS and len(failed) < FAILURES:
-        one = _round(house)
+        one = _round(deployment)
         # A loaded machine draws nothing in time now and then, and then there is no mark.
         (failed if None in one["marks"] else rounds).append(one)
     if len(rounds) < ROUNDS:
@@ -39,7 +39,7 @@ def lighthouse(house: House) -> list[Figure]:
     ]
 
 
-def _round(house: House) -> dict[str, Any]:
-    printed = run(["lighthouse.mjs", house.url, *FLAGS], HERE, {"CHROME_PATH": path()})
+def _round(deployment: Deployment) -> dict[str, Any]:
+    printed = run(["lighthouse.mjs", deployment.url, *FLAGS], HERE, {"CHROME_PATH": path()})
     found: dict[str, Any] = json.loads(printed)
     return found

@@ -4,14 +4,14 @@ import json
 from typing import Any, Final
 
 from benchmarks.page.browser import Person
-from benchmarks.page.deployment import House
+from benchmarks.page.deployment import Deployment
 from benchmarks.page.figure import Figure, longest_task, spread
 from benchmarks.page.trace import Trace, traced
 from benchmarks.page.writings import END, FIRST, conversations
 
 MESSAGES: Final = 1_000
 ROUNDS: Final = 5
-TOLD: Final = 3  # long tasks of each round
+NAMED: Final = 3  # long tasks of each round
 SETTLE_MS: Final = 3_000  # at least; what is drawn later is drawn by then on a machine of its own
 LOOK_MS: Final = 500
 LOOKS: Final = 3  # that find the page unchanged
@@ -20,20 +20,20 @@ NEWEST: Final = "article.reply .markdown"
 WORD: Final = FIRST.split()[-1].rstrip(".")
 
 
-def long_talk(house: House) -> list[Figure]:
+def long_talk(deployment: Deployment) -> list[Figure]:
     """1,000 messages: cold page, switch, longest task, heap, and whether the browser finds the first message."""
     file, ids = conversations(2, MESSAGES)
-    with house.browser.person() as owner:
+    with deployment.browser.person() as owner:
         imported = owner.context.request.post(
-            f"{house.url}/api/import", data=json.dumps(file).encode(), headers={"Content-Type": "application/json"}
+            f"{deployment.url}/api/import", data=json.dumps(file).encode(), headers={"Content-Type": "application/json"}
         )
         assert imported.ok, imported.text()
         # An import may give other ids.
-        listed = owner.context.request.get(f"{house.url}/api/conversations").json()["conversations"]
+        listed = owner.context.request.get(f"{deployment.url}/api/conversations").json()["conversations"]
         titles = {conversation["title"]: conversation["id"] for conversation in listed}
         assert len(titles) == len(ids), listed
         cookies = owner.context.cookies()
-    rounds = [_round(house, cookies, list(titles.items())) for _ in range(ROUNDS)]
+    rounds = [_round(deployment, cookies, list(titles.items())) for _ in range(ROUNDS)]
     cold, again, first = ([one[name] for one in rounds] for name in ("cold_ms", "switch_again_ms", "switch_ms"))
     longest, is_short = longest_task(
         [one["longest_ms"] for one in rounds], [one["longest_cpu_ms"] for one in rounds], 50
@@ -69,21 +69,21 @@ def long_talk(house: House) -> list[Figure]:
     ]
 
 
-def _round(house: House, cookies: list[Any], talks: list[tuple[str, str]]) -> dict[str, Any]:
+def _round(deployment: Deployment, cookies: list[Any], talks: list[tuple[str, str]]) -> dict[str, Any]:
     (_, here), (other_title, _) = talks
-    with house.browser.person() as person:
+    with deployment.browser.person() as person:
         person.context.add_cookies(cookies)
-        with traced(house.browser.browser) as trace:
+        with traced(deployment.browser.browser) as trace:
             person.page.add_init_script(f"__probe.watch('newest', {NEWEST!r}, {END!r})")
-            person.page.goto(f"{house.url}/#/c/{here}", wait_until="commit")
+            person.page.goto(f"{deployment.url}/#/c/{here}", wait_until="commit")
             _settle(person)
         cold_ms = (trace.painted_after(trace.mark("newest")) - _navigated(trace)) / 1000
         assert _is_newest_in_sight(person), "the page does not show the newest message"
         found = _finds(person)
         heap_mb = _heap_mb(person)
-        switch_ms, switched = _switch(house, person, other_title)
-        again_ms, back = _switch(house, person, talks[0][0])
-        tasks = {"cold": trace.longest(TOLD), "switch": switched.longest(TOLD), "again": back.longest(TOLD)}
+        switch_ms, switched = _switch(deployment, person, other_title)
+        again_ms, back = _switch(deployment, person, talks[0][0])
+        tasks = {"cold": trace.longest(NAMED), "switch": switched.longest(NAMED), "again": back.longest(NAMED)}
         most_cpu_ms = max(one.most_cpu_ms() for one in (trace, switched, back))
         count = person.page.locator(".messages article").count()
     return {
@@ -99,12 +99,12 @@ def _round(house: House, cookies: list[Any], talks: list[tuple[str, str]]) -> di
     }
 
 
-def _switch(house: House, person: Person, title: str) -> tuple[float, Trace]:
+def _switch(deployment: Deployment, person: Person, title: str) -> tuple[float, Trace]:
     """Milliseconds from a click in the list to the newest message of the conversation called `title`."""
     link = person.page.locator(".side-link").filter(has_text=title)
     link.hover()
     person.page.wait_for_timeout(300)
-    with traced(house.browser.browser) as trace:
+    with traced(deployment.browser.browser) as trace:
         person.page.evaluate(
             """([selector, end]) => {
               __probe.begin('click');
@@ -135,10 +135,10 @@ def _settle(person: Person) -> None:
 
 def _navigated(trace: Trace) -> float:
     """When the page was asked for."""
-    return max(float(event["ts"]) for event in trace.events if event["name"] == "navigationStart" and _is_ours(event))
+    return max(float(event["ts"]) for event in trace.events if event["name"] == "navigationStart" and _is_own(event))
 
 
-def _is_ours(event: dict[str, Any]) -> bool:
+def _is_own(event: dict[str, Any]) -> bool:
     return "127.0.0.1" in event["args"].get("data", {}).get("documentLoaderURL", "")
 
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.page.deployment import House
+from benchmarks.page.deployment import Deployment
 from benchmarks.page.figure import Figure
 from benchmarks.page.node import WEB, run
 
@@ -68,7 +68,7 @@ TABLE: Final = (
 )
 
 
-def shown_by(house: House) -> list[Figure]:
+def shown_by(deployment: Deployment) -> list[Figure]:
     """What tests show: composing, keyboard, colours, screen reader, continuity, CJK."""
     return [_figure(row) for row in TABLE]
 

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.page.browser import Person
-from benchmarks.page.deployment import House
+from benchmarks.page.deployment import Deployment
 from benchmarks.page.figure import Figure, longest_task, spread
 from benchmarks.page.model import Plan
 from benchmarks.page.trace import Task, Trace, traced
@@ -17,7 +17,7 @@ SETTLE_MS: Final = 1_000  # what the page does by itself after it was opened
 REST_S: Final = 1.5  # between the last piece and the end, so that the end's own work is apart from the text's
 CHARACTERS_A_PIECE: Final = 4.5
 TEXT: Final = "article.reply .markdown"
-TOLD: Final = 3  # long tasks of each round
+NAMED: Final = 3  # long tasks of each round
 AT_LEAST: Final = 0.97  # of the pace that was planned, else the round is none
 
 
@@ -48,10 +48,10 @@ class Streamed:
         }
 
 
-def stream(house: House) -> list[Figure]:
+def stream(deployment: Deployment) -> list[Figure]:
     """2,000 pieces at 200 a second: text left over, main thread."""
     text = Writer().mixed(int(2_000 * CHARACTERS_A_PIECE))
-    rounds = [_streamed(house, text, 2_000, 200) for _ in range(ROUNDS)]
+    rounds = [_streamed(deployment, text, 2_000, 200) for _ in range(ROUNDS)]
     left = [one.left_ms for one in rounds]
     measured = f"{spread(left)}; {_main_thread(rounds)}{_whole(rounds)}"
     reached = median(left) <= 100 and _is_quick(rounds) and all(one.is_whole for one in rounds)
@@ -59,7 +59,7 @@ def stream(house: House) -> list[Figure]:
     return [Figure(name, "<= 100 ms; <= 3.0 s", measured, reached, {"rounds": [one.row() for one in rounds]})]
 
 
-def firehose(house: House) -> list[Figure]:
+def firehose(deployment: Deployment) -> list[Figure]:
     """10,000 pieces at 800 a second, mixed and in one code fence: longest task."""
     characters = int(10_000 * CHARACTERS_A_PIECE)
     writer = Writer()
@@ -67,11 +67,11 @@ def firehose(house: House) -> list[Figure]:
         "mixed, with long lists and tables": writer.mixed(characters, rows=150),
         "one code fence": writer.fence(characters),
     }
-    return [_firehose(house, name, text) for name, text in texts.items()]
+    return [_firehose(deployment, name, text) for name, text in texts.items()]
 
 
-def _firehose(house: House, name: str, text: str) -> Figure:
-    rounds = [_streamed(house, text, 10_000, 800) for _ in range(ROUNDS)]
+def _firehose(deployment: Deployment, name: str, text: str) -> Figure:
+    rounds = [_streamed(deployment, text, 10_000, 800) for _ in range(ROUNDS)]
     longest, is_short = longest_task([one.tasks[0].ms for one in rounds], [one.most_cpu_ms for one in rounds], 50)
     measured = f"{longest}{_whole(rounds)}"
     reached = is_short and all(one.is_whole for one in rounds)
@@ -79,10 +79,10 @@ def _firehose(house: House, name: str, text: str) -> Figure:
     return Figure(f"10,000 pieces at 800/s, {name}: longest task", "< 50 ms", measured, reached, values)
 
 
-def drift(house: House) -> list[Figure]:
+def drift(deployment: Deployment) -> list[Figure]:
     """A reader who scrolled up while a reply comes: how far the text goes under their eyes."""
     text = Writer().mixed(6_000)
-    found = {name: _drift(house, text, up) for name, up in (("within the reply", 600), ("above it", 100_000))}
+    found = {name: _drift(deployment, text, up) for name, up in (("within the reply", 600), ("above it", 100_000))}
     most = max(one["px"] for one in found.values())
     button = all(one["button"] for one in found.values())
     measured = f"{most:g} px over {min(one['frames'] for one in found.values())} frames; " + (
@@ -91,16 +91,16 @@ def drift(house: House) -> list[Figure]:
     return [Figure("reader who scrolled up: drift", "0 px, and a named button", measured, most == 0 and button, found)]
 
 
-def _streamed(house: House, text: str, pieces: int, per_s: float) -> Streamed:
-    house.model.plan = Plan(in_pieces(text, pieces), per_s, rest_s=REST_S)
-    with house.browser.person() as person:
-        person.open(house.url)
+def _streamed(deployment: Deployment, text: str, pieces: int, per_s: float) -> Streamed:
+    deployment.model.plan = Plan(in_pieces(text, pieces), per_s, rest_s=REST_S)
+    with deployment.browser.person() as person:
+        person.open(deployment.url)
         person.page.wait_for_timeout(SETTLE_MS)
-        with traced(house.browser.browser) as trace:
+        with traced(deployment.browser.browser) as trace:
             person.page.evaluate("([selector, end]) => __probe.watch('shown', selector, end)", [TEXT, END])
             person.send("Tell me all of it, please.")
             _wait_for_end(person, pieces / per_s)
-        said = house.model.said
+        said = deployment.model.said
         assert said is not None
         assert said.per_s >= AT_LEAST * per_s, f"the model said {said.per_s:.0f} pieces a second"
         shown = person.page.locator(TEXT).last.evaluate("(element) => element.textContent")
@@ -113,7 +113,7 @@ def _read(trace: Trace, is_whole: bool, per_s: float) -> Streamed:
     last = max(ts for ts in trace.received("/events") if ts <= shown + 1)
     busy_ms, busy_cpu_ms = trace.busy_ms()
     left_ms = (trace.painted_after(shown) - last) / 1000
-    longest = trace.longest(TOLD)
+    longest = trace.longest(NAMED)
     return Streamed(left_ms, busy_ms, busy_cpu_ms, longest, trace.parts(), trace.most_cpu_ms(), is_whole, per_s)
 
 
@@ -123,10 +123,10 @@ def _wait_for_end(person: Person, takes_s: float) -> None:
     person.page.wait_for_timeout(1_500)  # what the end of a reply brings, colouring above all
 
 
-def _drift(house: House, text: str, up: int) -> dict[str, Any]:
-    house.model.plan = Plan([f"{text}\n\n", *in_pieces(text, 600)], 200, rest_s=0.5)
-    with house.browser.person() as person:
-        person.open(house.url)
+def _drift(deployment: Deployment, text: str, up: int) -> dict[str, Any]:
+    deployment.model.plan = Plan([f"{text}\n\n", *in_pieces(text, 600)], 200, rest_s=0.5)
+    with deployment.browser.person() as person:
+        person.open(deployment.url)
         # Something to be read above the reply.
         for number in range(2):
             person.send(f"question {number}\n" * 30)

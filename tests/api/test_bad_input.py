@@ -233,7 +233,7 @@ async def test_a_limit_that_cannot_be_is_refused(alice: Client, limit: str) -> N
 
 
 @pytest.mark.parametrize("before", ["x", "_", "nan_x", "NaN", "%00", "1e999999", "0x1_x", "a" * 201, "--1_x", "(1_x"])
-async def test_a_cursor_of_no_list_is_no_bug_of_ours(alice: Client, before: str) -> None:
+async def test_a_cursor_of_no_list_is_no_bug_of_the_server(alice: Client, before: str) -> None:
     conversation = await alice.create()
     await alice.say(conversation, "hello")
     query = f"?user_id={alice.user}&before={before}"
@@ -295,7 +295,9 @@ async def test_a_broken_document_is_a_fault_of_the_body(alice: Client, field: by
         b"\0\0\0\0",
     ],
 )
-async def test_no_bytes_on_the_wire_are_a_bug_of_ours(http_server: ServerProcess, request_line: bytes) -> None:
+async def test_no_bytes_on_a_connection_are_a_bug_of_the_server(
+    http_server: ServerProcess, request_line: bytes
+) -> None:
     address = urlsplit(http_server.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:

@@ -6,7 +6,7 @@ from tests.support.server_process import ServerProcess
 COUNT = 300
 
 
-async def test_no_bad_input_is_a_bug_of_ours_and_every_refusal_is_a_problem(http_server: ServerProcess) -> None:
+async def test_no_bad_input_is_a_bug_of_the_server_and_every_refusal_is_a_problem(http_server: ServerProcess) -> None:
     statuses, faults = await try_bad_inputs(http_server.url, COUNT, seed=16)
     assert faults == []
     assert sum(statuses.values()) == COUNT

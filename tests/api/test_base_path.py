@@ -164,7 +164,7 @@ async def test_without_a_trusted_proxy_nothing_of_it_counts(alice: Client) -> No
 
 
 @pytest.mark.parametrize(("language", "words"), [("zh", "原样传递 Host"), ("en", "pass the Host on")])
-async def test_a_page_that_a_proxy_hides_is_told_what_to_set(alice: Client, language: str, words: str) -> None:
+async def test_a_page_that_a_proxy_hides_says_what_to_set(alice: Client, language: str, words: str) -> None:
     """nginx, Apache and Squid as shipped name the server behind them in Host."""
     lan = {"Origin": "http://192.168.1.5", "Accept-Language": language}
     for method, path in (("POST", "/chat/start"), ("GET", "/chat/stream?session_id=x&message=x")):

@@ -120,7 +120,7 @@ async def test_the_header_counts_more_than_the_query(alice: Client) -> None:
     assert await alice.read(path, last_event_id=frames[2].id, after=frames[0].id) == frames[3:]
 
 
-def not_ours(turn: str) -> list[str]:
+def foreign(turn: str) -> list[str]:
     """Cursors that are no event's id in this turn: foreign ones, and ones that were never given out."""
     return ["42", "", "null", f"other{turn}:1-1", f"{turn}:-1-0", f"{turn}:0-1", f"{turn}:9-9", f"{turn}:1-999999"]
 
@@ -129,26 +129,26 @@ def without_opening(frames: list[Frame]) -> list[Frame]:
     return frames[1:] if frames[0].name == "turn" else frames
 
 
-async def test_a_cursor_that_is_not_ours_counts_as_none(alice: Client) -> None:
+async def test_a_foreign_cursor_counts_as_none(alice: Client) -> None:
     conversation, turn, frames = await a_reply(alice)
-    for cursor in not_ours(turn):
+    for cursor in foreign(turn):
         seen = without_opening(await alice.read(events(conversation, turn), last_event_id=cursor))
         assert [frame.name for frame in seen] == ["snapshot", "end"], cursor
         assert seen[0].data == {"content": "Seen.", "reasoning": "Let me see. "}
         assert shown(seen).end == frames[-1].data
 
 
-async def test_a_foreign_cursor_is_told_which_turn_it_is(alice: Client) -> None:
+async def test_who_has_a_foreign_cursor_learns_which_turn_it_is(alice: Client) -> None:
     conversation, turn, frames = await a_reply(alice)
     seen = await alice.read(events(conversation, turn), last_event_id="42")
     assert seen[0] == frames[0]
 
 
-async def test_a_cursor_that_is_not_ours_gets_the_text_so_far_and_then_lives(alice: Client) -> None:
+async def test_a_foreign_cursor_gets_the_text_so_far_and_then_lives(alice: Client) -> None:
     conversation = await alice.create()
     turn = await alice.begin_and_see(conversation, "[long]")
     texts = []
-    for cursor in not_ours(turn):
+    for cursor in foreign(turn):
         async with alice.stream(events(conversation, turn), after=cursor) as stream:
             frames = without_opening(await stream.until(lambda frames: len(frames) >= 5))
         assert [frame.name for frame in frames[:3]] == ["snapshot", "", ""], cursor

@@ -10,7 +10,7 @@ EVENTS = "/api/events"
 ANYTHING = {"conversation_id": None, "change": "changed"}
 
 
-def told(frames: list[Frame]) -> list[tuple[str, str, str]]:
+def changes_in(frames: list[Frame]) -> list[tuple[str, str, str]]:
     return [(frame.name, frame.data["change"], frame.data["conversation_id"]) for frame in frames]
 
 
@@ -38,7 +38,7 @@ async def test_the_first_event_comes_at_once_and_says_where_to_go_on(alice: Clie
     for where in ({"last_event_id": frame.id}, {"after": frame.id}):
         async with alice.stream(EVENTS, **where) as stream:
             (created,) = await some(stream, 1)
-        assert told([created]) == [("conversation", "created", conversation)]
+        assert changes_in([created]) == [("conversation", "created", conversation)]
 
 
 async def test_a_user_to_whom_nothing_has_happened_yet_has_a_place_too(alice: Client) -> None:
@@ -46,7 +46,7 @@ async def test_a_user_to_whom_nothing_has_happened_yet_has_a_place_too(alice: Cl
         frame = await anext(stream)
     conversation = await alice.create()
     async with alice.stream(EVENTS, last_event_id=frame.id) as stream:
-        assert told(await some(stream, 1)) == [("conversation", "created", conversation)]
+        assert changes_in(await some(stream, 1)) == [("conversation", "created", conversation)]
 
 
 async def test_a_second_tab_hears_of_everything(alice: Client) -> None:
@@ -58,7 +58,7 @@ async def test_a_second_tab_hears_of_everything(alice: Client) -> None:
         await alice.ask("DELETE", f"/api/chat/history/{conversation}")
         await alice.ask("DELETE", f"/api/conversations/{conversation}")
         frames += await some(stream, 3)
-    assert told(frames) == [
+    assert changes_in(frames) == [
         ("conversation", "created", conversation),
         ("turn", "started", conversation),
         ("turn", "ended", conversation),
@@ -86,19 +86,19 @@ async def test_a_tab_that_comes_back_hears_what_it_has_missed(alice: Client) -> 
     async with alice.stream(EVENTS, last_event_id=seen.id) as stream:
         third = await alice.create()
         frames = await some(stream, 2)
-    assert told(frames) == [("conversation", "created", second), ("conversation", "created", third)]
+    assert changes_in(frames) == [("conversation", "created", second), ("conversation", "created", third)]
     assert first not in (second, third)
 
 
 @pytest.mark.parametrize("missed", ["1-1", "99999999999999-0", "nonsense", ""])
-async def test_a_tab_that_has_missed_too_much_is_told_to_read_the_list(alice: Client, missed: str) -> None:
+async def test_a_tab_that_has_missed_too_much_has_to_read_the_list(alice: Client, missed: str) -> None:
     await alice.create()
     async with alice.stream(EVENTS, last_event_id=missed) as stream:
         (anything,) = await some(stream, 1)
         conversation = await alice.create()
         (created,) = await some(stream, 1)
     assert (anything.name, anything.data) == ("conversation", ANYTHING)
-    assert told([created]) == [("conversation", "created", conversation)]
+    assert changes_in([created]) == [("conversation", "created", conversation)]
 
 
 async def test_nobody_hears_of_anothers_conversations(alice: Client, bob: Client) -> None:
@@ -107,7 +107,7 @@ async def test_nobody_hears_of_anothers_conversations(alice: Client, bob: Client
         await bob.say(theirs, "hello")
         mine = await alice.create()
         frames = await some(stream, 1)
-    assert told(frames) == [("conversation", "created", mine)]
+    assert changes_in(frames) == [("conversation", "created", mine)]
 
 
 async def test_many_tabs_hear_the_same(alice: Client) -> None:
@@ -124,4 +124,4 @@ async def test_many_tabs_hear_the_same(alice: Client) -> None:
     await alice.ask("POST", f"{turns(conversation)}/{turn}/stop")
     seen = await asyncio.gather(*tabs)
     assert all(frames == seen[0] for frames in seen)
-    assert [change for _, change, _ in told(seen[0])] == ["created", "started", "ended"]
+    assert [change for _, change, _ in changes_in(seen[0])] == ["created", "started", "ended"]

@@ -16,9 +16,9 @@ def read(peer: str | None = "10.0.0.1", **headers: str) -> Forwarded:
 
 
 def test_nobody_else_is_believed() -> None:
-    told = {"x_forwarded_for": "192.0.2.1", "x_forwarded_host": "evil.example", "x_forwarded_prefix": "/evil"}
+    headers = {"x_forwarded_for": "192.0.2.1", "x_forwarded_host": "evil.example", "x_forwarded_prefix": "/evil"}
     for peer in ("192.0.2.9", "11.0.0.1", "::2", "", None, "unix"):
-        assert read(peer, **told, forwarded="host=evil.example") == NOTHING
+        assert read(peer, **headers, forwarded="host=evil.example") == NOTHING
     assert read_forwarded({b"x-forwarded-host": "evil.example"}, "10.0.0.1", ()) == NOTHING
 
 

@@ -46,7 +46,7 @@ async def test_a_page_cannot_point_a_name_of_its_own_at_it(visitor: Client, host
 @pytest.mark.parametrize(
     ("language", "words"), [("en", "does not answer to evil.example"), ("zh", "不以 evil.example")]
 )
-async def test_who_is_refused_is_told_what_to_set(visitor: Client, language: str, words: str) -> None:
+async def test_who_is_refused_reads_what_to_set(visitor: Client, language: str, words: str) -> None:
     headers = {"Host": "evil.example", "Accept-Language": language}
     detail = (await visitor.ask("GET", "/", headers=headers)).json["detail"]
     for word in (words, "LIANHUA_ALLOWED_ORIGINS", "localhost", NAME, socket.gethostname().lower()):
@@ -70,13 +70,13 @@ async def test_a_load_balancer_may_ask_by_any_name_whether_it_lives(visitor: Cli
 
 
 async def test_a_proxy_that_passes_its_own_name_tells_the_clients(visitor: Client) -> None:
-    told = {"Host": "lianhua_backend", "X-Forwarded-Host": NAME, "Origin": f"https://{NAME}"}
-    assert (await visitor.ask("POST", "/api/chat/start", headers=told)).status == 200
+    forwarded = {"Host": "lianhua_backend", "X-Forwarded-Host": NAME, "Origin": f"https://{NAME}"}
+    assert (await visitor.ask("POST", "/api/chat/start", headers=forwarded)).status == 200
     for headers in (
         {"Host": "lianhua_backend"},
         {"Host": "lianhua_backend", "X-Forwarded-Host": "evil.example"},
         {"Host": "evil.example", "X-Forwarded-Host": NAME},
     ):
         assert (await visitor.ask("POST", "/api/chat/start", headers=headers)).problem == (403, "forbidden")
-    other = {**told, "Origin": "https://evil.example"}
+    other = {**forwarded, "Origin": "https://evil.example"}
     assert (await visitor.ask("POST", "/api/chat/start", headers=other)).problem == (403, "cross_site")

@@ -107,7 +107,7 @@ async def test_every_method_of_a_path_is_allowed_by_name(alice: Client) -> None:
     ("language", "words"),
     [("en", ["send it by POST"]), ("zh", ["用 POST 发送"]), (None, ["send it by POST", "用 POST 发送"])],
 )
-async def test_a_message_too_long_for_an_address_is_told_where_it_belongs(
+async def test_a_refusal_of_a_message_too_long_for_an_address_says_where_it_belongs(
     alice: Client, characters: int, language: str | None, words: list[str]
 ) -> None:
     conversation = await alice.create()

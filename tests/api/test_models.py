@@ -21,7 +21,7 @@ async def test_a_conversation_follows_the_default_until_a_model_is_chosen(alice:
     assert whole.turn["model"] == "scripted"
 
 
-async def test_nothing_is_fetched_by_a_server_that_was_not_told_to(alice: Client) -> None:
+async def test_nothing_is_fetched_by_a_server_that_was_not_asked_to(alice: Client) -> None:
     assert (await alice.get("/api/models"))["download"] is None
     for method in ("POST", "DELETE"):
         assert (await alice.ask(method, "/api/models/download")).problem == (422, "invalid_request")

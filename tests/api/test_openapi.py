@@ -60,7 +60,9 @@ async def test_the_documentation_can_be_read(alice: Client) -> None:
     assert b"https://" not in answer.body
 
 
-def test_no_call_that_fits_the_document_or_not_is_a_bug_of_ours(http_server: ServerProcess, tmp_path: Path) -> None:
+def test_no_call_that_fits_the_document_or_not_is_a_bug_of_the_server(
+    http_server: ServerProcess, tmp_path: Path
+) -> None:
     # A stream that a made-up call opens ends by itself: whatever is sent is echoed. Only the one of a user's changes
     # has no end, and a test of its own.
     command = [

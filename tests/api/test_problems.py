@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from lianhua.api import problems
 
 
-async def test_a_bug_of_ours_is_a_problem_and_says_nothing_of_itself() -> None:
+async def test_a_bug_of_the_server_is_a_problem_and_says_nothing_of_itself() -> None:
     app = FastAPI()
     problems.install(app)
 

@@ -41,11 +41,11 @@ async def test_a_message_is_activity(start_server: StartServer, session: aiohttp
     client = Client(session, server.url, "alice")
     conversation = await client.create()
     first = (await client.get(f"/api/conversations/{conversation}"))["expires_at"]
-    told = 0
+    sent = 0
     while (await client.get(f"/api/conversations/{conversation}"))["updated_at"] < first:
         await client.say(conversation, "[steady]")  # about a second each
-        told += 1
-    assert len(await client.messages(conversation)) == 2 * told
+        sent += 1
+    assert len(await client.messages(conversation)) == 2 * sent
 
 
 async def test_nothing_need_ever_be_dropped(start_server: StartServer, session: aiohttp.ClientSession) -> None:

@@ -9,7 +9,7 @@ from lianhua.api.event_stream import SOCKET, EventStream, OpenStreams, Streams
 from lianhua.streams.live import Push
 
 
-class Told:
+class PushingSource:
     """A source with two frames, of which the second one is pushed."""
 
     when_taken = None
@@ -37,7 +37,7 @@ class Socket:
         pass
 
 
-async def sent_for(source: Told, extensions: dict[str, Any] | None) -> list[Message]:
+async def sent_for(source: PushingSource, extensions: dict[str, Any] | None) -> list[Message]:
     sent: list[Message] = []
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,14 +60,14 @@ async def sent_for(source: Told, extensions: dict[str, Any] | None) -> list[Mess
 
 async def test_frames_are_sent_and_pushed_and_the_answer_ends() -> None:
     socket = Socket()
-    sent = await sent_for(Told(), {SOCKET: {"socket": socket}})
+    sent = await sent_for(PushingSource(), {SOCKET: {"socket": socket}})
     assert [message.get("body") for message in sent] == [None, b"retry: 1500\n", b"data: 1\n\n", b""]
     assert [message.get("more_body") for message in sent] == [None, True, True, False]
     assert socket.pushed == [b"data: 2\n\n"]
 
 
 async def test_a_client_who_goes_while_the_route_runs_is_no_error() -> None:
-    source = Told()
+    source = PushingSource()
     sent = await sent_for(source, None)  # the server takes its socket back when the connection is lost
     assert [message["type"] for message in sent] == ["http.response.start"]
     assert not source.begun

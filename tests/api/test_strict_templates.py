@@ -247,7 +247,7 @@ async def test_a_question_that_is_refused_for_what_it_says_takes_no_other_along(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_whatever_people_do_no_prompt_is_refused(alice: Client, strict: Strict, seed: int) -> None:
+async def test_whatever_users_do_no_prompt_is_refused(alice: Client, strict: Strict, seed: int) -> None:
     chance = random.Random(seed)
     conversation = await alice.create(model=chance.choice(["strict", "gemma"]))
     await act(alice, conversation, message="say first")

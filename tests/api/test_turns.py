@@ -177,7 +177,7 @@ async def test_a_reply_that_ran_out_of_room_says_so(alice: Client) -> None:
     assert (whole.end["status"], whole.end["finish_reason"]) == ("done", "length")
 
 
-async def test_what_people_read_is_in_their_language(alice: Client) -> None:
+async def test_what_users_read_is_in_their_language(alice: Client) -> None:
     said = {}
     for language in ("zh", "en"):
         conversation = await alice.create()

@@ -158,7 +158,7 @@ async def test_a_reconnect_goes_on_where_it_was(alice: Client) -> None:
     assert [m["content"] for m in await history(alice, session_id)] == ["[steady]", whole.text]
 
 
-async def test_a_reconnect_after_the_end_is_told_to_stay_away(alice: Client) -> None:
+async def test_a_reconnect_after_the_end_has_to_stay_away(alice: Client) -> None:
     session_id = await started(alice)
     frames = await alice.read("/chat/stream", session_id=session_id, message="hello")
     again = await alice.ask(

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 from tests.support.server_process import ServerProcess
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -63,10 +63,10 @@ def scripted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ToldModel]]:
-    with ToldModel() as model:
+def puppet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, PuppetModel]]:
+    with PuppetModel() as model:
         server = ServerProcess(
-            tmp_path_factory.mktemp("told"), OPENAI_API_KEY="key", OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="told"
+            tmp_path_factory.mktemp("told"), OPENAI_API_KEY="key", OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="puppet"
         )
         yield server.url, model
         server.stop()
@@ -74,17 +74,17 @@ def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
 
 
 @pytest.fixture
-def model(told_server: tuple[str, ToldModel]) -> Iterator[ToldModel]:
-    """The model behind `told_url`, not asked for anything yet."""
-    _, model = told_server
+def model(puppet_server: tuple[str, PuppetModel]) -> Iterator[PuppetModel]:
+    """The model behind `puppet_url`, not asked for anything yet."""
+    _, model = puppet_server
     yield model
     model.forget()
 
 
 @pytest.fixture
-def told_url(told_server: tuple[str, ToldModel], model: ToldModel) -> str:
+def puppet_url(puppet_server: tuple[str, PuppetModel], model: PuppetModel) -> str:
     """A server whose model says what the test tells it."""
-    return told_server[0]
+    return puppet_server[0]
 
 
 @pytest.fixture
@@ -114,6 +114,6 @@ def talk(new_talk: NewTalk, scripted_url: str) -> Talk:
 
 
 @pytest.fixture
-def told(new_talk: NewTalk, told_url: str) -> Talk:
+def puppet_talk(new_talk: NewTalk, puppet_url: str) -> Talk:
     """A person before the model that a test speaks for."""
-    return new_talk(told_url)
+    return new_talk(puppet_url)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import NewTalk
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -73,9 +73,9 @@ def find(talk: Talk) -> list[str]:
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
 def test_axe_finds_nothing_on_the_way_through_the_page(
-    new_talk: NewTalk, told_url: str, model: ToldModel, locale: str
+    new_talk: NewTalk, puppet_url: str, model: PuppetModel, locale: str
 ) -> None:
-    talk = new_talk(told_url, locale=locale, reduced_motion="reduce")
+    talk = new_talk(puppet_url, locale=locale, reduced_motion="reduce")
     assert find(talk) == [], "empty"
     talk.send("everything")
     reply = model.next_reply()

@@ -14,7 +14,7 @@ from tests.browser.conftest import SCRIPT, NewTalk
 from tests.proxies.programs import NAME, Nginx
 from tests.support.browser.talk import Talk
 from tests.support.models.certificate import make_certificate
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 from tests.support.server_process import ServerProcess
 
 KNOWN = "/x/y"
@@ -82,22 +82,22 @@ def test_the_documentation_comes_from_there(new_talk: NewTalk, url: str) -> None
 
 
 def test_a_reload_in_mid_reply_loses_nothing(
-    new_talk: NewTalk, told_url: str, model: ToldModel, tmp_path: Path
+    new_talk: NewTalk, puppet_url: str, model: PuppetModel, tmp_path: Path
 ) -> None:
-    for origin in behind_nginx(tmp_path, told_url):
-        told = new_talk(origin + TAKEN_OFF)
-        told.send("tell me")
+    for origin in behind_nginx(tmp_path, puppet_url):
+        puppet_talk = new_talk(origin + TAKEN_OFF)
+        puppet_talk.send("tell me")
         reply = model.next_reply()
         reply.say("The first half ")
-        expect(told.texts).to_have_text("The first half")
-        told.reload()
-        expect(told.texts).to_have_text("The first half")
+        expect(puppet_talk.texts).to_have_text("The first half")
+        puppet_talk.reload()
+        expect(puppet_talk.texts).to_have_text("The first half")
         reply.say("and the second.")
-        expect(told.texts).to_have_text("The first half and the second.")
+        expect(puppet_talk.texts).to_have_text("The first half and the second.")
         reply.end()
-        told.wait_for_end()
+        puppet_talk.wait_for_end()
         assert len(model.replies) == 1
-        told.page.close()
+        puppet_talk.page.close()
 
 
 def test_two_pages_of_one_host_keep_apart(new_talk: NewTalk, proxied_url: str) -> None:

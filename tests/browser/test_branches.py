@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.conftest import SCRIPT, NewTalk
 from tests.conftest import StartServer
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 # A tab that hears nothing of what others do.
 DEAF = """
@@ -35,36 +35,36 @@ def tool(message: Locator, name: str) -> Locator:
     return message.get_by_role("button", name=name)
 
 
-def test_a_reply_is_answered_again_and_both_are_kept(told: Talk, model: ToldModel) -> None:
-    told.send("tell me")
+def test_a_reply_is_answered_again_and_both_are_kept(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.send("tell me")
     for text in ("First.", "Second."):
         reply = model.next_reply()
         reply.say(text)
         reply.end()
-        told.wait_for_end()
-        expect(told.texts).to_have_text([text])
+        puppet_talk.wait_for_end()
+        expect(puppet_talk.texts).to_have_text([text])
         if text == "First.":
-            told.answer_again()
+            puppet_talk.answer_again()
     assert model.replies[0].messages == model.replies[1].messages
-    expect(branches(told.replies)).to_have_text("2 / 2")
+    expect(branches(puppet_talk.replies)).to_have_text("2 / 2")
 
     # By keys alone: the focus stays on the arrow, and what it did is said.
-    arrow(told.replies, "Previous version").focus()
-    told.page.keyboard.press("Enter")
-    expect(told.texts).to_have_text(["First."])
-    expect(told.status).to_have_text("Version 1 of 2.")
-    expect(arrow(told.replies, "Previous version")).to_be_focused()
-    told.page.keyboard.press("Tab")
-    told.page.keyboard.press("Enter")
-    expect(told.texts).to_have_text(["Second."])
-    expect(arrow(told.replies, "Next version")).to_be_focused()
-    told.page.keyboard.press("Shift+Tab")
-    told.page.keyboard.press("Enter")
-    expect(told.texts).to_have_text(["First."])
+    arrow(puppet_talk.replies, "Previous version").focus()
+    puppet_talk.page.keyboard.press("Enter")
+    expect(puppet_talk.texts).to_have_text(["First."])
+    expect(puppet_talk.status).to_have_text("Version 1 of 2.")
+    expect(arrow(puppet_talk.replies, "Previous version")).to_be_focused()
+    puppet_talk.page.keyboard.press("Tab")
+    puppet_talk.page.keyboard.press("Enter")
+    expect(puppet_talk.texts).to_have_text(["Second."])
+    expect(arrow(puppet_talk.replies, "Next version")).to_be_focused()
+    puppet_talk.page.keyboard.press("Shift+Tab")
+    puppet_talk.page.keyboard.press("Enter")
+    expect(puppet_talk.texts).to_have_text(["First."])
     # What follows belongs to the version that is shown.
-    told.reload()
-    expect(told.texts).to_have_text(["First."])
-    told.send("go on")
+    puppet_talk.reload()
+    expect(puppet_talk.texts).to_have_text(["First."])
+    puppet_talk.send("go on")
     assert [message["content"] for message in model.next_reply().messages[1:]] == ["tell me", "First.", "go on"]
 
 
@@ -131,30 +131,30 @@ def test_what_a_stale_tab_sends_stands_beside_what_it_has_not_seen(talk: Talk) -
         expect(tab.texts).to_have_count(2)
 
 
-def test_a_reply_in_another_version_is_told_of(told: Talk, model: ToldModel) -> None:
-    told.send("tell me")
+def test_a_reply_in_another_version_is_announced(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.send("tell me")
     model.next_reply().end()
-    told.wait_for_end()
-    tool(told.own, "Edit").click()
-    editor = told.page.get_by_label("Edit message")
+    puppet_talk.wait_for_end()
+    tool(puppet_talk.own, "Edit").click()
+    editor = puppet_talk.page.get_by_label("Edit message")
     editor.fill("tell me more")
     editor.press("Control+Enter")
     reply = model.next_reply()
     reply.say("Of what there is")
-    expect(told.texts).to_have_text(["Of what there is"])
+    expect(puppet_talk.texts).to_have_text(["Of what there is"])
 
-    arrow(told.own, "Previous version").click()
-    expect(own_texts(told)).to_have_text(["tell me"])
-    expect(told.page.locator(".list-note")).to_contain_text("A reply is being made in another version.")
-    told.write("and a thought meanwhile")
-    told.input.press("Enter")
-    expect(told.input).to_have_value("and a thought meanwhile")
-    told.click("Show it")
-    expect(told.texts).to_have_text(["Of what there is"])
+    arrow(puppet_talk.own, "Previous version").click()
+    expect(own_texts(puppet_talk)).to_have_text(["tell me"])
+    expect(puppet_talk.page.locator(".list-note")).to_contain_text("A reply is being made in another version.")
+    puppet_talk.write("and a thought meanwhile")
+    puppet_talk.input.press("Enter")
+    expect(puppet_talk.input).to_have_value("and a thought meanwhile")
+    puppet_talk.click("Show it")
+    expect(puppet_talk.texts).to_have_text(["Of what there is"])
     reply.say(" to tell.")
     reply.end()
-    told.wait_for_end()
-    expect(told.texts).to_have_text(["Of what there is to tell."])
+    puppet_talk.wait_for_end()
+    expect(puppet_talk.texts).to_have_text(["Of what there is to tell."])
     assert len(model.replies) == 2
 
 

@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import WINDOW_MESSAGES
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 
 def test_each_turn_is_answered_with_the_ones_before(talk: Talk) -> None:
@@ -24,22 +24,22 @@ def test_a_suggestion_begins_the_conversation(talk: Talk) -> None:
     expect(talk.page.locator(".suggestion")).to_have_count(0)
 
 
-def test_a_persona_answers_from_the_turn_it_is_chosen_for(told: Talk, model: ToldModel) -> None:
-    roles = told.get("/api/roles")["roles"]
+def test_a_persona_answers_from_the_turn_it_is_chosen_for(puppet_talk: Talk, model: PuppetModel) -> None:
+    roles = puppet_talk.get("/api/roles")["roles"]
     for persona, turn in (("teacher", 1), ("programmer", 2)):
-        told.choose("Persona", persona)
-        told.send(f"question {turn}")
+        puppet_talk.choose("Persona", persona)
+        puppet_talk.send(f"question {turn}")
         reply = model.next_reply()
         assert reply.messages[0] == {"role": "system", "content": roles[persona]["prompt"]}
         assert len(reply.messages) == 2 * turn
         reply.say("An answer.")
         reply.end()
-        told.wait_for_end()
-        expect(told.replies.last).to_have_accessible_name(roles[persona]["name"])
+        puppet_talk.wait_for_end()
+        expect(puppet_talk.replies.last).to_have_accessible_name(roles[persona]["name"])
     # Who said what stays so.
-    told.reload()
-    expect(told.replies.first).to_have_accessible_name(roles["teacher"]["name"])
-    assert [message.get("persona") for message in told.stored()[1::2]] == ["teacher", "programmer"]
+    puppet_talk.reload()
+    expect(puppet_talk.replies.first).to_have_accessible_name(roles["teacher"]["name"])
+    assert [message.get("persona") for message in puppet_talk.stored()[1::2]] == ["teacher", "programmer"]
 
 
 def test_conversations_are_switched_between(talk: Talk) -> None:
@@ -56,36 +56,36 @@ def test_conversations_are_switched_between(talk: Talk) -> None:
     expect(talk.own).to_have_text(["about rain"])
 
 
-def test_a_running_reply_goes_on_behind_another_conversation(told: Talk, model: ToldModel) -> None:
-    told.send("a long story")
+def test_a_running_reply_goes_on_behind_another_conversation(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.send("a long story")
     reply = model.next_reply()
     reply.say("Once upon ")
-    expect(told.texts).to_have_text("Once upon")
-    told.click("New conversation")
-    expect(told.replies).to_have_count(0)
+    expect(puppet_talk.texts).to_have_text("Once upon")
+    puppet_talk.click("New conversation")
+    expect(puppet_talk.replies).to_have_count(0)
     reply.say("a time.")
-    told.items.filter(has_text="a long story").click()
-    expect(told.texts).to_have_text("Once upon a time.")
+    puppet_talk.items.filter(has_text="a long story").click()
+    expect(puppet_talk.texts).to_have_text("Once upon a time.")
     reply.end()
-    told.wait_for_end()
+    puppet_talk.wait_for_end()
     assert len(model.replies) == 1
 
 
-def test_stop_keeps_what_was_said(told: Talk, model: ToldModel) -> None:
-    told.send("count to a million")
+def test_stop_keeps_what_was_said(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.send("count to a million")
     reply = model.next_reply()
     reply.say("one two three")
-    expect(told.texts).to_have_text("one two three")
-    told.click("Stop the reply")
-    expect(told.replies).to_contain_text("You stopped this reply.")
-    told.wait_for_end()
+    expect(puppet_talk.texts).to_have_text("one two three")
+    puppet_talk.click("Stop the reply")
+    expect(puppet_talk.replies).to_contain_text("You stopped this reply.")
+    puppet_talk.wait_for_end()
     reply.say("four")
-    told.reload()
-    expect(told.texts).to_have_text("one two three")
-    stored = told.stored()[-1]
+    puppet_talk.reload()
+    expect(puppet_talk.texts).to_have_text("one two three")
+    stored = puppet_talk.stored()[-1]
     assert (stored["content"], stored["status"]) == ("one two three", "stopped")
     # The conversation is free for the next question.
-    told.send("enough")
+    puppet_talk.send("enough")
     assert model.next_reply().messages[-1]["content"] == "enough"
 
 

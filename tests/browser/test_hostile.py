@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 
 from tests.support.browser.hostile import HOSTILE, RUN
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 END = "That was all."
 # Whatever an input leaves open ends here, and does not hide the next one.
@@ -57,31 +57,31 @@ def test_there_are_enough_hostile_inputs() -> None:
     assert not [text for text in inputs if re.search(r"\n\s*\n", text)]
 
 
-def test_two_hundred_hostile_inputs_run_and_load_nothing(told: Talk, model: ToldModel) -> None:
+def test_two_hundred_hostile_inputs_run_and_load_nothing(puppet_talk: Talk, model: PuppetModel) -> None:
     """While they stream, and as finished messages."""
     groups = {name: BETWEEN.join((*inputs, END)) for name, inputs in HOSTILE.items()}
     for name, text in groups.items():
-        told.send(name)
+        puppet_talk.send(name)
         reply = model.next_reply()
         for start in range(0, len(text), PIECE_CHARACTERS):
             reply.say(text[start : start + PIECE_CHARACTERS])
-        expect(told.texts.last).to_contain_text(END)
-        check_harmless(told)
+        expect(puppet_talk.texts.last).to_contain_text(END)
+        check_harmless(puppet_talk)
         reply.end()
-        told.wait_for_end()
-    told.reload()
-    expect(told.texts).to_have_count(len(groups))
-    expect(told.texts.last).to_contain_text(END)
-    check_harmless(told)
+        puppet_talk.wait_for_end()
+    puppet_talk.reload()
+    expect(puppet_talk.texts).to_have_count(len(groups))
+    expect(puppet_talk.texts.last).to_contain_text(END)
+    check_harmless(puppet_talk)
     # Shown to the reader as the model wrote it, and not hidden from them.
-    expect(told.texts.first).to_contain_text(f"<script>{RUN}</script>")
+    expect(puppet_talk.texts.first).to_contain_text(f"<script>{RUN}</script>")
     # Under the eyes and fingers of a reader as well: what opens on focus or on the way of the pointer.
-    told.page.locator(".scroller").evaluate("(scroller) => scroller.scrollTo(0, 0)")
-    for link in told.texts.locator("a").all()[:5]:
+    puppet_talk.page.locator(".scroller").evaluate("(scroller) => scroller.scrollTo(0, 0)")
+    for link in puppet_talk.texts.locator("a").all()[:5]:
         link.hover()
         link.focus()
-    check_harmless(told)
-    assert told.page.url.startswith(told.url)
+    check_harmless(puppet_talk)
+    assert puppet_talk.page.url.startswith(puppet_talk.url)
 
 
 def check_harmless(talk: Talk) -> None:

@@ -239,7 +239,7 @@ def is_change(route: Route) -> bool:
     return route.request.method == "PATCH"
 
 
-def test_a_refused_copy_is_told_and_the_focus_is_not_lost(talk: Talk) -> None:
+def test_a_refused_copy_is_said_and_the_focus_is_not_lost(talk: Talk) -> None:
     talk.say("first")
     talk.page.evaluate(CLIPBOARD_IS_FORBIDDEN)
     talk.replies.get_by_role("button", name="Copy").click()

@@ -4,7 +4,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewTalk
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 MOST_STOPS = 60
 FINGER_PX = 44  # WCAG 2.2, 2.5.5
@@ -59,22 +59,22 @@ class Keys:
         expect(self.talk.page.locator(":focus")).to_be_visible()
 
 
-def test_every_action_is_reached_by_keys_and_none_loses_the_focus(told: Talk, model: ToldModel) -> None:
-    page, keys = told.page, Keys(told)
+def test_every_action_is_reached_by_keys_and_none_loses_the_focus(puppet_talk: Talk, model: PuppetModel) -> None:
+    page, keys = puppet_talk.page, Keys(puppet_talk)
     dialog = page.get_by_role("dialog")
-    expect(told.input).to_be_focused()
+    expect(puppet_talk.input).to_be_focused()
     # A persona, for the first message.
     persona = page.get_by_label("Persona", exact=True)
     keys.reach(persona, "Shift+Tab")
     keys.press("ArrowDown")
     expect(persona).to_have_value("teacher")
-    keys.reach(told.input)
+    keys.reach(puppet_talk.input)
     page.keyboard.type("one")
     keys.press("Enter")
     model.next_reply().say("Half")
-    expect(told.texts).to_have_text(["Half"])
+    expect(puppet_talk.texts).to_have_text(["Half"])
     keys.do("Stop the reply")
-    expect(told.replies).to_contain_text("You stopped this reply.")
+    expect(puppet_talk.replies).to_contain_text("You stopped this reply.")
     keys.expect_kept()
 
     keys.do("Continue", tab="Shift+Tab")
@@ -82,42 +82,42 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(told: Talk, mo
     keys.expect_kept()
     reply.say(" and whole.")
     reply.end()
-    told.wait_for_end()
-    expect(told.texts).to_have_text(["Half and whole."])
+    puppet_talk.wait_for_end()
+    expect(puppet_talk.texts).to_have_text(["Half and whole."])
     keys.expect_kept()
     keys.do("Answer again", tab="Shift+Tab")
     reply = model.next_reply()
     reply.say("Again.")
     reply.end()
-    told.wait_for_end()
+    puppet_talk.wait_for_end()
     keys.expect_kept()
     keys.do("Previous version", tab="Shift+Tab", key="Space")
-    expect(told.texts).to_have_text(["Half and whole."])
+    expect(puppet_talk.texts).to_have_text(["Half and whole."])
     keys.expect_kept()
 
-    told.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    puppet_talk.context.grant_permissions(["clipboard-read", "clipboard-write"])
     keys.do("Copy")
-    expect(told.status).to_have_text("Copied")
-    keys.do("Pin", told.replies)
-    expect(told.status).to_have_text("Pinned: it is kept as long as the conversation.")
+    expect(puppet_talk.status).to_have_text("Copied")
+    keys.do("Pin", puppet_talk.replies)
+    expect(puppet_talk.status).to_have_text("Pinned: it is kept as long as the conversation.")
     keys.do("What was sent", key="Space")
     expect(page.locator(".sent-row").first).to_be_visible()
     keys.expect_kept()
 
-    keys.do("Edit", told.own, tab="Shift+Tab")
+    keys.do("Edit", puppet_talk.own, tab="Shift+Tab")
     editor = page.get_by_label("Edit message")
     expect(editor).to_be_focused()
     keys.press("Escape")
     keys.expect_kept()
-    keys.do("Edit", told.own)
+    keys.do("Edit", puppet_talk.own)
     expect(editor).to_be_focused()
     page.keyboard.type(" and two")
     keys.do("Send", page.locator(".editor"))
     reply = model.next_reply()
     reply.say("Two.")
     reply.end()
-    told.wait_for_end()
-    expect(told.own.locator(".own-text")).to_have_text(["one and two"])
+    puppet_talk.wait_for_end()
+    expect(puppet_talk.own.locator(".own-text")).to_have_text(["one and two"])
     keys.expect_kept()
 
     # A title and a pin for the conversation; the way back first.
@@ -135,22 +135,22 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(told: Talk, mo
     keys.reach(dialog.get_by_label("Pin"))
     keys.press("Space")
     keys.do("Save", dialog)
-    expect(told.items).to_contain_text(["named"])
+    expect(puppet_talk.items).to_contain_text(["named"])
     expect(options).to_be_focused()
 
     keys.do("New conversation", tab="Shift+Tab")
-    expect(told.own).to_have_count(0)
-    expect(told.input).to_be_focused()
+    expect(puppet_talk.own).to_have_count(0)
+    expect(puppet_talk.input).to_be_focused()
     keys.reach(page.get_by_role("searchbox"), "Shift+Tab")
     page.keyboard.type("two")
     expect(page.locator(".found-match").first).to_be_visible()
     keys.reach(page.locator(".found-match").first)
     keys.press("Enter")
-    expect(told.own.locator(".own-text")).to_have_text(["one and two"])
+    expect(puppet_talk.own.locator(".own-text")).to_have_text(["one and two"])
     keys.expect_kept()
     keys.do("Leave the search", tab="Shift+Tab")
     expect(page.get_by_role("searchbox")).to_be_focused()
-    keys.reach(told.items.first)
+    keys.reach(puppet_talk.items.first)
     keys.press("Enter")
     keys.expect_kept()
 
@@ -167,13 +167,13 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(told: Talk, mo
     expect(page.get_by_role("button", name="Clear conversation")).to_be_focused()
     keys.press("Enter")
     keys.do("Clear", dialog)
-    expect(told.own).to_have_count(0)
+    expect(puppet_talk.own).to_have_count(0)
     keys.expect_kept()
     keys.reach(options, "Shift+Tab")
     keys.press("Enter")
     keys.do("Delete conversation", dialog)
     keys.do("Delete", dialog)
-    expect(told.items).to_have_count(0)
+    expect(puppet_talk.items).to_have_count(0)
     keys.expect_kept()
 
 

@@ -3,7 +3,7 @@
 from playwright.sync_api import BrowserContext, expect
 
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 
 def streams(context: BrowserContext) -> list[str]:
@@ -25,21 +25,21 @@ def test_a_second_tab_shows_what_the_first_one_does(talk: Talk) -> None:
     expect(other.items).to_have_count(2)
 
 
-def test_a_reply_that_another_tab_asked_for_is_followed(told: Talk, model: ToldModel) -> None:
-    told.send("tell me")
+def test_a_reply_that_another_tab_asked_for_is_followed(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.send("tell me")
     reply = model.next_reply()
     reply.say("First.")
     reply.end()
-    told.wait_for_end()
-    other = told.tab()
+    puppet_talk.wait_for_end()
+    other = puppet_talk.tab()
     expect(other.texts).to_have_text("First.")
-    told.send("and now to both of us")
+    puppet_talk.send("and now to both of us")
     reply = model.next_reply()
     reply.say("Listen:")
     expect(other.texts.last).to_have_text("Listen:")
     reply.say(" it goes on.")
     reply.end()
-    for tab in (told, other):
+    for tab in (puppet_talk, other):
         tab.wait_for_end()
         expect(tab.texts.last).to_have_text("Listen: it goes on.")
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import NewTalk
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 NARROW = {"width": 360, "height": 700}
 
@@ -31,23 +31,27 @@ def open_entry(talk: Talk, name: str) -> None:
     expect(talk.page.get_by_role("heading", name=name, level=2)).to_be_visible()
 
 
-def test_what_was_used_is_told_by_day_on_a_phone_as_well(new_talk: NewTalk, told_url: str, model: ToldModel) -> None:
-    told = new_talk(told_url, viewport=NARROW, timezone_id="Asia/Shanghai")
-    told.send("hello")
+def test_what_was_used_is_shown_by_day_on_a_phone_as_well(
+    new_talk: NewTalk, puppet_url: str, model: PuppetModel
+) -> None:
+    puppet_talk = new_talk(puppet_url, viewport=NARROW, timezone_id="Asia/Shanghai")
+    puppet_talk.send("hello")
     reply = model.next_reply()
     reply.say("Good day to you.")
     reply.end()
-    told.wait_for_end()
+    puppet_talk.wait_for_end()
     # A turn counts a moment after its end.
-    told.page.wait_for_function("async () => (await (await fetch('/api/usage')).json()).total.turns === 1", polling=100)
-    used = told.get("/api/usage")["total"]
+    puppet_talk.page.wait_for_function(
+        "async () => (await (await fetch('/api/usage')).json()).total.turns === 1", polling=100
+    )
+    used = puppet_talk.get("/api/usage")["total"]
 
-    told.click("Open the list of conversations")
-    told.page.route("**/api/usage?*", lambda route: route.abort())
-    open_entry(told, "Usage")
-    dialog = told.page.get_by_role("dialog")
+    puppet_talk.click("Open the list of conversations")
+    puppet_talk.page.route("**/api/usage?*", lambda route: route.abort())
+    open_entry(puppet_talk, "Usage")
+    dialog = puppet_talk.page.get_by_role("dialog")
     expect(dialog).to_contain_text("The usage could not be read.")
-    told.page.unroute_all()
+    puppet_talk.page.unroute_all()
     dialog.get_by_role("button", name="Today").click()
     row = [str(used[name]) for name in ("turns", "prompt_tokens", "completion_tokens")]
     expect(dialog.locator("tbody td")).to_have_text(row)
@@ -59,9 +63,9 @@ def test_what_was_used_is_told_by_day_on_a_phone_as_well(new_talk: NewTalk, told
     dialog.get_by_role("button", name="Back").click()
     expect(dialog.get_by_role("button", name="My personas")).to_be_focused()
     dialog.get_by_role("button", name="Close").click()
-    expect(told.page.get_by_role("button", name="More", exact=True)).to_be_focused()
+    expect(puppet_talk.page.get_by_role("button", name="More", exact=True)).to_be_focused()
 
-    told.page.get_by_role("button", name="Options for").click()
+    puppet_talk.page.get_by_role("button", name="Options for").click()
     expect(dialog).to_contain_text(f"Turns: 1, tokens in: {row[1]}, tokens out: {row[2]} (estimated)")
 
 
@@ -118,41 +122,41 @@ def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> 
     expect(talk.texts).to_have_text("A kind of tea.")
 
 
-def test_the_shortcuts_of_the_keyboard(told: Talk, model: ToldModel) -> None:
-    told.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    keyboard = told.page.keyboard
-    dialog = told.page.get_by_role("dialog")
-    searchbox = told.page.get_by_role("searchbox")
+def test_the_shortcuts_of_the_keyboard(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    keyboard = puppet_talk.page.keyboard
+    dialog = puppet_talk.page.get_by_role("dialog")
+    searchbox = puppet_talk.page.get_by_role("searchbox")
     # The very first keys on the page count too.
     keyboard.press("Control+/")
     expect(dialog.locator("dt")).to_contain_text(["Send the message", "New line", "Search conversations"])
     keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
-    told.input.press("?")
-    expect(told.input).to_have_value("?")
-    told.send("count to a million")
+    puppet_talk.input.press("?")
+    expect(puppet_talk.input).to_have_value("?")
+    puppet_talk.send("count to a million")
     reply = model.next_reply()
     reply.say("one ")
-    expect(told.texts).to_have_text("one")
+    expect(puppet_talk.texts).to_have_text("one")
     keyboard.press("Control+k")
     expect(searchbox).to_be_focused()
     # Neither outside the input nor while it is composed does Escape stop a reply.
     keyboard.press("Escape")
-    told.input.dispatch_event("keydown", {"key": "Escape", "isComposing": True})
-    told.input.dispatch_event("keydown", {"key": "Escape", "keyCode": 229})
+    puppet_talk.input.dispatch_event("keydown", {"key": "Escape", "isComposing": True})
+    puppet_talk.input.dispatch_event("keydown", {"key": "Escape", "keyCode": 229})
     reply.say("two")
-    expect(told.texts).to_have_text("one two")
+    expect(puppet_talk.texts).to_have_text("one two")
     keyboard.press("Shift+Escape")
-    expect(told.input).to_be_focused()
+    expect(puppet_talk.input).to_be_focused()
     keyboard.press("Escape")
-    expect(told.replies).to_contain_text("You stopped this reply.")
+    expect(puppet_talk.replies).to_contain_text("You stopped this reply.")
 
     keyboard.press("Control+Shift+C")
-    expect(told.status).to_have_text("Copied")
-    assert told.page.evaluate("navigator.clipboard.readText()") == "one two"
+    expect(puppet_talk.status).to_have_text("Copied")
+    assert puppet_talk.page.evaluate("navigator.clipboard.readText()") == "one two"
     keyboard.press("ArrowUp")
-    editor = told.page.get_by_label("Edit message")
+    editor = puppet_talk.page.get_by_label("Edit message")
     expect(editor).to_be_focused()
     expect(editor).to_have_value("count to a million")
     # The key that opened it has not moved the cursor in it.
@@ -161,12 +165,12 @@ def test_the_shortcuts_of_the_keyboard(told: Talk, model: ToldModel) -> None:
     editor.press("Escape")
 
     keyboard.press("Control+Shift+O")
-    expect(told.own).to_have_count(0)
-    expect(told.input).to_be_focused()
-    told.page.set_viewport_size({"width": 360, "height": 700})
+    expect(puppet_talk.own).to_have_count(0)
+    expect(puppet_talk.input).to_be_focused()
+    puppet_talk.page.set_viewport_size({"width": 360, "height": 700})
     expect(searchbox).to_be_hidden()
     keyboard.press("Control+k")
     expect(searchbox).to_be_focused()
     keyboard.press("Control+Shift+O")
     expect(searchbox).to_be_hidden()
-    expect(told.input).to_be_focused()
+    expect(puppet_talk.input).to_be_focused()

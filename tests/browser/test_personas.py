@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewTalk
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import Reply, ToldModel
+from tests.support.puppet_model import PuppetModel, Reply
 
 PROMPT = "Answer in verse.\nNever in prose."
 TABS = 40  # from any field of the form to any other
@@ -30,7 +30,7 @@ def tab_to(wanted: Locator) -> None:
     raise AssertionError(f"no way to {wanted} by keyboard")
 
 
-def answer(talk: Talk, model: ToldModel, question: str) -> Reply:
+def answer(talk: Talk, model: PuppetModel, question: str) -> Reply:
     """What the model was asked, after it has answered."""
     talk.send(question)
     reply = model.next_reply()
@@ -40,8 +40,8 @@ def answer(talk: Talk, model: ToldModel, question: str) -> Reply:
     return reply
 
 
-def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(told: Talk, model: ToldModel) -> None:
-    keyboard, page = told.page.keyboard, told.page
+def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(puppet_talk: Talk, model: PuppetModel) -> None:
+    keyboard, page = puppet_talk.page.keyboard, puppet_talk.page
     chosen = page.get_by_label("Persona", exact=True)
     tab_to(page.get_by_role("button", name="More", exact=True))
     keyboard.press("Enter")
@@ -82,16 +82,16 @@ def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(told: Ta
     tab_to(row.get_by_role("button", name="Talk to"))
     keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(told.input).to_be_focused()
+    expect(puppet_talk.input).to_be_focused()
     expect(chosen.locator("optgroup[label='My personas'] option:checked")).to_have_text("🎨 Poet")
     expect(page.get_by_text("What shall I write?")).to_be_visible()
     expect(page.locator(".suggestion")).to_have_text(["A poem about rain"])
-    asked = answer(told, model, "hello").body
+    asked = answer(puppet_talk, model, "hello").body
     assert asked["messages"][0] == {"role": "system", "content": PROMPT}
     assert (asked["temperature"], asked["max_tokens"]) == (0.7, 64)
-    expect(told.replies.last).to_have_accessible_name("Poet")
+    expect(puppet_talk.replies.last).to_have_accessible_name("Poet")
 
-    open_personas(told)
+    open_personas(puppet_talk)
     row.get_by_role("button", name="Edit").click()
     page.get_by_label("Prompt").fill("Answer in prose.")
     page.get_by_label("Name").fill("Writer")
@@ -100,11 +100,11 @@ def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(told: Ta
     expect(row).to_contain_text("Writer")
     expect(chosen.locator("option:checked")).to_have_text("🎨 Writer")
     page.get_by_role("button", name="Close", exact=True).click()
-    asked = answer(told, model, "and again").body
+    asked = answer(puppet_talk, model, "and again").body
     assert asked["messages"][0]["content"] == "Answer in prose."
     assert "temperature" not in asked
 
-    open_personas(told)
+    open_personas(puppet_talk)
     row.get_by_role("button", name="Delete").click()
     question = page.get_by_role("dialog", name="Delete “Writer”?")
     expect(question).to_contain_text("“Assistant” goes on answering")
@@ -114,7 +114,7 @@ def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(told: Ta
     page.get_by_role("button", name="Close", exact=True).click()
     expect(chosen.locator("option:checked")).to_have_text("💬 Assistant")
     expect(chosen.locator("optgroup")).to_have_count(0)
-    assert answer(told, model, "who are you?").messages[0]["content"] == prompt_of(told, "assistant")
+    assert answer(puppet_talk, model, "who are you?").messages[0]["content"] == prompt_of(puppet_talk, "assistant")
 
 
 def test_what_was_typed_outlives_a_failed_save_a_reload_and_a_way_out(new_talk: NewTalk, scripted_url: str) -> None:

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import NewTalk
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 PARAGRAPH = "A paragraph that takes its place on the page.\n\n"
 EXCHANGES = 16
@@ -17,36 +17,36 @@ FOCUSED_EDIT = """async () => {
 }"""
 
 
-def test_the_newest_text_stays_in_sight(told: Talk, model: ToldModel) -> None:
-    told.send("a long answer, please")
+def test_the_newest_text_stays_in_sight(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.send("a long answer, please")
     reply = model.next_reply()
     for number in range(40):
         reply.say(f"({number}) {PARAGRAPH}")
-    expect(told.texts).to_contain_text("(39)")
-    expect(told.texts.locator("p").last).to_be_in_viewport()
+    expect(puppet_talk.texts).to_contain_text("(39)")
+    expect(puppet_talk.texts.locator("p").last).to_be_in_viewport()
     reply.end()
-    told.wait_for_end()
-    expect(told.page.get_by_role("button", name="What was sent")).to_be_in_viewport(ratio=1)
+    puppet_talk.wait_for_end()
+    expect(puppet_talk.page.get_by_role("button", name="What was sent")).to_be_in_viewport(ratio=1)
 
 
-def test_a_reader_who_scrolled_up_is_left_there(told: Talk, model: ToldModel) -> None:
-    told.send("a long answer, please")
+def test_a_reader_who_scrolled_up_is_left_there(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.send("a long answer, please")
     reply = model.next_reply()
     reply.say(PARAGRAPH * 40)
-    expect(told.texts.locator("p")).to_have_count(40)
-    told.page.locator(".scroller").evaluate("(scroller) => scroller.scrollBy(0, -600)")
-    newest = told.page.get_by_role("button", name="To the newest message")
+    expect(puppet_talk.texts.locator("p")).to_have_count(40)
+    puppet_talk.page.locator(".scroller").evaluate("(scroller) => scroller.scrollBy(0, -600)")
+    newest = puppet_talk.page.get_by_role("button", name="To the newest message")
     expect(newest).to_be_visible()
-    place = scroll_top(told)
+    place = scroll_top(puppet_talk)
     reply.say(PARAGRAPH * 10)
-    expect(told.texts.locator("p")).to_have_count(50)
+    expect(puppet_talk.texts.locator("p")).to_have_count(50)
     expect(newest).to_have_accessible_name("To the newest message, there is new text")
     reply.end()
-    told.wait_for_end()
-    assert scroll_top(told) == place
+    puppet_talk.wait_for_end()
+    assert scroll_top(puppet_talk) == place
     newest.click()
     expect(newest).to_have_count(0)
-    expect(told.texts.locator("p").last).to_be_in_viewport()
+    expect(puppet_talk.texts.locator("p").last).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("height", [900, 560])

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import LAN_NAME, NewTalk
 from tests.support.browser.line import Line
 from tests.support.browser.talk import Talk
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 # Everything that the page says by itself: its one status line, and any alert or other live region that there may be.
 LISTEN = """() => {
@@ -27,27 +27,27 @@ def said(talk: Talk) -> list[str]:
     return words
 
 
-def test_a_replys_start_end_and_failure_are_each_said_once(told: Talk, model: ToldModel) -> None:
-    told.page.evaluate(LISTEN)
+def test_a_replys_start_end_and_failure_are_each_said_once(puppet_talk: Talk, model: PuppetModel) -> None:
+    puppet_talk.page.evaluate(LISTEN)
     for number in (1, 2):
-        told.send(f"question {number}")
+        puppet_talk.send(f"question {number}")
         reply = model.next_reply()
         for piece in ("One ", "**two** ", "three.\n\n", "- four\n", "- five\n\n", "```py\nsix\n", "```\n"):
             reply.say(piece)
-            expect(told.texts.last).to_contain_text(piece.strip("*`-py \n"))
-        assert said(told) == ["The reply begins."]
+            expect(puppet_talk.texts.last).to_contain_text(piece.strip("*`-py \n"))
+        assert said(puppet_talk) == ["The reply begins."]
         reply.end()
-        told.wait_for_end()
-        expect(told.status).to_have_text("The reply is complete.")
-        assert said(told) == ["The reply is complete."]
+        puppet_talk.wait_for_end()
+        expect(puppet_talk.status).to_have_text("The reply is complete.")
+        assert said(puppet_talk) == ["The reply is complete."]
 
-    told.send("and stop")
+    puppet_talk.send("and stop")
     model.next_reply().say("Half")
-    expect(told.texts.last).to_have_text("Half")
-    told.click("Stop the reply")
-    told.wait_for_end()
-    expect(told.status).to_have_text("You stopped this reply.")
-    assert said(told) == ["The reply begins.", "You stopped this reply."]
+    expect(puppet_talk.texts.last).to_have_text("Half")
+    puppet_talk.click("Stop the reply")
+    puppet_talk.wait_for_end()
+    expect(puppet_talk.status).to_have_text("You stopped this reply.")
+    assert said(puppet_talk) == ["The reply begins.", "You stopped this reply."]
 
 
 def test_a_failure_is_said_once(talk: Talk) -> None:
@@ -62,28 +62,28 @@ def test_a_failure_is_said_once(talk: Talk) -> None:
     assert len([text for text in said(talk) if "The server cannot be reached." in text]) == 1
 
 
-def test_what_happens_behind_a_dialog_is_said_in_the_dialog(told: Talk, model: ToldModel) -> None:
+def test_what_happens_behind_a_dialog_is_said_in_the_dialog(puppet_talk: Talk, model: PuppetModel) -> None:
     """All that is outside a modal dialog is out of the accessibility tree, and so is the page's own line."""
-    told.page.evaluate(LISTEN)
-    told.send("question")
+    puppet_talk.page.evaluate(LISTEN)
+    puppet_talk.send("question")
     reply = model.next_reply()
     reply.say("One")
-    expect(told.texts.last).to_have_text("One")
-    told.input.press("Control+/")
-    dialog = told.page.get_by_role("dialog")
+    expect(puppet_talk.texts.last).to_have_text("One")
+    puppet_talk.input.press("Control+/")
+    dialog = puppet_talk.page.get_by_role("dialog")
     expect(dialog.get_by_role("status")).to_have_text("")
     reply.end()
     expect(dialog.get_by_role("status")).to_have_text("The reply is complete.")
-    told.page.keyboard.press("Escape")
+    puppet_talk.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    assert said(told) == ["The reply begins.", "The reply is complete."]
+    assert said(puppet_talk) == ["The reply begins.", "The reply is complete."]
 
-    told.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    told.replies.get_by_role("button", name="Copy").click()
-    expect(told.status).to_have_text("Copied")
-    told.click("Clear conversation")
+    puppet_talk.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    puppet_talk.replies.get_by_role("button", name="Copy").click()
+    expect(puppet_talk.status).to_have_text("Copied")
+    puppet_talk.click("Clear conversation")
     # Chromium has a line read that comes back into the tree.
-    expect(told.page.locator(".page > [role=status]")).to_have_text("")
+    expect(puppet_talk.page.locator(".page > [role=status]")).to_have_text("")
     expect(dialog).to_have_accessible_description(re.compile("^All its messages are deleted"))
 
 
@@ -149,7 +149,7 @@ def test_what_only_a_screen_reader_finds_makes_the_page_no_taller(talk: Talk) ->
     assert talk.page.evaluate("document.documentElement.scrollHeight - innerHeight") == 0
 
 
-def test_a_refusal_that_only_the_operator_can_mend_is_told_in_the_servers_words(
+def test_a_refusal_that_only_the_operator_can_mend_is_shown_in_the_servers_words(
     new_talk: NewTalk, scripted_url: str
 ) -> None:
     """Plain HTTP on a local network, behind a proxy that gives the server another name than the page has."""

@@ -6,16 +6,16 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser.line import Line
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 PAGE = Path(__file__).parents[2] / "docs" / "http-api.md"
 
 
-def test_it_survives_a_proxy_whose_server_starts_again(browser: Browser, told_url: str, model: ToldModel) -> None:
+def test_it_survives_a_proxy_whose_server_starts_again(browser: Browser, puppet_url: str, model: PuppetModel) -> None:
     found = re.search(r"^```js\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert found
     html = f"<!doctype html><title>tutorial</title><p id=reply></p><script>{found[1]}</script>"
-    with Line(told_url) as line:
+    with Line(puppet_url) as line:
         page = browser.new_page()
         page.route(f"{line.url}/tutorial", lambda route: route.fulfill(body=html, content_type="text/html"))
         page.goto(f"{line.url}/tutorial")
@@ -28,17 +28,17 @@ def test_it_survives_a_proxy_whose_server_starts_again(browser: Browser, told_ur
             )""",
             session,
         )
-        told = model.next_reply()
-        told.say("one ")
+        puppet_talk = model.next_reply()
+        puppet_talk.say("one ")
         reply = page.locator("#reply")
         expect(reply).to_have_text("one ")
         with page.expect_response(lambda response: response.status == 502):
             line.answer_502()
-        told.say("two ")
+        puppet_talk.say("two ")
         line.mend()
         expect(reply).to_have_text("one two ")
-        told.say("three")
-        told.end()
+        puppet_talk.say("three")
+        puppet_talk.end()
         expect(reply).to_have_text("one two three")
         stored = page.evaluate(
             "(id) => fetch(`/chat/history?session_id=${id}`).then((answer) => answer.json())", session

@@ -1,1 +1,1 @@
-"""Faults made on purpose while people talk, and a checker over everything that they received."""
+"""Faults made on purpose while users talk, and a checker over everything that they received."""

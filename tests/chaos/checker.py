@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 from tests.chaos.history import Nothing, Opened, Record, Seen, StopAnswered, StopAsked
-from tests.chaos.timeline import Story, Turn, View, tell
+from tests.chaos.timeline import Timeline, Turn, View, tell
 
 # A lease of 15 s, the sweep, and a second for the way of the event through two busy processes.
 KNOWN_WITHIN_S = 21.0
@@ -19,47 +19,47 @@ LEGAL_REFUSALS = {
 }
 
 ReplyTo = Callable[[str], str]
-Rule = Callable[[Story, ReplyTo], Iterator[str]]
+Rule = Callable[[Timeline, ReplyTo], Iterator[str]]
 
 
 def check(history: Iterable[Record], reply_to: ReplyTo) -> list[str]:
     """Every violation as a line that names its turn or message. `reply_to` gives the whole reply to a message."""
-    story = tell(history)
-    return [f"{rule.__name__}: {line}" for rule in RULES for line in rule(story, reply_to)]
+    timeline = tell(history)
+    return [f"{rule.__name__}: {line}" for rule in RULES for line in rule(timeline, reply_to)]
 
 
 # Questions and turns
 
 
-def every_question_is_accepted(story: Story, _: ReplyTo) -> Iterator[str]:
-    answered = {accepted.key for accepted in story.accepted}
-    for key, asked in story.questions.items():
-        if key not in answered and asked.conversation not in story.expired:
+def every_question_is_accepted(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    answered = {accepted.key for accepted in timeline.accepted}
+    for key, asked in timeline.questions.items():
+        if key not in answered and asked.conversation not in timeline.expired:
             yield f"{key} was asked again and again and never accepted"
 
 
-def a_key_has_one_turn(story: Story, _: ReplyTo) -> Iterator[str]:
+def a_key_has_one_turn(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
     turns_of: defaultdict[str, set[str]] = defaultdict(set)
     keys_of: defaultdict[str, set[str]] = defaultdict(set)
-    for accepted in story.accepted:
+    for accepted in timeline.accepted:
         turns_of[accepted.key].add(accepted.turn)
         keys_of[accepted.turn].add(accepted.key)
     yield from (f"{key} started {sorted(turns)}" for key, turns in turns_of.items() if len(turns) > 1)
     yield from (f"turn {turn} answers {sorted(keys)}" for turn, keys in keys_of.items() if len(keys) > 1)
 
 
-def refusals_are_legal(story: Story, _: ReplyTo) -> Iterator[str]:
-    for refused in story.refusals:
+def refusals_are_legal(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for refused in timeline.refusals:
         answer = (refused.status, refused.code)
         busy = refused.what == "send" and answer == (409, "turn_in_progress")
-        gone = refused.conversation in story.expired and answer == (404, "conversation_not_found")
+        gone = refused.conversation in timeline.expired and answer == (404, "conversation_not_found")
         if not busy and not gone and answer not in LEGAL_REFUSALS:
             yield f"{refused.what} in {refused.conversation} at {refused.worker}: {refused.status} {refused.code}"
 
 
-def an_ended_turn_leaves_the_conversation_free(story: Story, _: ReplyTo) -> Iterator[str]:
-    for refused in story.refusals:
-        running = story.turns.get(refused.running_turn or "")
+def an_ended_turn_leaves_the_conversation_free(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for refused in timeline.refusals:
+        running = timeline.turns.get(refused.running_turn or "")
         if running and any(view.end and view.end.at < refused.asked_at for view in running.views.values()):
             yield f"{refused.worker} calls turn {running.id} running after its end was seen"
 
@@ -67,8 +67,8 @@ def an_ended_turn_leaves_the_conversation_free(story: Story, _: ReplyTo) -> Iter
 # Views
 
 
-def each_viewer_sees_one_end(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn in story.kept:
+def each_viewer_sees_one_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn in timeline.kept:
         if not turn.views:
             yield f"nobody saw anything of turn {turn.id}"
         for view in turn.views.values():
@@ -77,8 +77,8 @@ def each_viewer_sees_one_end(story: Story, _: ReplyTo) -> Iterator[str]:
                 yield f"{view.viewer} saw {len(ends)} ends of turn {turn.id}"
 
 
-def all_viewers_see_the_same_end(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn in story.turns.values():
+def all_viewers_see_the_same_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn in timeline.turns.values():
         ends = [view.end for view in turn.views.values() if view.end]
         for end in ends[1:]:
             if (end.cursor, end.data) != (ends[0].cursor, ends[0].data):
@@ -88,15 +88,15 @@ def all_viewers_see_the_same_end(story: Story, _: ReplyTo) -> Iterator[str]:
                 )
 
 
-def nothing_comes_after_the_end(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn, view in _views(story):
+def nothing_comes_after_the_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn, view in _views(timeline):
         for earlier, later in pairwise(view.seen):
             if earlier.name == "end" and later.name != "end":
                 yield f"{view.viewer} saw {later.name or 'text'} {later.cursor} after the end of turn {turn.id}"
 
 
-def ids_rise(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn, view in _views(story):
+def ids_rise(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn, view in _views(timeline):
         for seen in view.seen:
             if seen.named != turn.id:
                 yield f"{view.viewer} saw an event of turn {seen.named} in the stream of turn {turn.id}"
@@ -105,17 +105,17 @@ def ids_rise(story: Story, _: ReplyTo) -> Iterator[str]:
                 yield f"{view.viewer} saw {later.cursor} after {earlier.cursor} of turn {turn.id}"
 
 
-def a_view_begins_with_its_turn(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn, view in _views(story):
+def a_view_begins_with_its_turn(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn, view in _views(timeline):
         first = next(iter(view.seen), None)
         if first and (first.name != "turn" or first.data["turn_id"] != turn.id):
             yield f"{view.viewer}'s first event of turn {turn.id} is {first.name or 'text'} {first.data}"
 
 
-def every_view_is_part_of_the_reply(story: Story, _: ReplyTo) -> Iterator[str]:
+def every_view_is_part_of_the_reply(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
     """What a viewer has before its eyes at any moment is a beginning of the stored reply, and never gets shorter."""
-    for turn, view in _views(story):
-        if turn.reply is None or turn.conversation in story.expired:
+    for turn, view in _views(timeline):
+        if turn.reply is None or turn.conversation in timeline.expired:
             continue
         final, shown = turn.reply.content, 0
         for seen in view.seen:
@@ -132,16 +132,16 @@ def every_view_is_part_of_the_reply(story: Story, _: ReplyTo) -> Iterator[str]:
             shown = length
 
 
-def every_view_is_whole_in_the_end(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn, view in _views(story):
-        if view.end and turn.reply and turn.conversation not in story.expired:
+def every_view_is_whole_in_the_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn, view in _views(timeline):
+        if view.end and turn.reply and turn.conversation not in timeline.expired:
             shown = text_of(view)
             if shown != turn.reply.content:
                 yield f"{view.viewer} has {shown!r} of turn {turn.id}, stored is {turn.reply.content!r}"
 
 
-def nothing_missing_is_true(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn, view in _views(story):
+def nothing_missing_is_true(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn, view in _views(timeline):
         over = False
         for step in view.steps:
             over = over or (isinstance(step, Seen) and step.name == "end")
@@ -152,8 +152,8 @@ def nothing_missing_is_true(story: Story, _: ReplyTo) -> Iterator[str]:
 # What is kept
 
 
-def the_stored_reply_is_what_its_end_says(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn in story.kept:
+def the_stored_reply_is_what_its_end_says(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn in timeline.kept:
         if turn.end is None:
             continue
         if turn.reply is None:
@@ -161,28 +161,28 @@ def the_stored_reply_is_what_its_end_says(story: Story, _: ReplyTo) -> Iterator[
             continue
         content = turn.reply.content
         kept = (turn.reply.status, len(content), hashlib.sha256(content.encode()).hexdigest())
-        told = tuple(turn.end.data[name] for name in ("status", "length", "sha256"))
-        if kept != told:
-            yield f"turn {turn.id} ended as {told}, kept is {kept}"
-        if turn.read and turn.read.status != told[0]:
-            yield f"turn {turn.id} ended as {told[0]} and is read as {turn.read.status}"
+        ended_as = tuple(turn.end.data[name] for name in ("status", "length", "sha256"))
+        if kept != ended_as:
+            yield f"turn {turn.id} ended as {ended_as}, kept is {kept}"
+        if turn.read and turn.read.status != ended_as[0]:
+            yield f"turn {turn.id} ended as {ended_as[0]} and is read as {turn.read.status}"
 
 
-def every_message_is_kept_once(story: Story, _: ReplyTo) -> Iterator[str]:
+def every_message_is_kept_once(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
     """Of accepted questions in the order of their turns; one whose acceptance was never heard of may be there."""
     accepted: defaultdict[str, list[str]] = defaultdict(list)
-    for answer in story.accepted:
-        message = story.questions[answer.key].message
+    for answer in timeline.accepted:
+        message = timeline.questions[answer.key].message
         if message not in accepted[answer.conversation]:
             accepted[answer.conversation].append(message)
     for conversation, messages in accepted.items():
-        if conversation in story.expired:
+        if conversation in timeline.expired:
             continue
-        if conversation not in story.stored:
+        if conversation not in timeline.stored:
             yield f"{conversation} could not be read in the end"
             continue
-        kept = [message.content for message in story.stored[conversation].messages if message.role == "user"]
-        asked = {asked.message for asked in story.questions.values() if asked.conversation == conversation}
+        kept = [message.content for message in timeline.stored[conversation].messages if message.role == "user"]
+        asked = {asked.message for asked in timeline.questions.values() if asked.conversation == conversation}
         for message in {*messages, *kept}:
             if kept.count(message) != 1:
                 yield f"{conversation} holds {message!r} {kept.count(message)} times"
@@ -192,19 +192,19 @@ def every_message_is_kept_once(story: Story, _: ReplyTo) -> Iterator[str]:
             yield f"{conversation} holds its messages in another order: {kept} for {messages}"
 
 
-def every_turn_has_one_reply(story: Story, _: ReplyTo) -> Iterator[str]:
-    for stored in story.stored.values():
+def every_turn_has_one_reply(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for stored in timeline.stored.values():
         replies = Counter(message.turn for message in stored.messages if message.role == "assistant")
         for turn_id, count in replies.items():
             if count > 1:
                 yield f"{stored.conversation} holds {count} replies of turn {turn_id}"
 
 
-def replies_answer_their_own_question(story: Story, reply_to: ReplyTo) -> Iterator[str]:
-    for turn in story.kept:
+def replies_answer_their_own_question(timeline: Timeline, reply_to: ReplyTo) -> Iterator[str]:
+    for turn in timeline.kept:
         if turn.reply is None:
             continue
-        whole, kept = reply_to(story.message_of(turn)), turn.reply.content
+        whole, kept = reply_to(timeline.message_of(turn)), turn.reply.content
         if not whole.startswith(kept) or (turn.reply.status == "done" and kept != whole):
             yield f"turn {turn.id} ({turn.reply.status}) replied {kept!r} where {whole!r} was to be said"
 
@@ -212,9 +212,9 @@ def replies_answer_their_own_question(story: Story, reply_to: ReplyTo) -> Iterat
 # Ends
 
 
-def every_end_has_its_cause(story: Story, _: ReplyTo) -> Iterator[str]:
+def every_end_has_its_cause(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
     """`worker_lost` only where a fault struck before; `interrupted` keeps a text, `failed` has none."""
-    for turn in story.kept:
+    for turn in timeline.kept:
         if turn.end is None:
             continue
         status, code, length = (turn.end.data.get(name) for name in ("status", "code", "length"))
@@ -229,8 +229,8 @@ def every_end_has_its_cause(story: Story, _: ReplyTo) -> Iterator[str]:
             yield f"turn {turn.id} ended {status} {code} with {length} characters after {hits} faults"
 
 
-def a_turn_is_run_again_only_when_it_was_lost(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn in story.kept:
+def a_turn_is_run_again_only_when_it_was_lost(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn in timeline.kept:
         for view in turn.views.values():
             shown = False
             restarts = 0
@@ -246,8 +246,8 @@ def a_turn_is_run_again_only_when_it_was_lost(story: Story, _: ReplyTo) -> Itera
             yield f"turn {turn.id} had {turn.read.attempts} attempts after {len(turn.hits)} faults"
 
 
-def who_saw_all_saw_every_restart(story: Story, _: ReplyTo) -> Iterator[str]:
-    for turn, view in _views(story):
+def who_saw_all_saw_every_restart(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    for turn, view in _views(timeline):
         names = Counter(seen.name if seen.name != "notice" else seen.data["code"] for seen in view.seen)
         if turn.read and view.end and not names["snapshot"] and names["restarted"] != turn.read.attempts - 1:
             yield f"{view.viewer} saw {names['restarted']} restarts of turn {turn.id}, of {turn.read.attempts - 1}"
@@ -256,17 +256,17 @@ def who_saw_all_saw_every_restart(story: Story, _: ReplyTo) -> Iterator[str]:
 # In time
 
 
-def nobody_waits_too_long(story: Story, _: ReplyTo) -> Iterator[str]:
+def nobody_waits_too_long(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
     """A viewer with an open stream sees something within the limit, counted anew when the turn is struck again."""
-    for turn, view in _views(story):
+    for turn, view in _views(timeline):
         for waited_s, seen in waits(turn, view):
             if waited_s > KNOWN_WITHIN_S:
                 yield f"{view.viewer} waited {waited_s:.1f} s for {seen.name or 'text'} {seen.cursor} of turn {turn.id}"
 
 
-def a_stop_is_seen_in_time(story: Story, _: ReplyTo) -> Iterator[str]:
+def a_stop_is_seen_in_time(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
     """Of a turn that has a living worker."""
-    for turn in story.kept:
+    for turn in timeline.kept:
         if turn.hits:
             continue
         for viewer, waited_s in stop_waits(turn):
@@ -277,8 +277,8 @@ def a_stop_is_seen_in_time(story: Story, _: ReplyTo) -> Iterator[str]:
                 yield f"the stop of turn {turn.id} was answered {answer.status}; it ended {turn.end.data['status']}"
 
 
-def no_worker_logs_a_bug(story: Story, _: ReplyTo) -> Iterator[str]:
-    yield from (f"{logged.worker}: {logged.line}" for logged in story.logged)
+def no_worker_logs_a_bug(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+    yield from (f"{logged.worker}: {logged.line}" for logged in timeline.logged)
 
 
 RULES: tuple[Rule, ...] = (
@@ -341,5 +341,5 @@ def stop_waits(turn: Turn) -> Iterator[tuple[str, float]]:
             yield view.viewer, view.end.at - asked
 
 
-def _views(story: Story) -> Iterator[tuple[Turn, View]]:
-    return ((turn, view) for turn in story.turns.values() for view in turn.views.values())
+def _views(timeline: Timeline) -> Iterator[tuple[Turn, View]]:
+    return ((turn, view) for turn in timeline.turns.values() for view in turn.views.values())

@@ -1,4 +1,4 @@
-"""A small real system: worker processes on one store, people who talk with them, and the history of it all."""
+"""A small real system: worker processes on one store, users who talk with them, and the history of it all."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ CLIENTS_MORE = 64  # the pool of a worker, see `resources`
 
 
 @dataclass
-class House:
+class Deployment:
     workers: list[Worker]
     store: Store
     town: Town
@@ -126,7 +126,7 @@ def bugs_in(log: str) -> list[str]:
 
 
 @asynccontextmanager
-async def open_house(
+async def open_deployment(
     folder: Path,
     rng: Random,
     *,
@@ -134,7 +134,7 @@ async def open_house(
     open_store: OpenStore = one_valkey,
     habits: Habits | None = None,
     **environment: str,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Deployment]:
     """The system for as long as the block runs; every process is gone afterwards."""
     script = write_script(folder)
     async with open_store(folder) as store:
@@ -148,7 +148,7 @@ async def open_house(
             history = History()
             async with _session() as session:
                 town = Town(session, [worker.door for worker in staff], history, rng, habits)
-                yield House(staff, store, town, history, rng)
+                yield Deployment(staff, store, town, history, rng)
         finally:
             for worker in staff:
                 worker.clear()

@@ -1,4 +1,4 @@
-"""One run: a house, people in it, faults of one kind, quiet, and what the checker says."""
+"""One run: a deployment, users in it, faults of one kind, quiet, and what the checker says."""
 
 import asyncio
 from collections import Counter
@@ -11,23 +11,23 @@ from typing import Final
 
 from tests.chaos import faults, stores
 from tests.chaos.checker import check, stop_waits, waits
-from tests.chaos.deployment import FINISH_TIMEOUT_S, House, open_house
+from tests.chaos.deployment import FINISH_TIMEOUT_S, Deployment, open_deployment
 from tests.chaos.faults import strike_until
 from tests.chaos.history import History, now
 from tests.chaos.script import BURST, LATE, STEADY, Talk, reply_to
 from tests.chaos.timeline import tell
 from tests.chaos.users import Habits
 
-Make = Callable[[House, int], Awaitable[int]]
+Make = Callable[[Deployment, int], Awaitable[int]]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of fault, how often a whole run makes it, and the house that it is made in."""
+    """One kind of fault, how often a whole run makes it, and the deployment that it is made in."""
 
     make: Make
     count: int
-    people: int
+    users: int
     talks: tuple[Talk, ...] = (STEADY, STEADY, STEADY, STEADY, BURST)
     workers: int = 3
     store: stores.OpenStore = stores.one_valkey
@@ -38,28 +38,28 @@ def _striking(strike: faults.Strike) -> Make:
     return partial(_strike, strike)
 
 
-async def _strike(strike: faults.Strike, house: House, count: int) -> int:
-    return await strike_until(house, strike, count)
+async def _strike(strike: faults.Strike, deployment: Deployment, count: int) -> int:
+    return await strike_until(deployment, strike, count)
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "kill": Kind(_striking(faults.kill_worker), 200, people=24),
-    "early": Kind(_striking(faults.kill_before_text), 50, people=16, talks=(LATE,)),
-    "freeze": Kind(_striking(faults.freeze_workers), 30, people=24, talks=(STEADY, STEADY, BURST, LATE), workers=6),
-    "embedded": Kind(_striking(faults.kill_with_store), 100, people=24, workers=1, store=stores.embedded),
+    "kill": Kind(_striking(faults.kill_worker), 200, users=24),
+    "early": Kind(_striking(faults.kill_before_text), 50, users=16, talks=(LATE,)),
+    "freeze": Kind(_striking(faults.freeze_workers), 30, users=24, talks=(STEADY, STEADY, BURST, LATE), workers=6),
+    "embedded": Kind(_striking(faults.kill_with_store), 100, users=24, workers=1, store=stores.embedded),
     "pause": Kind(
         _striking(faults.pause_server),
         20,
-        people=24,
+        users=24,
         talks=(STEADY, STEADY, BURST, LATE),
         workers=1,
         store=stores.embedded,
     ),
-    "redis": Kind(_striking(faults.kill_redis), 20, people=24, store=stores.one_redis_on_disk),
-    "sentinel": Kind(_striking(faults.fail_over), 10, people=24, store=stores.behind_sentinels),
-    "cluster": Kind(_striking(faults.kill_cluster_primary), 10, people=24, store=stores.one_cluster),
-    "stop": Kind(faults.stop_elsewhere, 200, people=4, habits=Habits(drop_chance=0.0)),
-    "cut": Kind(faults.cut_streams, 1000, people=16, talks=(BURST, BURST, STEADY), habits=Habits(drop_chance=0.1)),
+    "redis": Kind(_striking(faults.kill_redis), 20, users=24, store=stores.one_redis_on_disk),
+    "sentinel": Kind(_striking(faults.fail_over), 10, users=24, store=stores.behind_sentinels),
+    "cluster": Kind(_striking(faults.kill_cluster_primary), 10, users=24, store=stores.one_cluster),
+    "stop": Kind(faults.stop_elsewhere, 200, users=4, habits=Habits(drop_chance=0.0)),
+    "cut": Kind(faults.cut_streams, 1000, users=16, talks=(BURST, BURST, STEADY), habits=Habits(drop_chance=0.1)),
 }
 
 
@@ -86,34 +86,36 @@ class Result:
         return not self.violations and self.confirmed >= self.asked
 
 
-async def run(name: str, count: int, seed: int, folder: Path, people: int | None = None) -> Result:
-    """The faults of a kind `count` times, its files in `folder`; with fewer `people` it is quicker."""
+async def run(name: str, count: int, seed: int, folder: Path, users: int | None = None) -> Result:
+    """The faults of a kind `count` times, its files in `folder`; with fewer `users` it is quicker."""
     folder.mkdir(parents=True, exist_ok=True)
-    kind = KINDS[name] if people is None else replace(KINDS[name], people=people)
+    kind = KINDS[name] if users is None else replace(KINDS[name], users=users)
     began = now()
     rng = Random(f"{seed}-{name}")
-    async with open_house(folder, rng, workers=kind.workers, open_store=kind.store, habits=kind.habits) as house:
-        confirmed = await _talk_while(kind, house, count)
-        await house.read_back()
-        await house.town.session.close()  # what viewers hold open is no leak of the workers
-        leftovers = await house.leftovers()
-        for worker in house.workers:
+    async with open_deployment(
+        folder, rng, workers=kind.workers, open_store=kind.store, habits=kind.habits
+    ) as deployment:
+        confirmed = await _talk_while(kind, deployment, count)
+        await deployment.read_back()
+        await deployment.town.session.close()  # what viewers hold open is no leak of the workers
+        leftovers = await deployment.leftovers()
+        for worker in deployment.workers:
             if (code := await worker.stop()) != 0:
                 leftovers.append(f"{worker.name} ended with {code}")
-        house.read_logs()
-    violations = (*check(house.history, reply_to), *leftovers)
-    return _result(name, count, confirmed, now() - began, house.history, violations)
+        deployment.read_logs()
+    violations = (*check(deployment.history, reply_to), *leftovers)
+    return _result(name, count, confirmed, now() - began, deployment.history, violations)
 
 
-async def _talk_while(kind: Kind, house: House, count: int) -> int:
-    """Lets people talk while the faults are made, and finish afterwards; how many faults really happened."""
-    people = [house.person(f"person-{number}", kind.talks) for number in range(kind.people)]
-    talking = [asyncio.create_task(person.talk(), name=person.name) for person in people]
+async def _talk_while(kind: Kind, deployment: Deployment, count: int) -> int:
+    """Lets users talk while the faults are made, and finish afterwards; how many faults really happened."""
+    users = [deployment.person(f"person-{number}", kind.talks) for number in range(kind.users)]
+    talking = [asyncio.create_task(person.talk(), name=person.name) for person in users]
     try:
-        await house.turns_ended(kind.people)
-        await house.take_base()
-        confirmed = await kind.make(house, count)
-        house.closing.set()
+        await deployment.turns_ended(kind.users)
+        await deployment.take_base()
+        confirmed = await kind.make(deployment, count)
+        deployment.closing.set()
         done, _ = await asyncio.wait(talking, timeout=FINISH_TIMEOUT_S)
         for task in done:
             task.result()  # a bug of a person's own ends the run
@@ -127,8 +129,8 @@ async def _talk_while(kind: Kind, house: House, count: int) -> int:
 def _result(
     name: str, asked: int, confirmed: int, seconds: float, history: History, violations: tuple[str, ...]
 ) -> Result:
-    story = tell(history)
-    turns = list(story.turns.values())
+    timeline = tell(history)
+    turns = list(timeline.turns.values())
     views = [(turn, view) for turn in turns for view in turn.views.values()]
     stops = [waited_s for turn in turns for _, waited_s in stop_waits(turn)]
     return Result(

@@ -1,4 +1,4 @@
-"""Any order of what people and bad luck can do to a conversation, on two server processes with one store.
+"""Any order of what users and bad luck can do to a conversation, on two server processes with one store.
 
 A killed worker keeps its turns for a lease, so what an example left to be sealed is waited for at the very end,
 together with that of all others.
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.chaos.checker import check
-from tests.chaos.deployment import House, open_house
+from tests.chaos.deployment import Deployment, open_deployment
 from tests.chaos.faults import kill_now
 from tests.chaos.history import Accepted, Expired, now
 from tests.chaos.script import LATE, LONG, STEADY, Talk, reply_to
@@ -35,7 +35,7 @@ TALKS = st.sampled_from([STEADY, LONG, LATE])
 
 
 class System:
-    """The house and the loop in which it lives, for all examples."""
+    """The deployment and the loop in which it lives, for all examples."""
 
     def __init__(self, folder: Path) -> None:
         self.runner = asyncio.Runner()
@@ -44,22 +44,22 @@ class System:
         self.kills = 0
         self.examples = 0
         self.unfinished: list[Example] = []
-        self.house: House
+        self.deployment: Deployment
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
     async def open(self) -> None:
-        opened = open_house(self.folder, Random(1), workers=2, habits=Habits(drop_chance=0.0))
-        self.house = await self.stack.enter_async_context(opened)
+        opened = open_deployment(self.folder, Random(1), workers=2, habits=Habits(drop_chance=0.0))
+        self.deployment = await self.stack.enter_async_context(opened)
 
 
 class Example:
     """One person, one conversation after the other, and everybody who watches."""
 
-    def __init__(self, house: House, number: int) -> None:
-        self.house = house
-        self.person = house.person(f"person-{number}")
+    def __init__(self, deployment: Deployment, number: int) -> None:
+        self.deployment = deployment
+        self.person = deployment.person(f"person-{number}")
         self.conversations: list[str] = []
         self.conversation: str | None = None
         self.question: Question | None = None
@@ -71,7 +71,7 @@ class Example:
 
     @property
     def runs(self) -> bool:
-        return self.turn is not None and not self.house.history.is_over(self.turn.turn)
+        return self.turn is not None and not self.deployment.history.is_over(self.turn.turn)
 
     async def send(self, talk: Talk) -> None:
         """Asks the next question or, while one is being answered, the same once more."""
@@ -99,16 +99,16 @@ class Example:
 
     async def stop(self) -> None:
         if self.turn:
-            while await self.person.stop(self.turn, self.house.rng.choice(self.house.town.doors)) is None:
+            while await self.person.stop(self.turn, self.deployment.rng.choice(self.deployment.town.doors)) is None:
                 await asyncio.sleep(STEP_S)
 
     async def expire(self) -> None:
         if self.conversation is None:
             return
-        self.house.history.add(Expired(now(), self.conversation))
-        await self.house.view.expire(self.conversation)
+        self.deployment.history.add(Expired(now(), self.conversation))
+        await self.deployment.view.expire(self.conversation)
         async with asyncio.timeout(ERASED_WITHIN_S):  # whoever still writes must find out, and bring nothing back
-            while await self.house.view.keys_of(self.conversation):
+            while await self.deployment.view.keys_of(self.conversation):
                 await asyncio.sleep(STEP_S)
         self.conversation = self.question = self.turn = None
 
@@ -123,18 +123,18 @@ class Example:
         """Waits for every end; the promises that were broken."""
         async with asyncio.timeout(FINISH_TIMEOUT_S):
             await asyncio.gather(*self.watching.values())
-        history = self.house.history
+        history = self.deployment.history
         accepted = [record for record in history if isinstance(record, Accepted)]
         for name in self.conversations:
             if not any(isinstance(record, Expired) for record in history.about([name])):
                 turns = dict.fromkeys(record.turn for record in accepted if record.conversation == name)
                 await self.person.read(name, list(turns))
-        assert all([not await self.house.view.keys_of(name) for name in self.expired])
+        assert all([not await self.deployment.view.keys_of(name) for name in self.expired])
         return check(history.about(self.conversations), reply_to)
 
     @property
     def expired(self) -> list[str]:
-        records = self.house.history.about(self.conversations)
+        records = self.deployment.history.about(self.conversations)
         return [record.conversation for record in records if isinstance(record, Expired)]
 
 
@@ -145,7 +145,7 @@ def machine_on(system: System) -> type[RuleBasedStateMachine]:
         def __init__(self) -> None:
             super().__init__()
             system.examples += 1
-            self.example = Example(system.house, system.examples)
+            self.example = Example(system.deployment, system.examples)
 
         @initialize(talk=TALKS)
         def begin(self, talk: Talk) -> None:
@@ -188,8 +188,8 @@ def machine_on(system: System) -> type[RuleBasedStateMachine]:
             if system.kills < KILLS and self.example.runs:
                 system.kills += 1
                 self.example.was_hit = True
-                worker = system.house.workers[number % len(system.house.workers)]
-                assert system.do(kill_now(system.house, worker))
+                worker = system.deployment.workers[number % len(system.deployment.workers)]
+                assert system.do(kill_now(system.deployment, worker))
 
         @rule()
         def expire(self) -> None:

@@ -64,7 +64,7 @@ class Turn:
 
 
 @dataclass
-class Story:
+class Timeline:
     """Everything, sorted. `questions` has the first sending of each key."""
 
     questions: dict[str, Asked] = field(default_factory=dict)
@@ -85,48 +85,48 @@ class Story:
         return self.questions[turn.answers[0].key].message
 
 
-def tell(history: Iterable[Record]) -> Story:
+def tell(history: Iterable[Record]) -> Timeline:
     """The history, sorted."""
-    story = Story()
+    timeline = Timeline()
     turns: dict[str, Turn] = {}
     for record in history:
         match record:
             case Asked():
-                story.questions.setdefault(record.key, record)
+                timeline.questions.setdefault(record.key, record)
             case Accepted():
-                story.accepted.append(record)
+                timeline.accepted.append(record)
                 turns.setdefault(record.turn, Turn(record.turn)).answers.append(record)
             case Refused():
-                story.refusals.append(record)
+                timeline.refusals.append(record)
             case Opened() | Seen() | Nothing() | Closed():
                 views = turns.setdefault(record.turn, Turn(record.turn)).views
                 views.setdefault(record.viewer, View(record.viewer)).steps.append(record)
             case StopAsked() | StopAnswered():
                 turns.setdefault(record.turn, Turn(record.turn)).stops.append(record)
             case Struck():
-                story.struck.append(record)
+                timeline.struck.append(record)
             case Expired():
-                story.expired.add(record.conversation)
+                timeline.expired.add(record.conversation)
             case Stored():
-                story.stored[record.conversation] = record
+                timeline.stored[record.conversation] = record
             case TurnRead():
                 turns.setdefault(record.turn, Turn(record.turn)).read = record
             case Logged():
-                story.logged.append(record)
-    story.turns = {turn.id: turn for turn in turns.values() if turn.answers}
-    _link(story)
-    return story
+                timeline.logged.append(record)
+    timeline.turns = {turn.id: turn for turn in turns.values() if turn.answers}
+    _link(timeline)
+    return timeline
 
 
-def _link(story: Story) -> None:
-    for turn in story.turns.values():
-        turn.hits = [struck.at for struck in story.struck if _hits(struck, turn)]
+def _link(timeline: Timeline) -> None:
+    for turn in timeline.turns.values():
+        turn.hits = [struck.at for struck in timeline.struck if _hits(struck, turn)]
     by_turn: defaultdict[str, list[StoredMessage]] = defaultdict(list)
-    for stored in story.stored.values():
+    for stored in timeline.stored.values():
         for message in stored.messages:
             if message.role == "assistant" and message.turn:
                 by_turn[message.turn].append(message)
-    for turn in story.turns.values():
+    for turn in timeline.turns.values():
         turn.reply = next(iter(by_turn[turn.id]), None)
 
 

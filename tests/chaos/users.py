@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Habits:
-    """How people behave: how many viewers a turn has, when they come, how readily they drop."""
+    """How users behave: how many viewers a turn has, when they come, how readily they drop."""
 
     viewers: int = 3
     latest_join_s: float = 2.5
@@ -71,7 +71,7 @@ class Habits:
 
 
 class Town:
-    """What all people share: the doors, the history, one pool of connections. `watching` are the doors of streams."""
+    """What all users share: the doors, the history, one pool of connections. `watching` are the doors of streams."""
 
     def __init__(
         self,
@@ -252,8 +252,8 @@ class Person:
         )
         town.history.add(Stored(now(), conversation, messages))
         for turn in opened:
-            told = await town.insist("read", "GET", f"{turns(conversation)}/{turn}", self.name)
-            town.history.add(TurnRead(now(), turn, told["status"], told["attempts"]))
+            read = await town.insist("read", "GET", f"{turns(conversation)}/{turn}", self.name)
+            town.history.add(TurnRead(now(), turn, read["status"], read["attempts"]))
 
 
 class Viewer:

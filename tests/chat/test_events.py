@@ -55,7 +55,7 @@ def test_a_frame_is_one_event_with_its_id_whatever_the_text(event: TextPiece, ep
     ("event", "name"),
     [(Snapshot("a", "b"), "snapshot"), (ReasoningPiece("r"), "reasoning"), (Notice("c", "m"), "notice")],
 )
-def test_events_have_their_names_on_the_wire(event: Event, name: str) -> None:
+def test_events_have_their_names_when_encoded(event: Event, name: str) -> None:
     (read,) = sse.Decoder().feed(to_frame("t", Cursor(1, 1), event))
     assert read.name == name
 
@@ -63,7 +63,7 @@ def test_events_have_their_names_on_the_wire(event: Event, name: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "turn:1", "turn:1-", "turn:-1-1", "turn:1-1-1", "a b:1-1", "t:1-٣", "t:1-9" + "9" * 20]
 )
-def test_an_id_that_is_not_ours_is_none(text: str) -> None:
+def test_a_foreign_id_is_none(text: str) -> None:
     assert parse_event_id(text) is None
 
 

@@ -97,7 +97,7 @@ def test_a_persona_of_ones_own_is_the_same_role_in_every_language() -> None:
     assert (role.temperature, role.top_p, role.max_tokens) == (0.5, 0.25, 99)
 
 
-def test_own_ids_are_told_from_all_others() -> None:
+def test_own_ids_are_known_from_all_others() -> None:
     assert all(is_own_id(new_own_id()) for _ in range(20))
     assert len({new_own_id() for _ in range(20)}) == 20
     assert not any(

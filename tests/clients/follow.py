@@ -34,11 +34,11 @@ class Seen:
     stopped: str = ""
 
     def take(self, name: str, data: str, id_: str | None) -> None:
-        told = json.loads(data)
+        data_of = json.loads(data)
         if name == "message":
-            self.text += told["content"]
+            self.text += data_of["content"]
         elif name == "snapshot":
-            self.text, self.snapshots = told["content"], self.snapshots + 1
+            self.text, self.snapshots = data_of["content"], self.snapshots + 1
         elif name == "turn":
             self.turns += 1
         elif name == "end":
@@ -89,8 +89,8 @@ def launchdarkly(url: str, seen: Seen) -> None:
     out, and begins with a second that it doubles.
     """
     connect = ConnectStrategy.http(url)
-    told = ErrorStrategy.always_continue()
-    with LaunchDarkly(connect, initial_retry_delay=RETURN_S, error_strategy=told) as client:
+    going_on = ErrorStrategy.always_continue()
+    with LaunchDarkly(connect, initial_retry_delay=RETURN_S, error_strategy=going_on) as client:
         for action in client.all:
             if isinstance(action, Event):
                 seen.take(action.event, action.data, action.id)

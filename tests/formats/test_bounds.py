@@ -21,7 +21,7 @@ from lianhua.formats.json.source import Allowance
 from lianhua.formats.reader import Settings, items_of, kind_of
 from lianhua.formats.report import Tally
 from lianhua.formats.values import TOKENS, Branch, PortableMessage
-from tests.formats.test_reader import LIMIT, NOW, chat, node, ours, own, packed, read, read_all, skipped
+from tests.formats.test_reader import LIMIT, NOW, chat, native, node, own, packed, read, read_all, skipped
 
 MEND = {("tree", "mended"): 1}
 
@@ -33,7 +33,7 @@ MEND = {("tree", "mended"): 1}
 def test_figures_beyond_counting_are_bounded(figure: int) -> None:
     spent = {"turns": figure, "prompt": figure, "completion": 3, "estimated": figure}
     message = own("a", usage={"prompt_tokens": figure, "completion_tokens": 3})
-    (found,), report = read(ours(usage={"m": spent}, messages=[message]))
+    (found,), report = read(native(usage={"m": spent}, messages=[message]))
     bound = TOKENS if figure > 0 else 0
     assert found.usage == {"m": Spent(bound, bound, 3, bound)}
     assert found.messages[0].usage == Usage(bound, 3)
@@ -54,7 +54,9 @@ def test_figures_of_others_are_bounded_too() -> None:
 def test_names_that_a_model_has_made_are_mended() -> None:
     message = own("a", role="assistant", model="m\x1b", persona="\x00", code="c\x9f")
     spent = dict.fromkeys(("turns", "prompt", "completion", "estimated"), 1)
-    (found,), report = read(ours(title="a\x07b", role="\x01", model="m\n", usage={"m\x00": spent}, messages=[message]))
+    (found,), report = read(
+        native(title="a\x07b", role="\x01", model="m\n", usage={"m\x00": spent}, messages=[message])
+    )
     assert (found.title, found.role, found.model, found.usage) == ("ab", DEFAULT_ROLE, "m", {"m": Spent(1, 1, 1, 1)})
     said = found.messages[0]
     assert (said.model, said.persona, said.code) == ("m", None, "c")
@@ -92,17 +94,17 @@ def test_a_field_that_comes_twice_is_refused() -> None:
 def test_a_long_chain_of_branches_is_made_anew_from_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = [[None, -1, 0], *([number - 1, number - 1, number] for number in range(1, 50))]
     messages = [own("a", "gone", depth=49, branch=49), own("b", pinned=True)]
-    (found,), report = read(ours(branches=chain, messages=messages))
+    (found,), report = read(native(branches=chain, messages=messages))
     assert (len(found.branches), skipped(report)) == (50, {})
     monkeypatch.setattr("lianhua.formats.native.BRANCHES", 49)
-    (found,), report = read(ours(branches=chain, messages=messages))
+    (found,), report = read(native(branches=chain, messages=messages))
     assert (found.branches, skipped(report)) == ((Branch(None, -1, 49), Branch(None, -1, 0)), MEND)
 
 
 def test_a_tree_of_too_many_branches_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lianhua.formats.convert.BRANCHES", 5)
     with pytest.raises(InvalidRequest, match="more than 5 branches"):
-        read(ours(messages=[own(f"m{number}") for number in range(6)]))
+        read(native(messages=[own(f"m{number}") for number in range(6)]))
     with pytest.raises(InvalidRequest, match="more than 5 branches"):
         read(chat({str(number): node(None) for number in range(6)}))
 
@@ -127,8 +129,8 @@ def test_a_tree_of_too_many_branches_is_refused(monkeypatch: pytest.MonkeyPatch)
         ([[1, 0, 1], [None, -1, 1]], [own("a", branch=1)]),  # from a younger one
     ],
 )
-def test_labels_that_contradict_the_tree_are_made_anew(branches: Any, messages: list[dict[str, Any]]) -> None:
-    (found,), report = read(ours(branches=branches, messages=messages))
+def test_branches_that_contradict_the_tree_are_made_anew(branches: Any, messages: list[dict[str, Any]]) -> None:
+    (found,), report = read(native(branches=branches, messages=messages))
     assert skipped(report) == MEND
     assert are_sound(found.messages, found.branches)
 
@@ -146,7 +148,7 @@ def _messages(parents: list[int]) -> list[PortableMessage]:
     ]
 
 
-def _way_by_labels(branches: tuple[Branch, ...], to: PortableMessage) -> dict[int, int]:
+def _way_by_branches(branches: tuple[Branch, ...], to: PortableMessage) -> dict[int, int]:
     """As the store climbs."""
     way: dict[int, int] = {}
     branch: int | None = to.branch
@@ -159,7 +161,7 @@ def _way_by_labels(branches: tuple[Branch, ...], to: PortableMessage) -> dict[in
 
 @settings(max_examples=300, deadline=None)
 @given(_tree, st.data())
-def test_sound_labels_tell_who_is_above_whom(parents: list[int], data: st.DataObject) -> None:
+def test_sound_branches_tell_who_is_above_whom(parents: list[int], data: st.DataObject) -> None:
     messages, branches = grown(_messages(parents))
     assert are_sound(messages, branches)
     if messages and data.draw(st.booleans()):  # a wrong label somewhere
@@ -174,7 +176,7 @@ def test_sound_labels_tell_who_is_above_whom(parents: list[int], data: st.DataOb
         while (parent := by_id[message.id].parent_id) and (message := by_id[parent]):
             above.add(parent)
         last = by_id[max(above, key=lambda name: by_id[name].depth)]
-        way = _way_by_labels(branches, last)
+        way = _way_by_branches(branches, last)
         assert above == {one.id for one in messages if one.depth <= way.get(one.branch, -1)}
 
 
@@ -229,7 +231,7 @@ def test_the_newest_children_of_a_parent_come_in(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("lianhua.formats.tree.CHILDREN", 3)
     replies = [own(f"r{number}", "a", sibling=number) for number in range(5)]
     below = [own("x", "r0"), own("y", "x"), own("z", "r4")]
-    (found,), report = read(ours(messages=[own("a"), *replies, *below], current="y"))
+    (found,), report = read(native(messages=[own("a"), *replies, *below], current="y"))
     assert [message.id for message in found.messages] == ["a", "r2", "r3", "r4", "z"]
     assert (found.current, skipped(report)) == ("z", {("message", "too_many_siblings"): 4})
     nodes = {f"n{number}": node(None, f"text {number}", at=number + 1.0) for number in range(5)}
@@ -283,4 +285,4 @@ def test_an_archive_of_too_many_documents_is_refused(monkeypatch: pytest.MonkeyP
 def test_nothing_is_read_after_its_time() -> None:
     late = Allowance(LIMIT, time.monotonic() - 1)
     with pytest.raises(InvalidRequest, match="too long"):
-        kind_of(io.BytesIO(ours()), late)
+        kind_of(io.BytesIO(native()), late)

@@ -22,7 +22,7 @@ from lianhua.formats.report import ImportReport, Tally
 from lianhua.formats.thoughts import without_thoughts
 from lianhua.formats.tree import instant
 from lianhua.formats.values import PortableConversation, is_conversation_id
-from tests.formats.test_reader import FILES, LIMIT, NOW, named, ours, own, packed, read, said, skipped
+from tests.formats.test_reader import FILES, LIMIT, NOW, named, native, own, packed, read, said, skipped
 
 FIXTURES = sorted(path.name for path in FILES.iterdir())
 
@@ -245,7 +245,7 @@ def test_librechat_has_thoughts_between_colons_and_a_text_beside_its_parts() -> 
         (b"Rar!\x1a", "RAR"),
     ],
 )
-def test_a_file_that_is_no_text_is_told_how_to_become_one(data: bytes, words: str) -> None:
+def test_who_brings_a_file_that_is_no_text_reads_how_to_make_it_one(data: bytes, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         read(data)
 
@@ -273,7 +273,7 @@ def test_claude_has_blocks_branches_documents_and_what_was_attached() -> None:
     }  # fmt: skip
 
 
-def test_deepseek_is_told_from_chatgpt_in_both_its_forms() -> None:
+def test_deepseek_is_known_from_chatgpt_in_both_its_forms() -> None:
     (sums, early), report = fixture("deepseek.json")
     assert report.format == "deepseek"
     assert [message.content for message in sums.messages] == [
@@ -538,7 +538,7 @@ def test_html_becomes_markdown() -> None:
 # Archives
 
 
-def test_an_archive_is_looked_through_for_what_people_have() -> None:
+def test_an_archive_is_looked_through_for_what_users_have() -> None:
     record = (FILES / "gemini.json").read_bytes()
     files = {
         "Takeout/archive_browser.html": b"<html><body>index</body></html>",
@@ -567,8 +567,8 @@ def sealed(*pieces: bytes) -> bytes:
     return b"".join(map(mark.over, pieces)) + mark.of_json(1)
 
 
-def test_an_export_that_was_cut_or_changed_is_told() -> None:
-    whole = sealed(ours(messages=[own("a", content="x" * 3_000)]).removesuffix(b"]}") + b"\n],\n")
+def test_an_export_that_was_cut_or_changed_is_noticed() -> None:
+    whole = sealed(native(messages=[own("a", content="x" * 3_000)]).removesuffix(b"]}") + b"\n],\n")
     assert seal.check(io.BytesIO(whole), Allowance(LIMIT))
     (found,), _ = read(whole)
     assert len(found.messages) == 1
@@ -580,7 +580,7 @@ def test_an_export_that_was_cut_or_changed_is_told() -> None:
     for changed in (whole.replace(b"xxx", b"xxy", 1), whole.replace(b"xxx", b"", 1)):
         with pytest.raises(FileDamaged):
             seal.check(io.BytesIO(changed), Allowance(LIMIT))
-    assert not seal.check(io.BytesIO(ours()), Allowance(LIMIT)), "older ones have no mark"
+    assert not seal.check(io.BytesIO(native()), Allowance(LIMIT)), "older ones have no mark"
     read(json.dumps(json.loads(whole), indent=2).encode())  # printed anew by another program
 
 

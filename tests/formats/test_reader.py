@@ -327,7 +327,7 @@ def test_retention_lets_in_the_newest_and_the_pinned() -> None:
 # Our own file
 
 
-def ours(**conversation: Any) -> bytes:
+def native(**conversation: Any) -> bytes:
     base = {"id": "x", "role": "assistant", "created_at": 1, "updated_at": 2}
     return json.dumps({"format": "lianhua", "version": 1, "conversations": [base | conversation]}).encode()
 
@@ -352,21 +352,21 @@ def own(name: str, parent: str | None = None, **more: Any) -> dict[str, Any]:
 )
 def test_what_does_not_fit_our_format_is_named(conversation: dict[str, Any], where: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        read(ours(**conversation))
+        read(native(**conversation))
     assert refused.value.field == where
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
-def test_a_version_that_is_not_ours_is_refused(version: Any) -> None:
+def test_an_unknown_version_is_refused(version: Any) -> None:
     data = json.dumps({"format": "lianhua", "version": version, "conversations": []}).encode()
     with pytest.raises(InvalidRequest) as refused:
         read(data)
     assert refused.value.field == "version"
 
 
-def test_a_broken_tree_of_ours_is_mended_and_said() -> None:
+def test_a_broken_tree_of_the_native_format_is_mended_and_said() -> None:
     (found,), report = read(
-        ours(
+        native(
             messages=[own("a", "c"), own("b", "a"), own("c", "b"), own("a"), own("d", "gone", depth=7)],
             branches=[[0, 5, 3]],
             current="nobody",
@@ -379,12 +379,12 @@ def test_a_broken_tree_of_ours_is_mended_and_said() -> None:
 
 def test_a_file_that_goes_on_after_its_end_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="not JSON"):
-        read(ours() + b"]")
+        read(native() + b"]")
 
 
 def test_control_characters_stay_in_replies_only() -> None:
     (found,), report = read(
-        ours(messages=[own("a", content="a\x07"), own("b", "a", role="assistant", content="b\x1b")])
+        native(messages=[own("a", content="a\x07"), own("b", "a", role="assistant", content="b\x1b")])
     )
     assert [message.content for message in found.messages] == ["a", "b\x1b"]
     assert skipped(report) == {("character", "control"): 1}
@@ -457,6 +457,6 @@ def test_an_endless_list_of_files_is_not_even_read(monkeypatch: pytest.MonkeyPat
         archive.documents_of(packed({f"{number}.json": b"" for number in range(50)}), Tally())
 
 
-def test_ids_of_ours_are_what_a_conversation_can_be_asked_for_by() -> None:
+def test_native_ids_are_what_a_conversation_can_be_asked_for_by() -> None:
     assert values.is_conversation_id("6b0f0d9c-1111-4000-8000-000000000001")
     assert not any(map(values.is_conversation_id, ("voice", "6B0F0D9C-1111-4000-8000-000000000001", None, 3)))

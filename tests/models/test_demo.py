@@ -104,13 +104,13 @@ def test_a_long_history_is_shown_by_its_ends() -> None:
     assert "10 more in between" in text
 
 
-def test_what_people_wrote_stays_text() -> None:
+def test_what_users_wrote_stays_text() -> None:
     text = explain(prompt_for("en", "`](http://evil)\n\n# **Big** <b>"))
 
     assert "`'](http://evil) # **Big** <b>`" in text
 
 
-async def test_it_streams_at_the_pace_it_was_given() -> None:
+async def test_it_streams_at_the_interval_it_was_given() -> None:
     began = time.monotonic()
     async with aclosing(DemoModel(interval_s=0.01).stream(prompt_for(), GenerationOptions())) as batches:
         for _ in range(11):

@@ -312,7 +312,7 @@ NO_CREDIT: list[tuple[int, str]] = [
 
 
 @pytest.mark.parametrize(("status", "body"), NO_CREDIT)
-def test_an_account_without_credit_is_told_and_not_asked_again(status: int, body: str) -> None:
+def test_an_account_without_credit_is_said_and_not_asked_again(status: int, body: str) -> None:
     for fault in (fault_of(status, body), fault_of_event(complaint_in(body.encode()))):
         assert (fault.error.text, fault.passing) == ("no_credit", False)
 

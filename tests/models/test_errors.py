@@ -69,7 +69,7 @@ async def test_a_context_too_long_is_known_by_its_words(ask: Ask, words: str) ->
         (400, '[{"error": {"message": "input token count exceeds"}}]'),
     ],
 )
-async def test_a_context_too_long_is_known_in_every_shape(ask: Ask, status: int, body: Any) -> None:
+async def test_a_context_too_long_is_known_in_every_form(ask: Ask, status: int, body: Any) -> None:
     with pytest.raises(ContextTooLong):
         await ask(answer(status, body))
 
@@ -206,7 +206,7 @@ SHAPES: dict[str, tuple[bytes, type[ModelError]]] = {
 
 
 @pytest.mark.parametrize(("event", "expected"), SHAPES.values(), ids=SHAPES)
-async def test_a_failure_inside_a_200_is_one_in_every_shape_and_behind_text(
+async def test_a_failure_inside_a_200_is_one_in_every_form_and_behind_text(
     model_at: Callable[..., OpenAIModel], event: bytes, expected: type[ModelError]
 ) -> None:
     for script in (events(event, DONE), events(event + DONE), until_closed(event)):
@@ -287,7 +287,7 @@ async def test_a_limit_under_another_status_is_one_and_not_tried_again(
         (answer(401), ""),
     ],
 )
-async def test_an_account_without_credit_and_a_filter_are_told(ask: Ask, script: Answer, text_of_it: str) -> None:
+async def test_an_account_without_credit_and_a_filter_are_said(ask: Ask, script: Answer, text_of_it: str) -> None:
     with pytest.raises(ModelError) as caught:
         await ask(script)
     assert caught.value.text == text_of_it
@@ -321,7 +321,7 @@ async def test_a_model_that_the_server_does_not_know_is_named_and_those_that_it_
 
 
 @pytest.mark.parametrize(
-    ("listed", "told"),
+    ("listed", "words"),
     [
         (answer(404), "no_such_model"),
         (answer(200, "<html>"), "no_such_model"),
@@ -333,12 +333,12 @@ async def test_a_model_that_the_server_does_not_know_is_named_and_those_that_it_
     ids=["none", "html", "no names", "silence", "it is there", "endless"],
 )
 async def test_a_list_of_models_that_is_none_tells_nothing(
-    ask: Ask, listed: Answer, told: str, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, listed: Answer, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lianhua.models.openai.offered.LIST_S", 0.3)
     with pytest.raises(ModelUnavailable) as caught:
         await ask(answer(*UNKNOWN[0]), listed)
-    assert caught.value.text == told
+    assert caught.value.text == words
     assert KEY not in str(caught.value.values)
 
 

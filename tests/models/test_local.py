@@ -158,15 +158,15 @@ async def test_closing_a_reply_frees_the_model_at_once(slow: LocalModel) -> None
 
 
 async def test_a_cancelled_turn_frees_the_model(slow: LocalModel) -> None:
-    told = asyncio.Event()
+    heard = asyncio.Event()
 
     async def turn() -> None:
         async with aclosing(slow.stream(prompt_of("hello"), LONG)) as reply:
             async for _ in reply:
-                told.set()
+                heard.set()
 
     task = asyncio.create_task(turn())
-    await told.wait()
+    await heard.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

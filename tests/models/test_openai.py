@@ -263,12 +263,12 @@ async def test_no_body_key_or_prompt_in_any_error_or_log(
     caplog.set_level(logging.DEBUG)
     with pytest.raises(ModelError) as caught:
         await ask(script)
-    told: list[str] = []
+    logged: list[str] = []
     error: BaseException | None = caught.value
     while error is not None:
-        told += traceback.format_exception_only(error)
+        logged += traceback.format_exception_only(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    assert "SECRET" not in "".join(told)
+    assert "SECRET" not in "".join(logged)
     assert "SECRET" not in caplog.text
 
 

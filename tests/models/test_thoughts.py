@@ -90,7 +90,7 @@ def shown(pieces: list[str], *, complete: bool = True) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("reply", "reasoning", "text"), CASES.values(), ids=CASES)
-def test_thoughts_are_told_apart_wherever_the_text_is_cut(reply: str, reasoning: str, text: str) -> None:
+def test_thoughts_are_known_wherever_the_text_is_cut(reply: str, reasoning: str, text: str) -> None:
     expected = reasoning, text
     assert shown([reply]) == expected
     assert shown(list(reply)) == expected

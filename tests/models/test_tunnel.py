@@ -86,7 +86,7 @@ async def test_replies_come_by_way_of_a_proxy(
             assert "proxy-authorization" not in request.headers, "the login is for the proxy alone"
 
 
-async def test_plain_socks5_is_told_the_address_and_not_the_name(model_at: ModelAt) -> None:
+async def test_plain_socks5_is_given_the_address_and_not_the_name(model_at: ModelAt) -> None:
     async with ReachedUpstream(HELLO) as upstream, ProxyServer({"127.0.0.1": upstream.port}) as proxy:
         url = f"http://localhost:{upstream.port}/v1"
         async with asyncio.timeout(5):
@@ -171,7 +171,7 @@ async def test_a_proxy_that_is_not_there_is_named(model_at: ModelAt, proxy: str,
         await said(model)
 
 
-async def test_a_relay_that_asks_for_a_login_is_told_from_a_server_that_does(model_at: ModelAt) -> None:
+async def test_a_relay_that_asks_for_a_login_is_known_from_a_server_that_does(model_at: ModelAt) -> None:
     async with ReachedUpstream(answer(401)) as upstream, ProxyServer({HOST: upstream.port}, login=LOGIN) as proxy:
         url = f"http://{HOST}:{upstream.port}/v1"
         with pytest.raises(ModelUnavailable, match="the proxy asks for a login"):

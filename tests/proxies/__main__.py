@@ -8,17 +8,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.proxies.deployment import House, client_of, curl, open_house
+from tests.proxies.deployment import Deployment, client_of, curl, open_deployment
 from tests.proxies.programs import Proxy
 from tests.support.client import events
 
 
-async def _quiet(house: House, quiet_s: float) -> None:
-    proxies = house.proxies.values()
-    async with client_of(f"http://127.0.0.1:{house.port}", "quiet") as client:
+async def _quiet(deployment: Deployment, quiet_s: float) -> None:
+    proxies = deployment.proxies.values()
+    async with client_of(f"http://127.0.0.1:{deployment.port}", "quiet") as client:
         conversation = await client.create()
         turn = await client.begin(conversation, "Think about it.")
-        reply = await asyncio.to_thread(house.model.next_reply)
+        reply = await asyncio.to_thread(deployment.model.next_reply)
         reply.say("First.")
         path = f"{events(conversation, turn)}?user_id=quiet"
         watched = [asyncio.create_task(_watch(proxy, path, version)) for proxy in proxies for version in ("1.1", "2")]
@@ -42,5 +42,5 @@ async def _watch(proxy: Proxy, path: str, version: str) -> str:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder, open_house(Path(folder)) as house:
-        asyncio.run(_quiet(house, float(sys.argv[1])))
+    with tempfile.TemporaryDirectory() as folder, open_deployment(Path(folder)) as deployment:
+        asyncio.run(_quiet(deployment, float(sys.argv[1])))

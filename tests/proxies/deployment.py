@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver
 from tests.proxies.programs import NAME, PROXIES, Proxy
 from tests.support.client import Client
 from tests.support.models.certificate import make_certificate
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 from tests.support.server_process import ServerProcess
 from tests.support.servers.ports import free_port
 
@@ -23,11 +23,11 @@ STRIPPED_PATH = "/chat"  # which the proxies take off
 ROOT = Path(__file__).parents[2]
 
 
-class House:
+class Deployment:
     """The server at `port`, what its model says, and the proxies in front of it by their names."""
 
     def __init__(self, folder: Path, module: str) -> None:
-        self.model = ToldModel()
+        self.model = PuppetModel()
         self.port = free_port()
         self.proxies: dict[str, Proxy] = {}
         self.certificate, self.key = make_certificate(folder, f"DNS:{NAME}")
@@ -45,7 +45,7 @@ class House:
             PYTHONPATH=str(ROOT),
             OPENAI_API_KEY="key",
             OPENAI_BASE_URL=self.model.base_url,
-            OPENAI_MODEL="told",
+            OPENAI_MODEL="puppet",
             LIANHUA_CONTEXT_TOKENS="100000",
             LIANHUA_DELTA_TIMEOUT_S="3600",  # a model that thinks for as long as the test wants
             LIANHUA_BASE_PATH=KEPT_PATH,
@@ -66,18 +66,18 @@ class House:
 
 
 @contextmanager
-def open_house(folder: Path, module: str = "lianhua") -> Iterator[House]:
+def open_deployment(folder: Path, module: str = "lianhua") -> Iterator[Deployment]:
     with ExitStack() as stack:
-        house = House(folder, module)
-        stack.enter_context(house.model)
-        house.start_server()
+        deployment = Deployment(folder, module)
+        stack.enter_context(deployment.model)
+        deployment.start_server()
         for kind in PROXIES:
-            house.proxies[kind.name] = stack.enter_context(house.proxy(kind))
+            deployment.proxies[kind.name] = stack.enter_context(deployment.proxy(kind))
         try:
-            yield house
+            yield deployment
         finally:
-            house.model.forget()
-            house.stop_server()
+            deployment.model.forget()
+            deployment.stop_server()
 
 
 class _Here(AbstractResolver):

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from tests.proxies.deployment import KEPT_PATH, STRIPPED_PATH, House, client_of, curl
+from tests.proxies.deployment import KEPT_PATH, STRIPPED_PATH, Deployment, client_of, curl
 from tests.proxies.programs import NAME, PROXIES, Proxy
 from tests.proxies.quick_heart import HEARTBEAT_S
 from tests.support.client import Client, Frame, events, shown, text_of
@@ -38,16 +38,16 @@ async def client(proxy: Proxy) -> AsyncIterator[Client]:
         yield client
 
 
-async def ask(house: House, client: Client, message: str = "hello") -> tuple[str, str, Reply]:
+async def ask(deployment: Deployment, client: Client, message: str = "hello") -> tuple[str, str, Reply]:
     """A conversation, a turn in it and its reply, of which nothing has been said yet."""
     conversation = await client.create()
     turn = await client.begin(conversation, message)
-    return conversation, turn, await asyncio.to_thread(house.model.next_reply)
+    return conversation, turn, await asyncio.to_thread(deployment.model.next_reply)
 
 
-async def say(house: House, client: Client, text: str) -> str:
+async def say(deployment: Deployment, client: Client, text: str) -> str:
     """What a whole turn shows."""
-    conversation, turn, reply = await ask(house, client)
+    conversation, turn, reply = await ask(deployment, client)
     reply.say(text)
     reply.end()
     return shown(await client.read(events(conversation, turn))).text
@@ -68,8 +68,8 @@ async def reading(proxy: Proxy, client: Client, path: str, way: str) -> AsyncIte
 
 
 @pytest.mark.parametrize("way", ["plain", "TLS", "HTTP/2"])
-async def test_no_piece_is_held_back(house: House, proxy: Proxy, client: Client, way: str) -> None:
-    conversation, turn, reply = await ask(house, client)
+async def test_no_piece_is_held_back(deployment: Deployment, proxy: Proxy, client: Client, way: str) -> None:
+    conversation, turn, reply = await ask(deployment, client)
     late_s: list[float] = []
     read = b""
     async with asyncio.timeout(60), reading(proxy, client, events(conversation, turn), way) as read_on:
@@ -93,16 +93,16 @@ async def test_the_client_has_http_2(proxy: Proxy) -> None:
         assert await out.read() == b"2 200"
 
 
-async def test_a_quiet_stream_lives(house: House) -> None:
+async def test_a_quiet_stream_lives(deployment: Deployment) -> None:
     """Time runs `SCALE` times as fast: heartbeats and the shortest of the time-outs alike."""
 
     async def watch(kind: type[Proxy]) -> list[Frame]:
-        with house.proxy(kind, SHORTEST_PATIENCE_S) as proxy:
+        with deployment.proxy(kind, SHORTEST_PATIENCE_S) as proxy:
             async with client_of(proxy.url, "quiet") as client:
                 return await client.read(events(conversation, turn), patience_s=60)
 
-    async with client_of(f"http://127.0.0.1:{house.port}", "quiet") as direct:
-        conversation, turn, reply = await ask(house, direct)
+    async with client_of(f"http://127.0.0.1:{deployment.port}", "quiet") as direct:
+        conversation, turn, reply = await ask(deployment, direct)
         reply.say("First. ")
         watched = [asyncio.create_task(watch(kind)) for kind in PROXIES]
         await asyncio.sleep(QUIET_S)
@@ -112,9 +112,9 @@ async def test_a_quiet_stream_lives(house: House) -> None:
     assert texts == ["First. Last."] * len(PROXIES)
 
 
-async def test_a_stream_that_the_proxy_cuts_goes_on(house: House, proxy: Proxy, client: Client) -> None:
-    conversation, turn, reply = await ask(house, client)
-    asked = len(house.model.replies)
+async def test_a_stream_that_the_proxy_cuts_goes_on(deployment: Deployment, proxy: Proxy, client: Client) -> None:
+    conversation, turn, reply = await ask(deployment, client)
+    asked = len(deployment.model.replies)
     async with client.stream(events(conversation, turn)) as stream:
         reply.say("before ")
         seen = await stream.until(lambda frames: text_of(frames) == "before ")
@@ -129,27 +129,34 @@ async def test_a_stream_that_the_proxy_cuts_goes_on(house: House, proxy: Proxy, 
         reply.end()
         rest = await stream.until(lambda frames: frames[-1].name == "end")
     assert shown(seen + rest).text == "before during after"
-    assert len(house.model.replies) == asked
+    assert len(deployment.model.replies) == asked
 
 
-async def test_a_server_that_starts_again_is_reached_at_once(house: House) -> None:
-    await asyncio.to_thread(house.stop_server)
+async def test_a_server_that_starts_again_is_reached_at_once(deployment: Deployment) -> None:
+    await asyncio.to_thread(deployment.stop_server)
     async with contextlib.AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(client_of(proxy.url, "anna")) for proxy in house.proxies.values()]
+        clients = [
+            await stack.enter_async_context(client_of(proxy.url, "anna")) for proxy in deployment.proxies.values()
+        ]
         away = await asyncio.gather(*(client.ask("GET", "/roles") for client in clients for _ in range(3)))
         assert {answer.status for answer in away} <= {502, 503}
-        await asyncio.to_thread(house.start_server)
+        await asyncio.to_thread(deployment.start_server)
         assert [(await client.ask("POST", "/api/chat/start")).status for client in clients] == [200] * len(clients)
 
 
 # Who asks
 
 
-async def test_the_pages_own_requests_pass_and_no_others(house: House, proxy: Proxy, client: Client) -> None:
+async def test_the_pages_own_requests_pass_and_no_others(deployment: Deployment, proxy: Proxy, client: Client) -> None:
     for url in (proxy.url, proxy.plain_url):  # on plain http a browser says no more than this
         own = await client.at(url).ask("POST", "/api/chat/start", headers={"Origin": url})
         assert own.status == 200
-    for origin in ("https://evil.example", f"https://{NAME}.evil.example", f"http://127.0.0.1:{house.port}", "null"):
+    for origin in (
+        "https://evil.example",
+        f"https://{NAME}.evil.example",
+        f"http://127.0.0.1:{deployment.port}",
+        "null",
+    ):
         refused = await client.ask("POST", "/api/chat/start", headers={"Origin": origin})
         assert refused.problem == (403, "cross_site")
     # No client makes itself somebody else by what only a proxy may say.
@@ -180,11 +187,11 @@ async def test_the_cookie_is_for_https_and_for_the_path(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("characters", [850, 7_000])
 async def test_a_long_message_may_be_in_the_address(
-    house: House, proxy: Proxy, client: Client, characters: int
+    deployment: Deployment, proxy: Proxy, client: Client, characters: int
 ) -> None:
     conversation = await client.create()
     async with client.stream("/api/chat/stream", session_id=conversation, message="莲" * characters) as stream:
-        reply = await asyncio.to_thread(house.model.next_reply)
+        reply = await asyncio.to_thread(deployment.model.next_reply)
         assert reply.messages[-1]["content"] == "莲" * characters
         reply.say("long")
         reply.end()
@@ -220,7 +227,7 @@ async def test_a_file_of_megabytes_can_be_imported(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [KEPT_PATH, STRIPPED_PATH])
-async def test_everything_works_below_a_path(house: House, proxy: Proxy, client: Client, path: str) -> None:
+async def test_everything_works_below_a_path(deployment: Deployment, proxy: Proxy, client: Client, path: str) -> None:
     """Whether the proxy leaves it on or takes it off."""
     below = client.at(proxy.url + path)
     bare = await client.ask("GET", path)
@@ -235,7 +242,7 @@ async def test_everything_works_below_a_path(house: House, proxy: Proxy, client:
 
     conversation = await below.create()
     answer = await below.send(conversation, "hello")
-    reply = await asyncio.to_thread(house.model.next_reply)
+    reply = await asyncio.to_thread(deployment.model.next_reply)
     reply.say("below a path")
     reply.end()
     assert answer.json["events_url"] == path + events(conversation, answer.json["turn_id"])

@@ -61,14 +61,14 @@ async def killed_worker(stage: Stage) -> None:
         await answers_alone(stage, serving, worker)
 
     victim, other, _ = workers
-    told, silent = await alice.create(), await alice.create()
+    spoken, silent = await alice.create(), await alice.create()
     with alone(serving, victim):
-        told_turn = await alice.begin(told, LONG.question("a"))
+        spoken_turn = await alice.begin(spoken, LONG.question("a"))
         silent_turn = await alice.begin(silent, LATER.question("b"))
-        near = stage.follow([alice], told, told_turn)
+        near = stage.follow([alice], spoken, spoken_turn)
         await near.sees(lambda frames: len(frames) > 5)
     with alone(serving, other):
-        far = stage.follow([alice], told, told_turn)
+        far = stage.follow([alice], spoken, spoken_turn)
         waiting = stage.follow([alice], silent, silent_turn)
         await asyncio.gather(far.joined.wait(), waiting.joined.wait())
     await far.sees(lambda frames: len(frames) > 20)
@@ -82,7 +82,7 @@ async def killed_worker(stage: Stage) -> None:
     assert (whole.end["status"], whole.end["code"]) == ("interrupted", "worker_lost")
     assert all(text and whole.text.startswith(text) for text in seen)
     assert LONG.reply(LONG.question("a")).startswith(whole.text)
-    await is_kept(alice, told, whole.text, code="worker_lost")
+    await is_kept(alice, spoken, whole.text, code="worker_lost")
 
     again = await waiting.ends()
     assert (again.end["status"], again.text) == ("done", LATER.reply(LATER.question("b")))
@@ -94,7 +94,7 @@ async def killed_worker(stage: Stage) -> None:
     assert (near.streams, far.streams, waiting.streams) == (2, 1, 1), "who was with another worker need not come back"
 
     await answers_alone(stage, serving, new)
-    assert (await alice.say(told, TALK.question("c"))).end["status"] == "done"
+    assert (await alice.say(spoken, TALK.question("c"))).end["status"] == "done"
     assert serving.out.count("\n") == 1
     serving.tell(signal.SIGTERM)
     assert await serving.ended(within_s=15) == 0
@@ -173,7 +173,7 @@ async def refused_replacement(stage: Stage) -> None:
     serving.met_no_bug()
 
 
-async def told_twice(stage: Stage) -> None:
+async def asked_twice(stage: Stage) -> None:
     serving = await several(stage, 2)
     alice = stage.at(serving)
     running = [
@@ -202,10 +202,10 @@ async def told_twice(stage: Stage) -> None:
 async def killed_supervisor(stage: Stage) -> None:
     serving = await several(stage, 2)
     alice = stage.at(serving)
-    told, silent = await alice.create(), await alice.create()
-    told_turn = await alice.begin(told, LONG.question("a"))
+    spoken, silent = await alice.create(), await alice.create()
+    spoken_turn = await alice.begin(spoken, LONG.question("a"))
     silent_turn = await alice.begin(silent, LATER.question("b"))
-    follower, waiting = stage.follow([alice], told, told_turn), stage.follow([alice], silent, silent_turn)
+    follower, waiting = stage.follow([alice], spoken, spoken_turn), stage.follow([alice], silent, silent_turn)
     await asyncio.gather(follower.sees(lambda frames: len(frames) > 20), waiting.joined.wait())
     store = store_pid(stage.folder / "data")
     assert set(processes_of(serving.data_dir)) == {serving.pid, store, *serving.workers}
@@ -217,19 +217,19 @@ async def killed_supervisor(stage: Stage) -> None:
     whole = await follower.ends()
     assert whole.end["status"] == "interrupted"
     assert whole.text.startswith(seen) and seen
-    await is_kept(alice, told, whole.text, code=whole.end["code"])
+    await is_kept(alice, spoken, whole.text, code=whole.end["code"])
     again = await waiting.ends()
     assert (again.end["status"], again.text) == ("done", LATER.reply(LATER.question("b")))
     # Two, or three where a worker that was on its way out had handed it to another one.
     assert (await alice.get(f"{turns(silent)}/{silent_turn}"))["attempts"] in (2, 3)
-    assert (await alice.say(told, TALK.question("c"))).end["status"] == "done"
+    assert (await alice.say(spoken, TALK.question("c"))).end["status"] == "done"
     serving.tell(signal.SIGTERM)
     assert await serving.ended(within_s=15) == 0
     await serving.nothing_is_left(within_s=0)
     serving.met_no_bug()
 
 
-async def told_to_end(stage: Stage) -> None:
+async def asked_to_end(stage: Stage) -> None:
     serving = await several(stage, 3)
     alice = stage.at(serving)
     running: list[tuple[str, str]] = []
@@ -245,9 +245,9 @@ async def told_to_end(stage: Stage) -> None:
     await followers[-1].sees_text()
 
     serving.tell(signal.SIGTERM)
-    told_at = time.monotonic()
+    asked_at = time.monotonic()
     assert await serving.ended(within_s=30) == 0
-    assert time.monotonic() - told_at > 20, "a running reply is given its time"
+    assert time.monotonic() - asked_at > 20, "a running reply is given its time"
     await serving.nothing_is_left(within_s=0)
     assert serving.out.count("\n") == 1
     texts = [follower.text for follower in followers]

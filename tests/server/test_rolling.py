@@ -55,10 +55,10 @@ async def rolling_restart(stage: Stage) -> None:
     for serving in (first, second):
         await restart(serving)
     here, *elsewhere = doors = [stage.at(serving) for serving in (last, first, second)]
-    told, silent = await here.create(), await here.create()
-    told_turn = await here.begin(told, LONG.question("a"))
+    spoken, silent = await here.create(), await here.create()
+    spoken_turn = await here.begin(spoken, LONG.question("a"))
     silent_turn = await here.begin(silent, SILENT.question("b"))
-    cut, waiting = stage.follow(doors, told, told_turn), stage.follow(doors, silent, silent_turn)
+    cut, waiting = stage.follow(doors, spoken, spoken_turn), stage.follow(doors, silent, silent_turn)
     await asyncio.gather(cut.sees_text(), waiting.joined.wait())
     assert await restart(last) > GRACE_S - 1, "a running reply is given its time"
     enough.set()
@@ -67,7 +67,7 @@ async def rolling_restart(stage: Stage) -> None:
     assert (cut.whole.end["status"], cut.whole.end["code"]) == ("interrupted", "server_stopping")
     assert cut.seen_at[-1] - cut.seen_at[0] > GRACE_S - 1
     assert LONG.reply(LONG.question("a")).startswith(cut.whole.text)
-    assert (await elsewhere[0].messages(told))[1]["content"] == cut.whole.text
+    assert (await elsewhere[0].messages(spoken))[1]["content"] == cut.whole.text
     assert (waiting.whole.end["status"], waiting.whole.text) == ("done", ANSWERED.reply(SILENT.question("b")))
     assert (await here.get(f"{turns(silent)}/{silent_turn}"))["attempts"] == 2
     for talker in talkers:
@@ -86,9 +86,9 @@ async def rolling_restart(stage: Stage) -> None:
 async def restart(serving: ServingProcess) -> float:
     """Tells it to end, and starts it again; how many seconds the end took."""
     serving.tell(signal.SIGTERM)
-    told_at = time.monotonic()
+    asked_at = time.monotonic()
     assert await serving.ended(EXITED_WITHIN_S) == 0
-    took_s = time.monotonic() - told_at
+    took_s = time.monotonic() - asked_at
     await serving.start()
     return took_s
 
@@ -100,11 +100,11 @@ async def frozen_server(stage: Stage) -> None:
         stage.serving("other", REDIS_URL=store.url, LIANHUA_SCRIPT=stage.script("other", LONG, TALK, LATE)).start(),
     )
     near, far = stage.at(zombie), stage.at(other)
-    told, silent = await near.create(), await near.create()
-    told_turn = await near.begin(told, LONG.question("a"))
+    spoken, silent = await near.create(), await near.create()
+    spoken_turn = await near.begin(spoken, LONG.question("a"))
     silent_turn = await near.begin(silent, ZOMBIE.question("b"))
-    nearby = [stage.follow([near], told, told_turn), stage.follow([near], silent, silent_turn)]
-    faraway = [stage.follow([far], told, told_turn), stage.follow([far], silent, silent_turn)]
+    nearby = [stage.follow([near], spoken, spoken_turn), stage.follow([near], silent, silent_turn)]
+    faraway = [stage.follow([far], spoken, spoken_turn), stage.follow([far], silent, silent_turn)]
     for follower in (nearby[0], faraway[0]):
         await follower.sees(lambda frames: len(frames) > 10)
     await asyncio.gather(nearby[1].joined.wait(), faraway[1].joined.wait())
@@ -115,8 +115,8 @@ async def frozen_server(stage: Stage) -> None:
         sealed = await faraway[0].ends()
         await faraway[1].sees_text()
         assert time.monotonic() - frozen_at < KNOWN_WITHIN_S
-        written = written_of(store, told)
-        kept = await far.messages(told)
+        written = written_of(store, spoken)
+        kept = await far.messages(spoken)
         await asyncio.sleep(frozen_at + FROZEN_S - time.monotonic())
         assert not faraway[1].over, "it is made while the zombie wakes up"
     assert (sealed.end["status"], sealed.end["code"]) == ("interrupted", "worker_lost")
@@ -128,13 +128,13 @@ async def frozen_server(stage: Stage) -> None:
         assert (follower.whole.end["status"], follower.whole.text) == ("done", LATE.reply(ZOMBIE.question("b")))
         assert [notice["code"] for notice in follower.whole.notices] == ["restarted"]
     assert all(follower.streams == 1 for follower in (*nearby, *faraway)), "no line was cut"
-    assert written_of(store, told) == written, "the zombie writes nothing"
-    assert await near.messages(told) == kept
+    assert written_of(store, spoken) == written, "the zombie writes nothing"
+    assert await near.messages(spoken) == kept
     assert kept[1]["content"] == sealed.text
     for client in (near, far):
         late = await client.read(events(silent, silent_turn))
         assert "braaains" not in repr(late)
-        assert (await client.say(told, TALK.question("c"))).text == TALK.reply(TALK.question("c"))
+        assert (await client.say(spoken, TALK.question("c"))).text == TALK.reply(TALK.question("c"))
     for serving in (zombie, other):
         serving.met_no_bug()
 
@@ -174,7 +174,7 @@ SCENARIOS: Final[list[Scenario]] = [
     frozen_server,
     server_of_viewers,
     supervised.killed_worker,
-    supervised.told_to_end,
+    supervised.asked_to_end,
 ]
 
 
@@ -183,7 +183,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
     yield from side_by_side(SCENARIOS, tmp_path_factory.mktemp)
 
 
-def test_servers_are_restarted_one_after_another_while_people_talk(begun: Begun) -> None:
+def test_servers_are_restarted_one_after_another_while_users_talk(begun: Begun) -> None:
     begun[rolling_restart].result()
 
 
@@ -199,5 +199,5 @@ def test_a_killed_worker_is_started_again_and_its_turns_are_taken_care_of(begun:
     begun[supervised.killed_worker].result()
 
 
-def test_told_to_end_all_workers_give_replies_their_time_and_leave_nothing_running(begun: Begun) -> None:
-    begun[supervised.told_to_end].result()
+def test_asked_to_end_all_workers_give_replies_their_time_and_leave_nothing_running(begun: Begun) -> None:
+    begun[supervised.asked_to_end].result()

@@ -197,7 +197,7 @@ async def test_a_store_that_is_away_for_half_a_minute_is_said_and_what_was_seen_
 
 
 @on("valkey")
-async def test_a_server_told_to_end_while_its_store_is_away_ends(room: Room, flavour: Flavour) -> None:
+async def test_a_server_asked_to_end_while_its_store_is_away_ends(room: Room, flavour: Flavour) -> None:
     async with place(room, flavour) as here:
         alice = here.alice
         conversation = await alice.create()

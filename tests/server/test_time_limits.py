@@ -113,16 +113,16 @@ def test_what_viewers_saw_of_a_killed_servers_reply_is_kept(begun: dict[Scenario
 
 
 @together
-async def told_to_end(place: Place) -> None:
+async def asked_to_end(place: Place) -> None:
     alice = await place.start()
     conversation, other = await alice.create(), await alice.create()
     turn = await alice.begin(conversation, "[long]")
     async with alice.stream(events(conversation, turn)) as stream:
         seen = await stream.until(lambda frames: len(frames) == 10)
         os.kill(place.server.pid, signal.SIGTERM)
-        told_at = time.monotonic()
+        asked_at = time.monotonic()
         seen += [frame async for frame in stream]
-        assert time.monotonic() - told_at < 3, "viewers are sent elsewhere"
+        assert time.monotonic() - asked_at < 3, "viewers are sent elsewhere"
     assert seen[-1].name != "end"
 
     ready = await alice.ask("GET", "/readyz")
@@ -137,19 +137,19 @@ async def told_to_end(place: Place) -> None:
     seen += await alice.read(events(conversation, turn), last_event_id=seen[-1].id, patience_s=40)
     whole = shown(seen)
     assert (whole.end["status"], whole.end["code"]) == ("interrupted", "server_stopping")
-    assert time.monotonic() - told_at > 20, "a running reply is given its time"
+    assert time.monotonic() - asked_at > 20, "a running reply is given its time"
     assert await asyncio.to_thread(place.server.wait) == 0
-    assert time.monotonic() - told_at < 30
+    assert time.monotonic() - asked_at < 30
 
     alice = await place.start()
     reply = (await alice.messages(conversation))[1]
     assert (reply["content"], reply["status"], reply["code"]) == (whole.text, "interrupted", "server_stopping")
 
 
-def test_told_to_end_the_server_gives_replies_their_time_and_exits_within_half_a_minute(
+def test_asked_to_end_the_server_gives_replies_their_time_and_exits_within_half_a_minute(
     begun: dict[Scenario, "Future[None]"],
 ) -> None:
-    begun[told_to_end].result()
+    begun[asked_to_end].result()
 
 
 @together
@@ -169,14 +169,14 @@ async def silence(place: Place) -> None:
             reading.cancel()
             await asyncio.wait([reading])
 
-    async def is_told() -> None:
+    async def is_notified() -> None:
         async with alice.stream("/api/events") as stream, asyncio.timeout(40):
-            told = await stream.until(lambda frames: [frame.name for frame in frames].count("alive") == 2)
-        assert len({frame.id for frame in told if frame.name == "alive"}) == 1
+            notified = await stream.until(lambda frames: [frame.name for frame in frames].count("alive") == 2)
+        assert len({frame.id for frame in notified if frame.name == "alive"}) == 1
         assert not stream.comments
 
     await asyncio.gather(
-        is_told(),
+        is_notified(),
         hears(events(conversation, turn)),
         hears("/chat/stream", session_id=conversation, message="[silent]"),
     )

@@ -12,7 +12,7 @@ SCENARIOS: Final[list[Scenario]] = [
     supervised.replaced_workers,
     supervised.killed_while_replaced,
     supervised.refused_replacement,
-    supervised.told_twice,
+    supervised.asked_twice,
     supervised.killed_supervisor,
     supervised.wrong_settings,
     supervised.found_by_a_worker,
@@ -30,7 +30,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
     yield from side_by_side(SCENARIOS, tmp_path_factory.mktemp)
 
 
-def test_all_workers_are_replaced_while_people_talk(begun: Begun) -> None:
+def test_all_workers_are_replaced_while_users_talk(begun: Begun) -> None:
     begun[supervised.replaced_workers].result()
 
 
@@ -42,8 +42,8 @@ def test_workers_go_on_when_new_ones_refuse_their_settings(begun: Begun) -> None
     begun[supervised.refused_replacement].result()
 
 
-def test_told_twice_all_workers_end_at_once_and_keep_what_was_shown(begun: Begun) -> None:
-    begun[supervised.told_twice].result()
+def test_asked_twice_all_workers_end_at_once_and_keep_what_was_shown(begun: Begun) -> None:
+    begun[supervised.asked_twice].result()
 
 
 def test_a_killed_supervisor_leaves_nothing_running_and_the_next_one_recovers(begun: Begun) -> None:

@@ -79,7 +79,7 @@ def test_line_ends_become_blanks() -> None:
     assert found == Excerpt("one two needle  three", ((6, 14),))
 
 
-def test_a_sign_of_several_characters_stays_whole() -> None:
+def test_a_character_of_several_code_points_stays_whole() -> None:
     for index in ("👨‍👩‍👧‍👦", "e\u0301", "👍🏽", "❤️"):
         for shift in range(len(index) + 1):
             found = excerpt("莲" * shift + index * 60 + "针" + index * 60, "针")

@@ -51,7 +51,7 @@ ACCOUNT = ContextAccount(100, 10, 0, ())
 
 
 @dataclass
-class House:
+class Stores:
     """Journal and conversations on one server, and a conversation to talk in."""
 
     client: Redis
@@ -101,17 +101,17 @@ def new_turn(turn: Turn, number: int, head: str | None, key: str, body: str) -> 
 
 
 @pytest.fixture
-async def house(client: Redis, nodes: Nodes) -> House:
-    house = House(client, nodes)
-    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
-    return house
+async def stores(client: Redis, nodes: Nodes) -> Stores:
+    stores = Stores(client, nodes)
+    await stores.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    return stores
 
 
-async def test_a_turn_from_question_to_reply(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "你", "好")
-    end = await house.finish(turn, 1)
-    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+async def test_a_turn_from_question_to_reply(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "你", "好")
+    end = await stores.finish(turn, 1)
+    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
     assert isinstance(page, EventPage)
     assert page.state == "ended"
     assert [type(n.event) for n in page.events] == [TurnStarted, TextPiece, TextPiece, End]
@@ -119,380 +119,380 @@ async def test_a_turn_from_question_to_reply(house: House) -> None:
     assert page.record.end == end.event
     assert page.record.started_at is not None
     assert page.record.started_at <= (page.record.first_token_at or 0) <= (page.record.ended_at or 0)
-    question, answer = await house.messages()
+    question, answer = await stores.messages()
     assert (question.content, answer.content, answer.parent_id, answer.turn_id) == ("question 1", "你好", "u1", "1")
-    assert (await house.conversations.get(CONVERSATION, OWNER)).running_turn_id is None
+    assert (await stores.conversations.get(CONVERSATION, OWNER)).running_turn_id is None
 
 
-async def test_every_cursor_gets_exactly_the_rest(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, *"abcdef")
-    await house.finish(turn, 1)
-    everything = await house.journal.read(turn.ref, OWNER, FROM_START)
+async def test_every_cursor_gets_exactly_the_rest(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, *"abcdef")
+    await stores.finish(turn, 1)
+    everything = await stores.journal.read(turn.ref, OWNER, FROM_START)
     assert isinstance(everything, EventPage)
     for place, event in enumerate(everything.events):
-        rest = await house.journal.read(turn.ref, OWNER, event.cursor)
+        rest = await stores.journal.read(turn.ref, OWNER, event.cursor)
         assert isinstance(rest, EventPage)
         assert rest.events == everything.events[place + 1 :]
 
 
-async def test_a_resend_is_harmless_and_a_gap_in_time_too(house: House) -> None:
-    turn = await house.open(1)
+async def test_a_resend_is_harmless_and_a_gap_in_time_too(stores: Stores) -> None:
+    turn = await stores.open(1)
     piece = turn.text_piece("once")
     for _ in range(3):
-        assert await house.journal.append([Append.of(turn.ref, piece)]) == ["ok"]
-    await house.write(turn, " more")
-    assert await house.journal.append([Append.of(turn.ref, piece)]) == ["ok"]
+        assert await stores.journal.append([Append.of(turn.ref, piece)]) == ["ok"]
+    await stores.write(turn, " more")
+    assert await stores.journal.append([Append.of(turn.ref, piece)]) == ["ok"]
     end = turn.end("done", "stop")
-    assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ok"
-    assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ended"
-    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+    assert await stores.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ok"
+    assert await stores.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ended"
+    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
     assert isinstance(page, EventPage)
     assert "".join(n.event.content for n in page.events if isinstance(n.event, TextPiece)) == "once more"
     assert sum(isinstance(n.event, End) for n in page.events) == 1
 
 
-async def test_nothing_is_written_after_the_end(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "a")
+async def test_nothing_is_written_after_the_end(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "a")
     late = Numbered(Cursor(1, 9), TextPiece("late"))
-    await house.finish(turn, 1)
-    assert await house.journal.append([Append.of(turn.ref, late)]) == ["ended"]
-    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("ended", None)]
-    assert (await house.messages())[-1].content == "a"
+    await stores.finish(turn, 1)
+    assert await stores.journal.append([Append.of(turn.ref, late)]) == ["ended"]
+    assert await stores.journal.renew([(turn.ref, 1)]) == [Renewed("ended", None)]
+    assert (await stores.messages())[-1].content == "a"
 
 
-async def test_a_reply_that_is_not_what_was_shown_is_refused(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "shown")
+async def test_a_reply_that_is_not_what_was_shown_is_refused(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "shown")
     turn.text_piece("never appended")
     end = turn.end("done", "stop")
-    assert await house.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "behind"
-    assert (await house.conversations.get(CONVERSATION, OWNER)).running_turn_id == turn.ref.turn_id
+    assert await stores.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "behind"
+    assert (await stores.conversations.get(CONVERSATION, OWNER)).running_turn_id == turn.ref.turn_id
 
 
-async def test_what_a_store_has_lost_is_put_back(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "a", "b", "c")
+async def test_what_a_store_has_lost_is_put_back(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "a", "b", "c")
     # As after a failover to a replica that had not received the last two events.
     meta, log, text = (f"lianhua:{{{CONVERSATION}}}{part}" for part in ("", ":log:1", ":text:1"))
-    await house.client.hset(meta, "t.seq", "1")
-    await house.client.xdel(log, "1-2", "1-3")
-    await house.client.set(text, "a", keepttl=True)
-    ahead = await house.journal.read(turn.ref, OWNER, Cursor(1, 3))
+    await stores.client.hset(meta, "t.seq", "1")
+    await stores.client.xdel(log, "1-2", "1-3")
+    await stores.client.set(text, "a", keepttl=True)
+    ahead = await stores.journal.read(turn.ref, OWNER, Cursor(1, 3))
     assert isinstance(ahead, SnapshotPage)
     assert (ahead.ahead, ahead.text) == (True, "a")
-    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("ok", 1)]
+    assert await stores.journal.renew([(turn.ref, 1)]) == [Renewed("ok", 1)]
 
     piece = turn.text_piece("d")
     append = Append.of(turn.ref, piece)
-    assert await house.journal.append([append]) == ["behind"]
+    assert await stores.journal.append([append]) == ["behind"]
     for _ in range(2):  # a repetition changes nothing
-        assert await house.journal.restore(append, turn.text, "") == "ok"
-    rest = await house.journal.read(turn.ref, OWNER, Cursor(1, 3))
+        assert await stores.journal.restore(append, turn.text, "") == "ok"
+    rest = await stores.journal.read(turn.ref, OWNER, Cursor(1, 3))
     assert isinstance(rest, EventPage)
     assert rest.events == (piece,)
-    late = await house.journal.read(turn.ref, OWNER, Cursor(1, 1))
+    late = await stores.journal.read(turn.ref, OWNER, Cursor(1, 1))
     assert isinstance(late, SnapshotPage)
     assert (late.text, late.cursor) == ("abcd", Cursor(1, 4))
-    await house.write(turn, "e")
-    await house.finish(turn, 1)
-    assert (await house.messages())[-1].content == "abcde"
+    await stores.write(turn, "e")
+    await stores.finish(turn, 1)
+    assert (await stores.messages())[-1].content == "abcde"
 
 
-async def test_what_was_shown_can_be_put_right(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "thoughts", " and more")
+async def test_what_was_shown_can_be_put_right(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "thoughts", " and more")
     seen = Cursor(1, 2)
     snapshot = turn.restate("", "thoughts and more")
     for _ in range(2):  # a repetition changes nothing
-        assert await house.journal.restore(Append.of(turn.ref, snapshot), turn.text, turn.reasoning) == "ok"
-    await house.write(turn, "the answer")
-    rest = await house.journal.read(turn.ref, OWNER, seen)
+        assert await stores.journal.restore(Append.of(turn.ref, snapshot), turn.text, turn.reasoning) == "ok"
+    await stores.write(turn, "the answer")
+    rest = await stores.journal.read(turn.ref, OWNER, seen)
     assert isinstance(rest, EventPage)
     assert [event.event for event in rest.events] == [snapshot.event, TextPiece("the answer")]
     for late in (FROM_START, Cursor(1, 1)):
-        page = await house.journal.read(turn.ref, OWNER, late)
+        page = await stores.journal.read(turn.ref, OWNER, late)
         assert isinstance(page, SnapshotPage)
         assert (page.text, page.reasoning, page.cursor) == ("the answer", "thoughts and more", Cursor(1, 4))
-    await house.finish(turn, 1)
-    stored = (await house.messages())[-1]
+    await stores.finish(turn, 1)
+    stored = (await stores.messages())[-1]
     assert (stored.content, stored.reasoning) == ("the answer", "thoughts and more")
 
 
-async def test_a_takeover_that_the_store_has_lost_is_put_back(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "first ")
+async def test_a_takeover_that_the_store_has_lost_is_put_back(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "first ")
     meta = f"lianhua:{{{CONVERSATION}}}"
-    await house.client.hset(meta, "t.lease", "1")
-    heir_journal = TurnJournal(house.database, house.retention, "heir")
+    await stores.client.hset(meta, "t.lease", "1")
+    heir_journal = TurnJournal(stores.database, stores.retention, "heir")
     claim = await heir_journal.claim(turn.ref)
     assert isinstance(claim, Claim)
     heir = Turn(turn.ref, claim.epoch, next_seq=1, text=claim.text)
     piece = heir.text_piece("second ")
     assert await heir_journal.append([Append.of(turn.ref, piece)]) == ["ok"]
     # As after a failover to a replica that had heard nothing of the heir.
-    await house.client.hset(meta, mapping={"t.epoch": "1", "t.worker": "worker", "t.seq": "1", "t.losses": "0"})
-    await house.client.xdel(f"{meta}:log:1", f"{claim.epoch}-1")
-    await house.client.set(f"{meta}:text:1", "first ", keepttl=True)
+    await stores.client.hset(meta, mapping={"t.epoch": "1", "t.worker": "worker", "t.seq": "1", "t.losses": "0"})
+    await stores.client.xdel(f"{meta}:log:1", f"{claim.epoch}-1")
+    await stores.client.set(f"{meta}:text:1", "first ", keepttl=True)
 
     assert await heir_journal.renew([(turn.ref, claim.epoch)]) == [Renewed("behind", None)]
     more = heir.text_piece("third")
     assert await heir_journal.append([Append.of(turn.ref, more)]) == ["behind"]
     assert await heir_journal.restore(Append.of(turn.ref, more), heir.text, "", claim.losses) == "ok"
-    assert await house.journal.append([Append.of(turn.ref, turn.text_piece("zombie"))]) == ["fenced"]
-    page = await house.journal.read(turn.ref, OWNER, piece.cursor)
+    assert await stores.journal.append([Append.of(turn.ref, turn.text_piece("zombie"))]) == ["fenced"]
+    page = await stores.journal.read(turn.ref, OWNER, piece.cursor)
     assert isinstance(page, EventPage)
     assert page.events == (more,)
     end = heir.end("done", "stop")
     assert await heir_journal.finish(turn.ref, end, reply(heir, 1), record(1)) == "ok"
-    assert (await house.messages())[-1].content == heir.text
+    assert (await stores.messages())[-1].content == heir.text
 
 
-async def test_the_same_epoch_in_two_hands_is_one_workers(house: House) -> None:
-    turn = await house.open(1)
-    other = TurnJournal(house.database, house.retention, "other")
+async def test_the_same_epoch_in_two_hands_is_one_workers(stores: Stores) -> None:
+    turn = await stores.open(1)
+    other = TurnJournal(stores.database, stores.retention, "other")
     assert await other.append([Append.of(turn.ref, turn.text_piece("not mine"))]) == ["fenced"]
     assert await other.renew([(turn.ref, 1)]) == [Renewed("fenced", None)]
 
 
-async def test_a_later_takeover_never_gets_an_epoch_twice(house: House) -> None:
-    turn = await house.open(1)
+async def test_a_later_takeover_never_gets_an_epoch_twice(stores: Stores) -> None:
+    turn = await stores.open(1)
     meta = f"lianhua:{{{CONVERSATION}}}"
     epochs = []
     for age_s in (0, 20, 40):
-        started = float((await house.client.hget(meta, "t.started")) or 0)
-        await house.client.hset(meta, mapping={"t.started": started - age_s, "t.lease": "1", "t.epoch": "1"})
-        claim = await house.journal.claim(turn.ref)
+        started = float((await stores.client.hget(meta, "t.started")) or 0)
+        await stores.client.hset(meta, mapping={"t.started": started - age_s, "t.lease": "1", "t.epoch": "1"})
+        claim = await stores.journal.claim(turn.ref)
         assert isinstance(claim, Claim)
         epochs.append(claim.epoch)
     assert epochs == [2, 22, 62]
 
 
-async def test_a_claim_whose_answer_was_lost_is_given_again(house: House) -> None:
-    turn = await house.open(1)
-    await house.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
-    claim = await house.journal.claim(turn.ref)
-    assert await house.journal.claim(turn.ref) == claim
-    other = TurnJournal(house.database, house.retention, "other")
+async def test_a_claim_whose_answer_was_lost_is_given_again(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
+    claim = await stores.journal.claim(turn.ref)
+    assert await stores.journal.claim(turn.ref) == claim
+    other = TurnJournal(stores.database, stores.retention, "other")
     assert isinstance(await other.claim(turn.ref), Held)
     assert isinstance(claim, Claim)
     heir = Turn(turn.ref, claim.epoch, next_seq=1)
-    assert await house.journal.append([Append.of(turn.ref, heir.text_piece("a"))]) == ["ok"]
-    assert isinstance(await house.journal.claim(turn.ref), Held), "what has been written to is not begun twice"
+    assert await stores.journal.append([Append.of(turn.ref, heir.text_piece("a"))]) == ["ok"]
+    assert isinstance(await stores.journal.claim(turn.ref), Held), "what has been written to is not begun twice"
 
 
-async def test_an_accept_that_is_answered_late_begins_nothing_that_another_has_taken(house: House) -> None:
+async def test_an_accept_that_is_answered_late_begins_nothing_that_another_has_taken(stores: Stores) -> None:
     turn = Turn(TurnRef(CONVERSATION, "1"))
     call = new_turn(turn, 1, None, "mine", "body")
-    assert await house.journal.accept(call) == Accepted("1", "u1", "r1", repeated=False)
-    await house.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
-    assert await house.journal.accept(call) == Accepted("1", "u1", "r1", repeated=True)
+    assert await stores.journal.accept(call) == Accepted("1", "u1", "r1", repeated=False)
+    await stores.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
+    assert await stores.journal.accept(call) == Accepted("1", "u1", "r1", repeated=True)
 
 
-async def test_a_turn_handed_over_has_lost_no_worker(house: House) -> None:
-    turn = await house.open(1)
-    await house.journal.release(turn.ref, epoch=2)  # not this worker's any more
-    assert isinstance(await house.journal.claim(turn.ref), Held)
-    await house.journal.release(turn.ref, turn.epoch)
-    claim = await house.journal.claim(turn.ref)
+async def test_a_turn_handed_over_has_lost_no_worker(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.journal.release(turn.ref, epoch=2)  # not this worker's any more
+    assert isinstance(await stores.journal.claim(turn.ref), Held)
+    await stores.journal.release(turn.ref, turn.epoch)
+    claim = await stores.journal.claim(turn.ref)
     assert isinstance(claim, Claim)
     assert (claim.epoch, claim.losses) == (2, 0)
 
 
-async def test_one_running_turn_however_many_ask_at_once(house: House) -> None:
+async def test_one_running_turn_however_many_ask_at_once(stores: Stores) -> None:
     turns = [Turn(TurnRef(CONVERSATION, f"{number:x}")) for number in range(20)]
     answers = await asyncio.gather(
-        *(house.journal.accept(new_turn(turn, n, None, f"key{n}", "body")) for n, turn in enumerate(turns))
+        *(stores.journal.accept(new_turn(turn, n, None, f"key{n}", "body")) for n, turn in enumerate(turns))
     )
     assert sum(isinstance(answer, Accepted) for answer in answers) == 1
     winner = next(answer for answer in answers if isinstance(answer, Accepted))
     busy = [answer for answer in answers if isinstance(answer, Busy)]
     assert len(busy) == 19
     assert all(answer.turn_id == winner.turn_id and answer.same_body and not answer.lost for answer in busy)
-    assert (await house.conversations.get(CONVERSATION, OWNER)).message_count == 1
+    assert (await stores.conversations.get(CONVERSATION, OWNER)).message_count == 1
 
 
-async def test_the_same_key_is_the_same_turn_while_it_runs_and_after(house: House) -> None:
-    turn = await house.open(1, key="mine")
+async def test_the_same_key_is_the_same_turn_while_it_runs_and_after(stores: Stores) -> None:
+    turn = await stores.open(1, key="mine")
     for running in (True, False):
         again = Turn(TurnRef(CONVERSATION, "aa"))
-        answer = await house.journal.accept(new_turn(again, 2, None, "mine", "body"))
+        answer = await stores.journal.accept(new_turn(again, 2, None, "mine", "body"))
         assert answer == Accepted(turn.ref.turn_id, "u1", "r1", repeated=True)
         with pytest.raises(IdempotencyMismatch):
-            await house.journal.accept(new_turn(Turn(TurnRef(CONVERSATION, "ab")), 3, None, "mine", "other"))
+            await stores.journal.accept(new_turn(Turn(TurnRef(CONVERSATION, "ab")), 3, None, "mine", "other"))
         if running:
-            await house.finish(turn, 1)
+            await stores.finish(turn, 1)
 
 
-async def test_a_lost_answer_to_accept_is_no_repetition(house: House) -> None:
+async def test_a_lost_answer_to_accept_is_no_repetition(stores: Stores) -> None:
     turn = Turn(TurnRef(CONVERSATION, "1"))
     call = new_turn(turn, 1, None, "mine", "body")
-    assert await house.journal.accept(call) == await house.journal.accept(call)
-    assert (await house.conversations.get(CONVERSATION, OWNER)).message_count == 1
+    assert await stores.journal.accept(call) == await stores.journal.accept(call)
+    assert (await stores.conversations.get(CONVERSATION, OWNER)).message_count == 1
 
 
-async def test_a_prompt_made_from_an_old_head_is_not_accepted(house: House) -> None:
-    turn = await house.open(1)
-    await house.finish(turn, 1)
+async def test_a_prompt_made_from_an_old_head_is_not_accepted(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.finish(turn, 1)
     stale = Turn(TurnRef(CONVERSATION, "2"))
-    assert await house.journal.accept(new_turn(stale, 2, None, "key2", "body")) == Moved()
-    await house.open(2, head="r1")
+    assert await stores.journal.accept(new_turn(stale, 2, None, "key2", "body")) == Moved()
+    await stores.open(2, head="r1")
 
 
-async def test_a_stop_comes_back_with_every_append_and_renewal(house: House) -> None:
-    turn = await house.open(1)
-    assert await house.journal.stop(turn.ref, OWNER) == StopAsked("running", "worker")
-    assert await house.journal.append([Append.of(turn.ref, turn.text_piece("a"))]) == ["stop"]
-    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("stop", 1)]
-    await house.finish(turn, 1)
-    assert await house.journal.stop(turn.ref, OWNER) == StopAsked("ended", "")
+async def test_a_stop_comes_back_with_every_append_and_renewal(stores: Stores) -> None:
+    turn = await stores.open(1)
+    assert await stores.journal.stop(turn.ref, OWNER) == StopAsked("running", "worker")
+    assert await stores.journal.append([Append.of(turn.ref, turn.text_piece("a"))]) == ["stop"]
+    assert await stores.journal.renew([(turn.ref, 1)]) == [Renewed("stop", 1)]
+    await stores.finish(turn, 1)
+    assert await stores.journal.stop(turn.ref, OWNER) == StopAsked("ended", "")
 
 
-async def test_a_turn_taken_over_is_closed_to_its_former_worker(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "shown ")
-    held = await house.journal.claim(turn.ref)
+async def test_a_turn_taken_over_is_closed_to_its_former_worker(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "shown ")
+    held = await stores.journal.claim(turn.ref)
     assert isinstance(held, Held)
     assert LEASE_S - 2 < held.seconds <= LEASE_S
-    await house.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
-    claim = await house.journal.claim(turn.ref)
+    await stores.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
+    claim = await stores.journal.claim(turn.ref)
     assert isinstance(claim, Claim)
     assert (claim.epoch, claim.losses, claim.text, claim.owner) == (2, 1, "shown ", OWNER)
     zombie = [Append.of(turn.ref, turn.text_piece("from the grave"))]
-    assert await house.journal.append(zombie) == ["fenced"]
-    assert await house.journal.renew([(turn.ref, 1)]) == [Renewed("fenced", None)]
-    assert await house.journal.finish(turn.ref, turn.end("done", "stop"), reply(turn, 1), record(1)) == "fenced"
+    assert await stores.journal.append(zombie) == ["fenced"]
+    assert await stores.journal.renew([(turn.ref, 1)]) == [Renewed("fenced", None)]
+    assert await stores.journal.finish(turn.ref, turn.end("done", "stop"), reply(turn, 1), record(1)) == "fenced"
     heir = Turn(turn.ref, claim.epoch, next_seq=1, text=claim.text)
-    await house.write(heir, "and more")
-    await house.finish(heir, 1)
-    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+    await stores.write(heir, "and more")
+    await stores.finish(heir, 1)
+    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
     assert isinstance(page, EventPage)
     cursors = [n.cursor for n in page.events]
     assert cursors == sorted(set(cursors))
     assert "".join(n.event.content for n in page.events if isinstance(n.event, TextPiece)) == "shown and more"
 
 
-async def test_a_cursor_older_than_the_log_gets_a_snapshot(house: House) -> None:
-    turn = await house.open(1)
+async def test_a_cursor_older_than_the_log_gets_a_snapshot(stores: Stores) -> None:
+    turn = await stores.open(1)
     count = LOG_EVENTS + 300
-    await house.write(turn, *(f"{number} " for number in range(count)))
-    old = await house.journal.read(turn.ref, OWNER, Cursor(1, 3))
+    await stores.write(turn, *(f"{number} " for number in range(count)))
+    old = await stores.journal.read(turn.ref, OWNER, Cursor(1, 3))
     assert isinstance(old, SnapshotPage)
     assert (old.text, old.cursor, old.end) == (turn.text, Cursor(1, count), None)
-    assert isinstance(await house.journal.read(turn.ref, OWNER, FROM_START), SnapshotPage)
-    recent = await house.journal.read(turn.ref, OWNER, Cursor(1, count - 300))
+    assert isinstance(await stores.journal.read(turn.ref, OWNER, FROM_START), SnapshotPage)
+    recent = await stores.journal.read(turn.ref, OWNER, Cursor(1, count - 300))
     assert isinstance(recent, EventPage)
     assert len(recent.events) == PAGE_EVENTS
 
 
 @pytest.mark.parametrize("cursor", [Cursor(1, 99), Cursor(7, 0), FROM_SNAPSHOT])
-async def test_a_cursor_that_we_never_gave_gets_a_snapshot(house: House, cursor: Cursor) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "text")
-    page = await house.journal.read(turn.ref, OWNER, cursor)
+async def test_a_cursor_that_we_never_gave_gets_a_snapshot(stores: Stores, cursor: Cursor) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "text")
+    page = await stores.journal.read(turn.ref, OWNER, cursor)
     assert isinstance(page, SnapshotPage)
     assert (page.text, page.cursor) == ("text", Cursor(1, 1))
 
 
-async def test_the_reply_serves_when_the_log_is_gone(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "text")
-    end = await house.finish(turn, 1)
+async def test_the_reply_serves_when_the_log_is_gone(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "text")
+    end = await stores.finish(turn, 1)
     keys = [f"lianhua:{{{CONVERSATION}}}:{kind}:1" for kind in ("log", "text", "reasoning")]
-    assert 0 < await house.client.ttl(keys[0]) <= 600
-    await house.client.delete(*keys)
-    page = await house.journal.read(turn.ref, OWNER, Cursor(1, 1))
+    assert 0 < await stores.client.ttl(keys[0]) <= 600
+    await stores.client.delete(*keys)
+    page = await stores.journal.read(turn.ref, OWNER, Cursor(1, 1))
     assert isinstance(page, SnapshotPage)
     assert (page.text, page.end) == (None, end)
-    nothing = await house.journal.read(turn.ref, OWNER, end.cursor)
+    nothing = await stores.journal.read(turn.ref, OWNER, end.cursor)
     assert isinstance(nothing, EventPage)
     assert (nothing.events, nothing.state) == ((), "ended")
 
 
-async def test_a_foreign_turn_is_a_missing_one(house: House) -> None:
-    turn = await house.open(1)
+async def test_a_foreign_turn_is_a_missing_one(stores: Stores) -> None:
+    turn = await stores.open(1)
     for call in (
-        house.journal.read(turn.ref, "bob", FROM_START),
-        house.journal.stop(turn.ref, "bob"),
-        house.branches.page(CONVERSATION, "bob", None, 10),
-        house.conversations.update(CONVERSATION, "bob", {"title": "mine"}),
-        house.conversations.erase(CONVERSATION, "bob", keep_conversation=False),
-        house.conversations.get(CONVERSATION, "bob"),
+        stores.journal.read(turn.ref, "bob", FROM_START),
+        stores.journal.stop(turn.ref, "bob"),
+        stores.branches.page(CONVERSATION, "bob", None, 10),
+        stores.conversations.update(CONVERSATION, "bob", {"title": "mine"}),
+        stores.conversations.erase(CONVERSATION, "bob", keep_conversation=False),
+        stores.conversations.get(CONVERSATION, "bob"),
     ):
         with pytest.raises(ConversationNotFound):
             await call
     with pytest.raises(TurnNotFound):
-        await house.journal.read(TurnRef(CONVERSATION, "ff"), OWNER, FROM_START)
-    assert (await house.conversations.get(CONVERSATION, OWNER)).running_turn_id == "1"
+        await stores.journal.read(TurnRef(CONVERSATION, "ff"), OWNER, FROM_START)
+    assert (await stores.conversations.get(CONVERSATION, OWNER)).running_turn_id == "1"
 
 
-async def test_everything_temporary_has_an_expiry_from_its_creation(house: House) -> None:
-    turn = await house.open(1)
-    await house.write(turn, "a")
-    await house.journal.append([Append.of(turn.ref, turn.reasoning_piece("b"))])
-    keys = [key async for key in house.client.scan_iter("*")]
+async def test_everything_temporary_has_an_expiry_from_its_creation(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.write(turn, "a")
+    await stores.journal.append([Append.of(turn.ref, turn.reasoning_piece("b"))])
+    keys = [key async for key in stores.client.scan_iter("*")]
     assert len(keys) == 13
-    assert [key for key in keys if await house.client.ttl(key) < 0] == []
+    assert [key for key in keys if await stores.client.ttl(key) < 0] == []
 
 
 async def test_what_a_turn_works_with_never_outlives_its_conversation(client: Redis, nodes: Nodes) -> None:
-    house = House(client, nodes, Retention(5, 50))
-    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
-    turn = await house.open(1)
-    await house.write(turn, "a")
-    await house.journal.append([Append.of(turn.ref, turn.reasoning_piece("b"))])
+    stores = Stores(client, nodes, Retention(5, 50))
+    await stores.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    turn = await stores.open(1)
+    await stores.write(turn, "a")
+    await stores.journal.append([Append.of(turn.ref, turn.reasoning_piece("b"))])
     keys = ConversationKeys(CONVERSATION)
     for ended in (False, True):
         if ended:
-            await house.finish(turn, 1)
+            await stores.finish(turn, 1)
         last = await client.pexpiretime(keys.meta)
         assert [await client.pexpiretime(key) <= last for key in keys.working("1")] == [True] * 3
 
 
-async def test_what_a_lost_turn_has_shown_is_kept_as_long_as_a_pinned_conversation(house: House) -> None:
-    await house.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
-    turn = await house.open(1)
-    await house.write(turn, "shown")
-    kept = [await house.client.ttl(f"lianhua:{{{CONVERSATION}}}:{kind}:1") for kind in ("log", "text")]
+async def test_what_a_lost_turn_has_shown_is_kept_as_long_as_a_pinned_conversation(stores: Stores) -> None:
+    await stores.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
+    turn = await stores.open(1)
+    await stores.write(turn, "shown")
+    kept = [await stores.client.ttl(f"lianhua:{{{CONVERSATION}}}:{kind}:1") for kind in ("log", "text")]
     assert min(kept) > 300 * 86_400
-    await house.finish(turn, 1)
-    assert await house.client.ttl(f"lianhua:{{{CONVERSATION}}}:text:1") <= 600
+    await stores.finish(turn, 1)
+    assert await stores.client.ttl(f"lianhua:{{{CONVERSATION}}}:text:1") <= 600
 
 
 async def test_a_batch_holds_many_turns_and_tells_the_fate_of_each(client: Redis, nodes: Nodes) -> None:
-    house = House(client, nodes)
+    stores = Stores(client, nodes)
     turns = []
     for number in range(1, 5):
         conversation = f"5f0c5a0e-0000-4000-8000-{number:012x}"
-        await house.conversations.create(conversation, OWNER, "assistant", None, "")
+        await stores.conversations.create(conversation, OWNER, "assistant", None, "")
         turn = Turn(TurnRef(conversation, f"{number:x}"))
-        await house.journal.accept(new_turn(turn, number, None, "key", "body"))
+        await stores.journal.accept(new_turn(turn, number, None, "key", "body"))
         turns.append(turn)
-    await house.finish(turns[1], 2)
-    await house.journal.stop(turns[2].ref, OWNER)
+    await stores.finish(turns[1], 2)
+    await stores.journal.stop(turns[2].ref, OWNER)
     appends = [Append.of(turn.ref, Numbered(Cursor(1, 1), TextPiece("x"))) for turn in turns]
-    assert await house.journal.append(appends) == ["ok", "ended", "stop", "ok"]
+    assert await stores.journal.append(appends) == ["ok", "ended", "stop", "ok"]
 
 
-async def test_scripts_are_loaded_again_after_the_server_forgot_them(house: House) -> None:
-    turn = await house.open(1)
-    await house.client.script_flush()
-    await house.write(turn, "a")
-    await house.client.script_flush()
-    await house.finish(turn, 1)
-    assert (await house.messages())[-1].content == "a"
+async def test_scripts_are_loaded_again_after_the_server_forgot_them(stores: Stores) -> None:
+    turn = await stores.open(1)
+    await stores.client.script_flush()
+    await stores.write(turn, "a")
+    await stores.client.script_flush()
+    await stores.finish(turn, 1)
+    assert (await stores.messages())[-1].content == "a"
 
 
 async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis, nodes: Nodes) -> None:
-    house = House(client, nodes, Retention(WEEK_S, 4))
-    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    stores = Stores(client, nodes, Retention(WEEK_S, 4))
+    await stores.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
     head = None
     for number in range(1, 5):
-        turn = await house.open(number, head=head)
-        await house.finish(turn, number)
+        turn = await stores.open(number, head=head)
+        await stores.finish(turn, number)
         head = f"r{number}"
-    page = await house.branches.page(CONVERSATION, OWNER, None, 10)
+    page = await stores.branches.page(CONVERSATION, OWNER, None, 10)
     assert [placed.message.id for placed in page.messages] == ["u3", "r3", "u4", "r4"]
     assert [placed.dropped_before for placed in page.messages] == [4, 0, 0, 0]
     assert (page.total, page.dropped, page.next) == (8, 4, None)
@@ -502,30 +502,30 @@ async def test_retention_drops_the_oldest_with_turn_and_key(client: Redis, nodes
 
 
 async def test_a_pinned_conversation_keeps_everything_for_ever(client: Redis, nodes: Nodes) -> None:
-    house = House(client, nodes, Retention(WEEK_S, 2))
-    await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
-    pinned = await house.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
+    stores = Stores(client, nodes, Retention(WEEK_S, 2))
+    await stores.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    pinned = await stores.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
     assert (pinned.pinned, pinned.expires_at) == (True, None)
     head = None
     for number in range(1, 4):
-        await house.finish(await house.open(number, head=head), number)
+        await stores.finish(await stores.open(number, head=head), number)
         head = f"r{number}"
-    assert (await house.conversations.get(CONVERSATION, OWNER)).message_count == 6
+    assert (await stores.conversations.get(CONVERSATION, OWNER)).message_count == 6
     lasting = [
         key async for key in client.scan_iter("*") if not any(part in key for part in (b":log:", b":text:", b":feed"))
     ]
     assert len(lasting) == 10
     assert [key for key in lasting if await client.ttl(key) != -1] == []
-    unpinned = await house.conversations.update(CONVERSATION, OWNER, {"pinned": "0"})
+    unpinned = await stores.conversations.update(CONVERSATION, OWNER, {"pinned": "0"})
     assert unpinned.expires_at is not None
     ttls = [await client.ttl(key) for key in lasting if key != b"lianhua:{user:ann}:pinned"]
     assert min(ttls) > WEEK_S - 60
 
 
-async def test_all_of_a_conversations_keys_expire_in_the_same_moment(house: House) -> None:
-    await house.finish(await house.open(1), 1)
-    moments = {await house.client.pexpiretime(name) for name in ConversationKeys(CONVERSATION).lasting}
-    conversation = await house.conversations.get(CONVERSATION, OWNER)
+async def test_all_of_a_conversations_keys_expire_in_the_same_moment(stores: Stores) -> None:
+    await stores.finish(await stores.open(1), 1)
+    moments = {await stores.client.pexpiretime(name) for name in ConversationKeys(CONVERSATION).lasting}
+    conversation = await stores.conversations.get(CONVERSATION, OWNER)
     assert moments == {int((conversation.expires_at or 0) * 1000)}
     assert conversation.expires_at == pytest.approx(conversation.updated_at + WEEK_S, abs=0.01)
 
@@ -533,88 +533,88 @@ async def test_all_of_a_conversations_keys_expire_in_the_same_moment(house: Hous
 AHEAD_S = 30 * 86_400
 
 
-async def used_a_month_ahead(house: House) -> float:
+async def used_a_month_ahead(stores: Stores) -> float:
     """The conversation as the store has it whose clock has fallen back by a month since its last activity: the moment
     at which it expires.
     """
-    await house.finish(await house.open(1), 1)
+    await stores.finish(await stores.open(1), 1)
     keys = ConversationKeys(CONVERSATION)
-    used = (await house.conversations.get(CONVERSATION, OWNER)).updated_at + AHEAD_S
-    await house.client.hset(keys.meta, mapping={"updated_at": f"{used:.6f}", "expires_at": f"{used + WEEK_S:.6f}"})
+    used = (await stores.conversations.get(CONVERSATION, OWNER)).updated_at + AHEAD_S
+    await stores.client.hset(keys.meta, mapping={"updated_at": f"{used:.6f}", "expires_at": f"{used + WEEK_S:.6f}"})
     for name in keys.lasting:
-        await house.client.pexpireat(name, int((used + WEEK_S) * 1000))
-    await house.conversations.touch(CONVERSATION, OWNER, Change(CONVERSATION, "changed"))
+        await stores.client.pexpireat(name, int((used + WEEK_S) * 1000))
+    await stores.conversations.touch(CONVERSATION, OWNER, Change(CONVERSATION, "changed"))
     return used + WEEK_S
 
 
 @pytest.mark.parametrize("activity", ["turn", "title", "pin and unpin", "clear"])
-async def test_a_clock_that_is_behind_shortens_no_expiry(house: House, activity: str) -> None:
-    expires = await used_a_month_ahead(house)
+async def test_a_clock_that_is_behind_shortens_no_expiry(stores: Stores, activity: str) -> None:
+    expires = await used_a_month_ahead(stores)
     match activity:
         case "turn":
-            await house.finish(await house.open(2, head="r1"), 2)
+            await stores.finish(await stores.open(2, head="r1"), 2)
         case "title":
-            await house.conversations.update(CONVERSATION, OWNER, {"title": "another"})
+            await stores.conversations.update(CONVERSATION, OWNER, {"title": "another"})
         case "pin and unpin":
-            await house.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
-            await house.conversations.update(CONVERSATION, OWNER, {"pinned": "0"})
+            await stores.conversations.update(CONVERSATION, OWNER, {"pinned": "1"})
+            await stores.conversations.update(CONVERSATION, OWNER, {"pinned": "0"})
         case "clear":
-            await house.conversations.erase(CONVERSATION, OWNER, keep_conversation=True)
-    conversation = await house.conversations.get(CONVERSATION, OWNER)
+            await stores.conversations.erase(CONVERSATION, OWNER, keep_conversation=True)
+    conversation = await stores.conversations.get(CONVERSATION, OWNER)
     assert conversation.expires_at == pytest.approx(expires, abs=0.01)
     assert conversation.updated_at == pytest.approx(expires - WEEK_S, abs=0.01)
     for name in ConversationKeys(CONVERSATION).lasting:
-        if await house.client.exists(name):
-            assert await house.client.pexpiretime(name) == pytest.approx(expires * 1000, abs=10)
+        if await stores.client.exists(name):
+            assert await stores.client.pexpiretime(name) == pytest.approx(expires * 1000, abs=10)
 
 
-async def test_a_clock_that_is_behind_does_not_shorten_the_list(house: House) -> None:
-    expires = await used_a_month_ahead(house)
-    await house.conversations.create(OTHER, OWNER, "assistant", None, "")
-    assert await house.client.pexpiretime(list_keys(OWNER)[0]) == pytest.approx(expires * 1000, abs=10)
+async def test_a_clock_that_is_behind_does_not_shorten_the_list(stores: Stores) -> None:
+    expires = await used_a_month_ahead(stores)
+    await stores.conversations.create(OTHER, OWNER, "assistant", None, "")
+    assert await stores.client.pexpiretime(list_keys(OWNER)[0]) == pytest.approx(expires * 1000, abs=10)
 
 
 async def test_no_limit_means_no_expiry(client: Redis, nodes: Nodes) -> None:
-    house = House(client, nodes, Retention(0, 0))
-    created = await house.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
+    stores = Stores(client, nodes, Retention(0, 0))
+    created = await stores.conversations.create(CONVERSATION, OWNER, "assistant", None, "")
     assert created.expires_at is None
-    await house.finish(await house.open(1), 1)
+    await stores.finish(await stores.open(1), 1)
     assert await client.ttl(f"lianhua:{{{CONVERSATION}}}:messages") == -1
 
 
 @pytest.mark.parametrize("keep", [True, False])
-async def test_erased_means_erased(house: House, keep: bool) -> None:
-    await house.finish(await house.open(1), 1)
-    turn = await house.open(2, head="r1")
-    await house.write(turn, "secret")
-    await house.conversations.erase(CONVERSATION, OWNER, keep_conversation=keep)
-    left = {key async for key in house.client.scan_iter("*")}
+async def test_erased_means_erased(stores: Stores, keep: bool) -> None:
+    await stores.finish(await stores.open(1), 1)
+    turn = await stores.open(2, head="r1")
+    await stores.write(turn, "secret")
+    await stores.conversations.erase(CONVERSATION, OWNER, keep_conversation=keep)
+    left = {key async for key in stores.client.scan_iter("*")}
     expected = {f"lianhua:{{{CONVERSATION}}}".encode(), b"lianhua:{user:ann}:conversations"} if keep else set()
     expected.add(b"lianhua:{user:ann}:feed")  # it holds ids and expires by itself
     hashes = ConversationKeys(CONVERSATION).erased if keep else erased_key(OWNER)  # so that a repeated request is known
     expected.add(hashes.encode())
     assert left == expected
-    assert 0 < await house.client.ttl(hashes) <= 86_400
-    known = await house.client.hgetall(hashes) if keep else await house.client.zrange(hashes, 0, -1)
+    assert 0 < await stores.client.ttl(hashes) <= 86_400
+    known = await stores.client.hgetall(hashes) if keep else await stores.client.zrange(hashes, 0, -1)
     assert all(re.fullmatch(rb"[0-9a-f]{40,64}", part) for part in [*known, *(known.values() if keep else ())])
-    assert await house.journal.append([Append.of(turn.ref, turn.text_piece("more"))]) == ["ended"]
-    assert {key async for key in house.client.scan_iter("*")} == expected
+    assert await stores.journal.append([Append.of(turn.ref, turn.text_piece("more"))]) == ["ended"]
+    assert {key async for key in stores.client.scan_iter("*")} == expected
     if keep:
-        empty = await house.conversations.get(CONVERSATION, OWNER)
+        empty = await stores.conversations.get(CONVERSATION, OWNER)
         assert (empty.title, empty.message_count, empty.running_turn_id) == ("", 0, None)
-        await house.open(3)
+        await stores.open(3)
 
 
-async def test_pages_of_messages_join_without_gap_or_double(house: House) -> None:
+async def test_pages_of_messages_join_without_gap_or_double(stores: Stores) -> None:
     head = None
     for number in range(1, 8):
-        await house.finish(await house.open(number, head=head), number)
+        await stores.finish(await stores.open(number, head=head), number)
         head = f"r{number}"
-    whole = await house.branches.page(CONVERSATION, OWNER, None, 100)
+    whole = await stores.branches.page(CONVERSATION, OWNER, None, 100)
     joined: list[Placed] = []
     before = None
     while True:
-        page = await house.branches.page(CONVERSATION, OWNER, before, 4)
+        page = await stores.branches.page(CONVERSATION, OWNER, before, 4)
         joined = [*page.messages, *joined]
         before = page.next
         if before is None:
@@ -709,12 +709,12 @@ async def test_a_list_forgets_what_has_long_expired_without_being_read(client: R
     assert await client.zrange(listed, 0, -1) == [CONVERSATION.encode()]
 
 
-async def test_a_record_can_be_replaced_while_the_turn_runs(house: House) -> None:
-    turn = await house.open(1)
+async def test_a_record_can_be_replaced_while_the_turn_runs(stores: Stores) -> None:
+    turn = await stores.open(1)
     smaller = msgspec.structs.replace(record(1), context=ContextAccount(50, 5, 2, ()), attempts=2)
-    assert await house.journal.replace_record(turn.ref, 1, smaller) == "ok"
-    assert await house.journal.replace_record(turn.ref, 0, smaller) == "fenced"
-    page = await house.journal.read(turn.ref, OWNER, FROM_START)
+    assert await stores.journal.replace_record(turn.ref, 1, smaller) == "ok"
+    assert await stores.journal.replace_record(turn.ref, 0, smaller) == "fenced"
+    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
     assert (page.record.context.budget_tokens, page.record.attempts) == (50, 2)
     assert page.record.started_at is not None
 

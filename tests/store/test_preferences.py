@@ -26,6 +26,6 @@ async def test_nothing_chosen_leaves_nothing_in_the_store(client: Redis, nodes: 
     assert await client.exists("lianhua:{user:ann}:settings") == 0
 
 
-async def test_a_language_that_is_none_of_ours_counts_as_none(client: Redis, nodes: Nodes) -> None:
+async def test_an_unknown_language_counts_as_none(client: Redis, nodes: Nodes) -> None:
     await client.hset("lianhua:{user:ann}:settings", mapping={"language": "fr"})
     assert (await PreferenceStore(Database(nodes)).get("ann")).language is None

@@ -44,8 +44,8 @@ def test_doctor_and_the_start_name_a_server_with_the_fault(
     with RedisServer(tmp_path / "server", flavour=flavour, config={"appendonly": "yes"}) as server:
         environ = {"REDIS_URL": server.url, "LIANHUA_SCRIPT": str(SCRIPT), "LIANHUA_DATA_DIR": str(tmp_path / "data")}
         findings = asyncio.run(examine(load_settings(environ, tmp_path / "none")))
-    told = [finding.text for finding in findings if "pull request 4342" in finding.text]
-    assert [text.split(":")[0] for text in told] == ["store"] * named
+    warned = [finding.text for finding in findings if "pull request 4342" in finding.text]
+    assert [text.split(":")[0] for text in warned] == ["store"] * named
     assert ("pull request 4342" in caplog.text) == named
     assert all(finding.fine for finding in findings)
 

@@ -32,14 +32,14 @@ class Reply:
         self.pieces.put(None)
 
 
-class ToldModel:
+class PuppetModel:
     """Answers on a free port of 127.0.0.1 from entering to leaving. `replies` are all that were asked for."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
         self._asked: queue.SimpleQueue[Reply] = queue.SimpleQueue()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, name="told model")
+        self._thread = threading.Thread(target=self._server.serve_forever, name="puppet model")
         self.base_url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __enter__(self) -> Self:

@@ -295,7 +295,7 @@ async def test_a_reply_that_takes_too_long_ends_with_its_text(nodes: Nodes) -> N
         assert (end["status"], end["code"], end["length"]) == ("interrupted", "model_timeout", 1)
 
 
-async def test_a_bug_of_ours_still_ends_the_turn(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_of_the_server_still_ends_the_turn(nodes: Nodes, caplog: pytest.LogCaptureFixture) -> None:
     async with open_service(nodes, model=Stubborn("bug")) as service:
         ref = await start(service, "go")
         end = end_of(await follow(service, ref))

@@ -51,6 +51,6 @@ def new_reader(engine: Browser) -> Iterator[NewReader]:
 
 
 @pytest.fixture
-def reader(new_reader: NewReader, told_url: str) -> Reader:
+def reader(new_reader: NewReader, puppet_url: str) -> Reader:
     """A person before the model that a test speaks for."""
-    return new_reader(told_url)
+    return new_reader(puppet_url)

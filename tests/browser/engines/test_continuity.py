@@ -4,7 +4,7 @@ from tests.browser.engines.conftest import NewReader
 from tests.conftest import StartServer
 from tests.support.browser.line import Line
 from tests.support.engines.reader import INPUT, OWN, REPLY, TEXT, TROUBLE, Reader
-from tests.support.puppet_model import Reply, ToldModel
+from tests.support.puppet_model import PuppetModel, Reply
 
 LOST = "The connection was lost"
 TABS = 8
@@ -24,7 +24,7 @@ def expect_as_stored(reader: Reader, text: str) -> None:
     reader.sees(TEXT, text)
 
 
-def begin(reader: Reader, model: ToldModel) -> Reply:
+def begin(reader: Reader, model: PuppetModel) -> Reply:
     """A reply that has said the numbers below 100."""
     reader.send("count")
     reply = model.next_reply()
@@ -34,9 +34,9 @@ def begin(reader: Reader, model: ToldModel) -> Reply:
 
 
 def test_a_deploy_behind_a_proxy_in_mid_reply_and_while_sending(
-    new_reader: NewReader, told_url: str, model: ToldModel
+    new_reader: NewReader, puppet_url: str, model: PuppetModel
 ) -> None:
-    with Line(told_url) as line:
+    with Line(puppet_url) as line:
         reader = new_reader(line.url)
         reply = begin(reader, model)
         line.answer_502()
@@ -64,8 +64,8 @@ def test_a_deploy_behind_a_proxy_in_mid_reply_and_while_sending(
         assert len(model.replies) == 2
 
 
-def test_a_laptop_that_sleeps_in_mid_reply(new_reader: NewReader, told_url: str, model: ToldModel) -> None:
-    with Line(told_url) as line:
+def test_a_laptop_that_sleeps_in_mid_reply(new_reader: NewReader, puppet_url: str, model: PuppetModel) -> None:
+    with Line(puppet_url) as line:
         reader = new_reader(line.url)
         reply = begin(reader, model)
         reader.page.sleep()
@@ -81,9 +81,9 @@ def test_a_laptop_that_sleeps_in_mid_reply(new_reader: NewReader, told_url: str,
 
 
 def test_a_server_killed_in_mid_reply_and_started_again(
-    new_reader: NewReader, start_server: StartServer, model: ToldModel
+    new_reader: NewReader, start_server: StartServer, model: PuppetModel
 ) -> None:
-    settings = {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "told"}
+    settings = {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "puppet"}
     first = start_server(**settings)
     with Line(first.url) as line:
         reader = new_reader(line.url)
@@ -107,7 +107,7 @@ def test_a_server_killed_in_mid_reply_and_started_again(
         expect_as_stored(reader, stored["content"] + numbers(100, 200))
 
 
-def test_eight_tabs_on_one_running_reply(reader: Reader, model: ToldModel) -> None:
+def test_eight_tabs_on_one_running_reply(reader: Reader, model: PuppetModel) -> None:
     """HTTP/1.1 gives a browser six connections to a server: no tab may starve the others."""
     reply = begin(reader, model)
     tabs = [reader, *(reader.tab() for _ in range(TABS - 1))]
@@ -125,7 +125,7 @@ def test_eight_tabs_on_one_running_reply(reader: Reader, model: ToldModel) -> No
     assert reader.stored()[-1]["content"] == numbers(0, 300)
 
 
-def test_a_second_tab_stops_what_the_first_asked_for(reader: Reader, model: ToldModel) -> None:
+def test_a_second_tab_stops_what_the_first_asked_for(reader: Reader, model: PuppetModel) -> None:
     reader.send("tell us both")
     model.next_reply().say("Listen")
     second = reader.tab()

@@ -3,12 +3,12 @@
 from tests.browser.engines.conftest import NewReader
 from tests.support.browser.line import Line
 from tests.support.engines.reader import INPUT, OWN, REPLY, TEXT, TROUBLE, Reader
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 LOST = "The connection was lost"
 
 
-def test_a_reply_streams_in_and_survives_a_reload(reader: Reader, model: ToldModel) -> None:
+def test_a_reply_streams_in_and_survives_a_reload(reader: Reader, model: PuppetModel) -> None:
     reader.send("tell me")
     reader.sees(OWN, "tell me")
     reply = model.next_reply()
@@ -28,7 +28,7 @@ def test_a_reply_streams_in_and_survives_a_reload(reader: Reader, model: ToldMod
     assert len(model.replies) == 1
 
 
-def test_a_reply_is_stopped_and_goes_on(reader: Reader, model: ToldModel) -> None:
+def test_a_reply_is_stopped_and_goes_on(reader: Reader, model: PuppetModel) -> None:
     reader.send("tell me")
     model.next_reply().say("Half of ")
     reader.sees(TEXT, "Half of")
@@ -44,8 +44,8 @@ def test_a_reply_is_stopped_and_goes_on(reader: Reader, model: ToldModel) -> Non
     assert [message["status"] for message in reader.stored()] == ["done", "done"]
 
 
-def test_the_server_goes_and_comes_back(new_reader: NewReader, told_url: str, model: ToldModel) -> None:
-    with Line(told_url) as line:
+def test_the_server_goes_and_comes_back(new_reader: NewReader, puppet_url: str, model: PuppetModel) -> None:
+    with Line(puppet_url) as line:
         reader = new_reader(line.url)
         reader.send("tell me")
         reply = model.next_reply()

@@ -2,7 +2,7 @@
 
 from tests.browser.engines.conftest import NewReader
 from tests.support.engines.reader import OWN, REPLY, TEXT, Reader
-from tests.support.puppet_model import ToldModel
+from tests.support.puppet_model import PuppetModel
 
 HELD = """async () => (await navigator.locks.query()).held.map(({ name }) => name)"""
 
@@ -16,7 +16,9 @@ def come_back(reader: Reader) -> None:
     reader.waits_until(lambda: reader.page.run("() => document.querySelector('.composer') !== null"), wanted=True)
 
 
-def test_another_tab_leads_while_the_leader_is_away_and_both_are_level_again(reader: Reader, model: ToldModel) -> None:
+def test_another_tab_leads_while_the_leader_is_away_and_both_are_level_again(
+    reader: Reader, model: PuppetModel
+) -> None:
     say(reader, model, "first", "One.")
     other = reader.tab()
     leave(reader)
@@ -43,7 +45,7 @@ def test_another_tab_leads_while_the_leader_is_away_and_both_are_level_again(rea
     other.sees(TEXT, "Four.")
 
 
-def test_a_reply_goes_on_for_a_reader_who_went_away_and_came_back(reader: Reader, model: ToldModel) -> None:
+def test_a_reply_goes_on_for_a_reader_who_went_away_and_came_back(reader: Reader, model: PuppetModel) -> None:
     reader.send("tell me")
     reply = model.next_reply()
     reply.say("Before, ")
@@ -63,9 +65,9 @@ def test_a_reply_goes_on_for_a_reader_who_went_away_and_came_back(reader: Reader
 
 
 def test_places_for_streams_are_free_while_those_who_had_them_are_away(
-    new_reader: NewReader, told_url: str, model: ToldModel
+    new_reader: NewReader, puppet_url: str, model: PuppetModel
 ) -> None:
-    reader = new_reader(told_url)
+    reader = new_reader(puppet_url)
     reader.send("tell us")
     reply = model.next_reply()
     reply.say("One ")
@@ -81,7 +83,7 @@ def test_places_for_streams_are_free_while_those_who_had_them_are_away(
     other.wait_for_end()
 
 
-def say(reader: Reader, model: ToldModel, question: str, answer: str) -> None:
+def say(reader: Reader, model: PuppetModel, question: str, answer: str) -> None:
     reader.send(question)
     reply = model.next_reply()
     reply.say(answer)

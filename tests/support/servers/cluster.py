@@ -207,12 +207,12 @@ class Cluster:
             if not {member.port for member in members if member.is_settled} >= {one.port for one in running}:
                 return False
             maps.add(frozenset((member.port, member.slots) for member in members if member.slots))
-            told = await ask(node, "INFO", "replication")
-            if told["role"] == "slave":
+            info = await ask(node, "INFO", "replication")
+            if info["role"] == "slave":
                 following += 1
-                if told["master_link_status"] != "up":  # its primary calls it online while it still loads
+                if info["master_link_status"] != "up":  # its primary calls it online while it still loads
                     return False
-            followed += [told[f"slave{i}"]["state"] for i in range(told["connected_slaves"])].count("online")
+            followed += [info[f"slave{i}"]["state"] for i in range(info["connected_slaves"])].count("online")
         return len(maps) == 1 and following == followed and await self._is_serving()
 
     async def _is_serving(self) -> bool:

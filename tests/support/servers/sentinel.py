@@ -135,9 +135,9 @@ class SentinelSet:
 
         async def level() -> bool:
             primary = await self.primary()
-            told = await ask(primary, "INFO", "replication")
-            offset = wanted.setdefault(primary, told["master_repl_offset"])
-            replicas = [told[f"slave{i}"] for i in range(told["connected_slaves"])]
+            info = await ask(primary, "INFO", "replication")
+            offset = wanted.setdefault(primary, info["master_repl_offset"])
+            replicas = [info[f"slave{i}"] for i in range(info["connected_slaves"])]
             return len([r for r in replicas if r["state"] == "online" and r["offset"] >= offset]) == nodes - 1
 
         async def seen() -> bool:

@@ -103,8 +103,8 @@ async def test_a_slot_moves_with_its_keys_while_clients_are_sent_back_and_forth(
         while not moving.done():
             try:
                 await ask(source, "MGET", *keys)
-            except (AskError, TryAgainError, MovedError) as told:
-                answers.add(type(told))
+            except (AskError, TryAgainError, MovedError) as answer:
+                answers.add(type(answer))
         assert await moving == 30
         assert TryAgainError in answers
         assert await cluster.primary_of(keys[0]) is target
