@@ -4,7 +4,6 @@ or watches is not left waiting.
 
 import asyncio
 import signal
-import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,7 +16,9 @@ from tests.support.client import events, turns
 from tests.support.servers.redis_server import HOST, RedisServer
 from tests.support.serving_process import ServingProcess, frozen
 from tests.support.side_by_side import Begun, Scenario, Stage, side_by_side
+from tests.support.stillness import Stopwatch, Took
 from tests.support.store_dump import dump_of
+from tests.support.waiting import until
 
 LONG: Final = Talk("[long]", MARKED, repeat=20_000, interval_s=0.05)  # longer than a server that ends gives it
 TALK: Final = Talk("[talk]", MARKED, repeat=5, interval_s=0.1)  # two seconds
@@ -35,7 +36,6 @@ QUICK_S: Final = 8.0
 WAIT_S: Final = 5.0  # of a viewer, and of somebody who sends
 FROZEN_S: Final = 20.0
 KNOWN_WITHIN_S: Final = 20.0
-POLL_S: Final = 0.05
 
 
 async def rolling_restart(stage: Stage) -> None:
@@ -49,8 +49,7 @@ async def rolling_restart(stage: Stage) -> None:
     )
     enough = asyncio.Event()
     talkers = stage.talkers(TALKERS, servings, TALK, enough)
-    while not all(talker.said for talker in talkers):
-        await asyncio.sleep(POLL_S)
+    await until(lambda: all(talker.said for talker in talkers))
 
     for serving in (first, second):
         await restart(serving)
@@ -60,7 +59,7 @@ async def rolling_restart(stage: Stage) -> None:
     silent_turn = await here.begin(silent, SILENT.question("b"))
     cut, waiting = stage.follow(doors, spoken, spoken_turn), stage.follow(doors, silent, silent_turn)
     await asyncio.gather(cut.sees_text(), waiting.joined.wait())
-    assert await restart(last) > GRACE_S - 1, "a running reply is given its time"
+    assert (await restart(last)).s > GRACE_S - 1, "a running reply is given its time"
     enough.set()
     await stage.all_is_over()
 
@@ -73,24 +72,23 @@ async def rolling_restart(stage: Stage) -> None:
     for talker in talkers:
         await talker.was_kept_whole()
     said = [said for talker in talkers for said in talker.said]
-    assert max(said.after_s for said in said) < WAIT_S, "somebody always takes a message"
+    assert all(said.after.within(WAIT_S) for said in said), "somebody always takes a message"
     assert sum(talker.refusals for talker in talkers) > 0, "nobody met a server on its way out"
     assert sum(said.follower.streams > 1 for said in said) > 0, "no viewer was sent elsewhere"
     for follower in (cut, *(said.follower for said in said)):
-        assert max(follower.resumed_after_s, default=0.0) < WAIT_S, follower.resumed_after_s
-    assert waiting.joined_after_s and max(waiting.joined_after_s) < WAIT_S, waiting.joined_after_s
+        assert all(took.within(WAIT_S) for took in follower.resumed_after), follower.resumed_after
+    assert waiting.joined_after and all(took.within(WAIT_S) for took in waiting.joined_after), waiting.joined_after
     for serving in servings:
         serving.met_no_bug()
 
 
-async def restart(serving: ServingProcess) -> float:
-    """Tells it to end, and starts it again; how many seconds the end took."""
+async def restart(serving: ServingProcess) -> Took:
+    """Tells it to end, and starts it again; how long the end took."""
     serving.tell(signal.SIGTERM)
-    asked_at = time.monotonic()
+    took = await serving.took_to_end(EXITED_WITHIN_S)
     assert await serving.ended(EXITED_WITHIN_S) == 0
-    took_s = time.monotonic() - asked_at
     await serving.start()
-    return took_s
+    return took
 
 
 async def frozen_server(stage: Stage) -> None:
@@ -110,14 +108,14 @@ async def frozen_server(stage: Stage) -> None:
     await asyncio.gather(nearby[1].joined.wait(), faraway[1].joined.wait())
 
     with frozen(zombie.pid):
-        frozen_at = time.monotonic()
+        watch = Stopwatch()
         seen = nearby[0].text
         sealed = await faraway[0].ends()
         await faraway[1].sees_text()
-        assert time.monotonic() - frozen_at < KNOWN_WITHIN_S
+        assert watch.within(KNOWN_WITHIN_S), watch.took()
         written = written_of(store, spoken)
         kept = await far.messages(spoken)
-        await asyncio.sleep(frozen_at + FROZEN_S - time.monotonic())
+        await asyncio.sleep(FROZEN_S - watch.s)
         assert not faraway[1].over, "it is made while the zombie wakes up"
     assert (sealed.end["status"], sealed.end["code"]) == ("interrupted", "worker_lost")
     assert sealed.text.startswith(seen) and seen
@@ -150,7 +148,7 @@ async def server_of_viewers(stage: Stage) -> None:
     # With nowhere else to go they come back to the same server again and again, as a browser does.
     followers = [stage.follow([stage.at(shows)], conversation, turn) for _ in range(20)]
     await asyncio.gather(*(follower.sees_text() for follower in followers))
-    assert await restart(shows) < QUICK_S, "no reply is made there, so nothing is waited for"
+    assert (await restart(shows)).within(QUICK_S), "no reply is made there, so nothing is waited for"
     seen = [len(follower.frames) for follower in followers]
     for follower, events_before in zip(followers, seen, strict=True):
         await follower.sees(lambda frames, before=events_before: len(frames) > before)  # type: ignore[misc]

@@ -14,7 +14,9 @@ from typing import IO, Any, NamedTuple, Self
 import aiohttp
 from yarl import URL
 
-PATIENCE_S = 20.0
+from tests.support.waiting import HANGS_S
+
+PATIENCE_S = HANGS_S
 JSON = Mapping[str, Any]
 
 

@@ -10,31 +10,32 @@ from typing import Final
 import aiohttp
 
 from tests.support.client import Client, Frame, Shown, Stream, events, shown, text_of
+from tests.support.stillness import Stopwatch, Took
+from tests.support.waiting import until
 
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = 120.0
 RETURN_S: Final = 0.05  # between a stream's end and the next try; the page waits longer
-POLL_S: Final = 0.01
 
 
 class Follower:
     """Begins at once. `doors` are tried one after the other, each time from the cursor of the last event.
 
-    `seen_at` are the times of `frames`. Of each return, `joined_after_s` tells how long it took until a stream stood
-    again, `resumed_after_s` until it brought an event.
+    `seen_at` are the times of `frames`. Of each return, `joined_after` has how long it took until a stream stood again,
+    `resumed_after` until it brought an event.
     """
 
     def __init__(self, session: aiohttp.ClientSession, doors: Iterable[Client], conversation: str, turn: str) -> None:
         self.frames: list[Frame] = []
         self.seen_at: list[float] = []
-        self.joined_after_s: list[float] = []
-        self.resumed_after_s: list[float] = []
+        self.joined_after: list[Took] = []
+        self.resumed_after: list[Took] = []
         self.joined = asyncio.Event()
         self.streams = 0
         self.turn = turn
         self._session = session
         self._doors = itertools.cycle(doors)
         self._path = events(conversation, turn)
-        self._lost_at: float | None = None
+        self._lost: Stopwatch | None = None
         self.task = asyncio.create_task(self._follow(), name=f"follow {turn}")
 
     @property
@@ -57,11 +58,13 @@ class Follower:
         return self.whole
 
     async def sees(self, enough: Callable[[list[Frame]], bool], within_s: float = PATIENCE_S) -> None:
-        deadline = time.monotonic() + within_s
-        while not enough(self.frames):
+        def is_enough() -> bool:
+            if enough(self.frames):
+                return True
             assert not self.task.done(), (self.task, self.frames[-3:])
-            assert time.monotonic() < deadline, f"not within {within_s} s, but {self.frames[-3:]}"
-            await asyncio.sleep(POLL_S)
+            return False
+
+        await until(is_enough, within_s=within_s)
 
     async def sees_text(self) -> None:
         await self.sees(lambda frames: text_of(frames) != "")
@@ -71,7 +74,7 @@ class Follower:
             with contextlib.suppress(aiohttp.ClientError):  # nobody is there, or was killed with the stream open
                 await self._connect(next(self._doors))
             if not self.over:
-                self._lost_at = self._lost_at or time.monotonic()
+                self._lost = self._lost or Stopwatch()
                 await asyncio.sleep(RETURN_S)
 
     async def _connect(self, door: Client) -> None:
@@ -82,14 +85,14 @@ class Follower:
                 return
             self.streams += 1
             self.joined.set()
-            lost_at, self._lost_at = self._lost_at, None
-            if lost_at:
-                self.joined_after_s.append(time.monotonic() - lost_at)
+            lost, self._lost = self._lost, None
+            if lost:
+                self.joined_after.append(lost.took())
             async for frame in Stream(response):
                 self.frames.append(frame)
                 self.seen_at.append(time.monotonic())
-                if lost_at:
-                    self.resumed_after_s.append(time.monotonic() - lost_at)
-                    lost_at = None
-            if lost_at:
-                self._lost_at = lost_at  # it brought nothing: the wait goes on
+                if lost:
+                    self.resumed_after.append(lost.took())
+                    lost = None
+            if lost:
+                self._lost = lost  # it brought nothing: the wait goes on

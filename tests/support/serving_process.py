@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +17,10 @@ from typing import Final, Self
 
 from tests.chaos.worker import state_of
 from tests.support.servers.ports import free_port
+from tests.support.stillness import Stopwatch, Took
+from tests.support.waiting import until, wait_until
 
-START_TIMEOUT_S: Final = 60.0
-CLEAR_TIMEOUT_S: Final = 20.0
+CLEAR_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.02
 LAST_WORDS_CHARS: Final = 3_000
 _INHERITED: Final = ("PATH", "HOME", "LANG", "PYTHONPATH")
@@ -63,12 +63,13 @@ class ServingProcess:
     async def start(self) -> Self:
         """Returns when it takes requests."""
         self.launch()
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.out.endswith("\n"):
+
+        def is_ready() -> bool:
             assert self._process is not None
             assert self._process.poll() is None, f"it ended with {self._process.returncode}: {self._last_words()}"
-            assert time.monotonic() < deadline, f"it does not become ready: {self._last_words()}"
-            await asyncio.sleep(POLL_S)
+            return self.out.endswith("\n")
+
+        await until(is_ready)
         return self
 
     def launch(self) -> None:
@@ -96,18 +97,24 @@ class ServingProcess:
 
     async def ended(self, within_s: float) -> int:
         """Waits for the end of the process that was started; its exit code."""
+        await self.took_to_end(within_s)
         assert self._process is not None
-        deadline = time.monotonic() + within_s
-        while (code := self._process.poll()) is None:
-            assert time.monotonic() < deadline, f"it runs after {within_s} s: {self._last_words()}"
+        return self._process.wait()
+
+    async def took_to_end(self, within_s: float) -> Took:
+        """The same; how long that was."""
+        assert self._process is not None
+        watch = Stopwatch()
+        while self._process.poll() is None:
+            assert watch.within(within_s), f"it runs, {watch.took()}: {self._last_words()}"
             await asyncio.sleep(POLL_S)
-        return code
+        return watch.took()
 
     async def nothing_is_left(self, within_s: float) -> None:
         """Waits until no process of it lives: no supervisor, no worker, no store."""
-        deadline = time.monotonic() + within_s
+        watch = Stopwatch()
         while left := processes_of(self.data_dir):
-            assert time.monotonic() < deadline, f"left behind: {[_words(pid) for pid in left]}"
+            assert within_s and watch.within(within_s), f"left behind: {[_words(pid) for pid in left]}"
             await asyncio.sleep(POLL_S)
 
     def met_no_bug(self) -> None:
@@ -120,13 +127,14 @@ class ServingProcess:
         if self._process:
             self._process.kill()
             self._process.wait()
-        deadline = time.monotonic() + CLEAR_TIMEOUT_S
-        while left := processes_of(self.data_dir):
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            assert time.monotonic() < deadline, f"cannot be killed: {left}"
-            time.sleep(POLL_S)
+        wait_until(self._all_killed)
+
+    def _all_killed(self) -> bool:
+        left = processes_of(self.data_dir)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left
 
     @property
     def _out_file(self) -> Path:
@@ -161,8 +169,7 @@ def frozen(*pids: int) -> Iterator[None]:
         os.kill(pid, signal.SIGSTOP)
     try:
         for pid in pids:
-            while state_of(pid) not in ("T", "Z", None):
-                time.sleep(0.001)
+            wait_until(lambda pid=pid: state_of(pid) in ("T", "Z", None), every_s=0.001)  # type: ignore[misc]
         yield
     finally:
         for pid in pids:

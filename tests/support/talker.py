@@ -1,7 +1,6 @@
 """Somebody who talks: a message, the reply to its end, the next message, each at whichever server takes it."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -12,16 +11,17 @@ import aiohttp
 from tests.chaos.script import Talk
 from tests.support.client import Client
 from tests.support.follower import Follower
+from tests.support.stillness import Stopwatch, Took
 
 AGAIN_S: Final = 0.05
 
 
 @dataclass(frozen=True)
 class Said:
-    """A message that was accepted, `after_s` seconds after it was first sent, and who watches the reply."""
+    """A message, how long it took from its first sending until it was accepted, and who watches the reply."""
 
     message: str
-    after_s: float
+    after: Took
     follower: Follower
 
 
@@ -50,7 +50,7 @@ class Talker:
         """Sends a message under one key until it is taken, as the page does."""
         key = f"{self._name} {len(self.said)}"
         message = self._talk.question(key)
-        began = time.monotonic()
+        watch = Stopwatch()
         while True:
             try:
                 answer = await self._rng.choice(self._doors).send(self._conversation, message, key.replace(" ", "-"))
@@ -60,7 +60,7 @@ class Talker:
                 if answer.status in (200, 202):
                     doors = self._rng.sample(self._doors, len(self._doors))
                     follower = Follower(self._session, doors, self._conversation, answer.json["turn_id"])
-                    return Said(message, time.monotonic() - began, follower)
+                    return Said(message, watch.took(), follower)
                 assert answer.problem == (503, "draining"), answer.body
                 self.refusals += 1
             await asyncio.sleep(AGAIN_S)
