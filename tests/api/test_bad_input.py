@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.client import Client, turns
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import HANGS_S
 
 REFUSED_MESSAGES: dict[str, tuple[bytes, int, str]] = {
     "nothing": (b"", 422, "invalid_request"),
@@ -302,7 +303,7 @@ async def test_no_bytes_on_a_connection_are_a_bug_of_the_server(
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         writer.write(request_line + b"\r\nConnection: close\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             answer = await reader.read()
     finally:
         writer.close()

@@ -11,6 +11,7 @@ from tests.support.client import Answer, Client, Shown, events, shown, turns
 from tests.support.upstream import DONE, Upstream, chunk, text
 from tests.support.upstream import answer as refusal
 from tests.support.upstream import events as streamed
+from tests.support.waiting import until
 
 WRITERS, WRITES = 20, 50
 
@@ -247,6 +248,10 @@ async def test_a_branch_that_one_turns_away_from_gets_its_reply_all_the_same(ali
     assert ids[1:] == [second, turn["user_message_id"], turn["reply_message_id"]]
 
 
+async def is_at_rest(client: Client, conversation: str) -> bool:
+    return await client.running_turn(conversation) is None
+
+
 async def test_twenty_writers_with_stale_views_lose_nothing(
     session: aiohttp.ClientSession, start_server: StartServer, tmp_path: Any
 ) -> None:
@@ -279,8 +284,7 @@ async def test_twenty_writers_with_stale_views_lose_nothing(
 
     await asyncio.gather(*(write(number) for number in range(WRITERS)))
     assert len(said) == WRITERS * WRITES
-    while (await client.get(f"/api/conversations/{conversation}"))["running_turn_id"]:
-        await asyncio.sleep(0.01)
+    await until(lambda: is_at_rest(client, conversation))
     found: dict[str, Any] = {}
     waiting = [root["user_message_id"]]
     while waiting:  # every branch is looked at, by what the pages themselves name

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.client import Client, turns
+from tests.support.waiting import until
 
 DAY_S = 86_400
 FIELDS = {
@@ -97,9 +98,11 @@ async def test_the_list_begins_with_the_newest_activity(alice: Client) -> None:
     await alice.say(first, "hello")
     assert await listed(alice) == [first, third, second]
     turn = await alice.begin(second, "[long]")
-    async with asyncio.timeout(10):  # the list follows the conversation in a second step
-        while await listed(alice) != [second, first, third]:
-            await asyncio.sleep(0.02)
+
+    async def follows() -> bool:  # in a second step
+        return await listed(alice) == [second, first, third]
+
+    await until(follows)
     await alice.stop(second, turn)
 
 

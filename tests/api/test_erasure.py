@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import SCRIPT, StartServer
 from tests.support.client import Client, Frame, events, turns
 from tests.support.store_dump import dump, without_feeds
+from tests.support.waiting import until
 
 WAYS = {"clear": "/api/chat/history/{}", "delete": "/api/conversations/{}"}
 both_ways = pytest.mark.parametrize("way", WAYS)
@@ -18,6 +19,10 @@ both_ways = pytest.mark.parametrize("way", WAYS)
 async def erase(client: Client, conversation: str, way: str) -> None:
     answer = await client.ask("DELETE", WAYS[way].format(conversation))
     assert answer.status == (200 if way == "clear" else 204)
+
+
+async def is_gone(client: Client, path: str) -> bool:
+    return (await client.ask("GET", path)).status == 404
 
 
 @both_ways
@@ -63,9 +68,7 @@ async def test_no_text_of_any_kind_is_left_under_any_key(
     if way == "delete":
         assert (await client.ask("DELETE", path)).status == 204
     else:
-        async with asyncio.timeout(kept_s + 10):
-            while (await client.ask("GET", path)).status == 200:
-                await asyncio.sleep(0.1)
+        await until(lambda: is_gone(client, path), within_s=kept_s + 10)
     assert "sesame" not in dump(tmp_path)
     assert (await client.get("/api/conversations", q="sesame"))["conversations"] == []
 

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from tests.support.client import Client, Frame, events, shown, text_of, turns
+from tests.support.client import Client, Frame, events, shown, text_of
+from tests.support.waiting import until
 
 
 async def a_reply(client: Client, message: str = "[think]") -> tuple[str, str, list[Frame]]:
@@ -49,9 +50,7 @@ async def test_the_first_bytes_come_before_there_is_an_event(alice: Client) -> N
         cursor = f"{turn}:1-0"
     async with alice.stream(events(conversation, turn), last_event_id=cursor) as stream:
         reading = asyncio.ensure_future(anext(stream))
-        async with asyncio.timeout(5):
-            while stream.raw != b"retry: 1500\n":
-                await asyncio.sleep(0.01)
+        await until(lambda: stream.raw == b"retry: 1500\n")
         reading.cancel()
     await alice.stop(conversation, turn)
 
@@ -196,8 +195,7 @@ async def test_viewers_of_a_fast_and_long_reply_all_end_with_the_same_text(alice
                         break
         return shown(seen).text
 
-    async with asyncio.timeout(30):
-        texts = await asyncio.gather(*(drops_and_comes_back(every) for every in (7, 50, 211, 10_000)))
+    texts = await asyncio.gather(*(drops_and_comes_back(every) for every in (7, 50, 211, 10_000)))
     assert set(texts) == {"<1>荷" * 450}
 
 
@@ -235,9 +233,7 @@ async def test_a_dropped_viewer_resumes_without_gap_or_double(alice: Client) -> 
 async def test_a_reply_is_made_with_nobody_watching(alice: Client) -> None:
     conversation = await alice.create()
     turn = await alice.begin(conversation, "[steady]")
-    async with asyncio.timeout(20):
-        while (await alice.get(f"{turns(conversation)}/{turn}"))["status"] == "running":
-            await asyncio.sleep(0.05)
+    await until(lambda: alice.is_over(conversation, turn))
     whole = shown(await alice.read(events(conversation, turn)))
     assert (await alice.messages(conversation))[1]["content"] == whole.text
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.client import Client, Frame, shown
+from tests.support.waiting import until
 
 SMALL_BYTES = 4096  # of a receiver's buffer: what is sent to it stays unconfirmed in the sender's kernel
 
@@ -30,17 +31,16 @@ async def asked(client: Client, conversation: str, message: str) -> AsyncIterato
 
 async def running(client: Client, conversation: str) -> str:
     """The turn, once it runs."""
-    async with asyncio.timeout(20):
-        while not (turn := (await client.get(f"/api/conversations/{conversation}"))["running_turn_id"]):
-            await asyncio.sleep(0.02)
-    return str(turn)
+    return str(await until(lambda: client.running_turn(conversation)))
 
 
 async def ended(client: Client, conversation: str, replies: int = 1) -> None:
     """Until so many replies are stored."""
-    async with asyncio.timeout(20):
-        while len(await client.messages(conversation)) < 2 * replies:
-            await asyncio.sleep(0.02)
+
+    async def are_stored() -> bool:
+        return len(await client.messages(conversation)) >= 2 * replies
+
+    await until(are_stored)
 
 
 async def ask(client: Client, conversation: str, message: str) -> list[Frame]:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.client import Answer, Client, events, shown, turns
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import HANGS_S
 
 HEAD_BYTES = 64 * 1024
 VARYING = {"Date", "Content-Length", "Transfer-Encoding", "Set-Cookie"}
@@ -133,8 +134,8 @@ async def raw(server: ServerProcess, *parts: bytes) -> bytes:
         for part in parts:
             writer.write(part)
             await writer.drain()
-            await asyncio.sleep(0.05)
-        async with asyncio.timeout(10):
+            await asyncio.sleep(0.05)  # how the parts are cut on their way cannot be told by a condition
+        async with asyncio.timeout(HANGS_S):
             return await reader.read()
     finally:
         writer.close()

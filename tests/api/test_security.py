@@ -1,6 +1,5 @@
 """What the server refuses whoever asks, and what every answer carries."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ import pytest
 from tests.conftest import SCRIPT
 from tests.support.client import Client, events, turns
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import until
 
 ORIGIN = "https://chat.example.org"
 BODY_BYTES = 256 * 1024
@@ -242,7 +242,5 @@ async def test_the_log_holds_nothing_that_a_person_wrote(alice: Client, http_ser
 
 async def test_a_line_of_the_log_cannot_be_forged(alice: Client, http_server: ServerProcess) -> None:
     await alice.ask("GET", "/api/x%0A2026-01-01%20INFO%20forged")
-    async with asyncio.timeout(10):  # the line is written after the answer
-        while "/api/x\\n2026-01-01 INFO" not in http_server.log:
-            await asyncio.sleep(0.01)
+    await until(lambda: "/api/x\\n2026-01-01 INFO" in http_server.log)  # it is written after the answer
     assert "\n2026-01-01 INFO" not in http_server.log

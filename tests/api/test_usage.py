@@ -1,6 +1,5 @@
 """What turns have used, and what that costs."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,8 +8,9 @@ import aiohttp
 import pytest
 
 from tests.conftest import StartServer
-from tests.support.client import PATIENCE_S, Client, turns
+from tests.support.client import Client, turns
 from tests.support.upstream import DONE, Upstream, chunk, events, text
+from tests.support.waiting import until
 
 PATH = "/api/usage"
 NOTHING = {"turns": 0, "prompt_tokens": 0, "completion_tokens": 0, "estimated_tokens": 0, "cost": None}
@@ -45,12 +45,12 @@ async def priced(session: aiohttp.ClientSession, start_server: StartServer) -> A
 
 async def settled(client: Client, turns: int, **query: Any) -> Any:
     """The report once so many turns are counted, which is a moment after a stream has ended."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            report = await client.get(PATH, **query)
-            if report["total"]["turns"] >= turns:
-                return report
-            await asyncio.sleep(0.02)
+
+    async def counted() -> Any:
+        report = await client.get(PATH, **query)
+        return report if report["total"]["turns"] >= turns else None
+
+    return await until(counted)
 
 
 async def test_turns_are_counted_by_day_and_model_with_their_cost(priced: Client) -> None:
@@ -91,9 +91,11 @@ async def test_turns_are_counted_by_day_and_model_with_their_cost(priced: Client
     turn = await priced.get(f"{turns(conversation)}/{first.turn['turn_id']}")
     assert turn["usage"] == {**one, "cost": 0.0035}
 
-    async with asyncio.timeout(PATIENCE_S):
-        while (report := await priced.get(PATH))["total"]["prompt_tokens"] == 3_000:
-            await asyncio.sleep(0.1)
+    async def with_title() -> Any:
+        report = await priced.get(PATH)
+        return report if report["total"]["prompt_tokens"] != 3_000 else None
+
+    report = await until(with_title)
     assert report["total"] == {
         "turns": 3,
         "prompt_tokens": 3_050,

@@ -14,6 +14,7 @@ from tests.support.client import Client
 from tests.support.models.certificate import make_certificate
 from tests.support.models.proxy_server import ProxyServer
 from tests.support.upstream import DONE, Upstream, answer, chunk, events, text
+from tests.support.waiting import HANGS_S
 
 HELLO = events(text("Hello"), chunk(finish="stop"), DONE)
 LOGIN = "me:SECRET"
@@ -28,7 +29,7 @@ def doctor(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANGS_S,
     )
 
 

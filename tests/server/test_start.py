@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import SCRIPT, StartServer
 from tests.support.client import Client
+from tests.support.waiting import HANGS_S
 
 
 def refused(data_dir: Path, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -30,7 +31,7 @@ def refused(data_dir: Path, *arguments: str, **environment: str) -> tuple[int, s
         cwd=data_dir,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=HANGS_S,
         check=False,
     )
     assert "Traceback" not in ended.stderr
@@ -94,11 +95,11 @@ def test_a_server_can_be_ended_while_it_waits_for_its_store(tmp_path: Path) -> N
             stderr=subprocess.PIPE,
             text=True,
         )
-        silent.settimeout(20)
+        silent.settimeout(HANGS_S)
         connection, _ = silent.accept()
         with connection:
             starting.send_signal(signal.SIGTERM)
-            _, said = starting.communicate(timeout=20)
+            _, said = starting.communicate(timeout=HANGS_S)
     assert starting.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in said
 
@@ -118,7 +119,7 @@ def test_a_server_whose_standard_input_is_closed_serves(tmp_path: Path, workers:
         assert "Lianhua 连话: http://" in server.stdout.readline()
     finally:
         server.terminate()
-        _, said = server.communicate(timeout=40)
+        _, said = server.communicate(timeout=HANGS_S)
     assert server.returncode == 0
     assert "Traceback" not in said
 

@@ -223,11 +223,7 @@ async def viewer_that_takes_nothing(alice: Client) -> tuple[socket.socket, str]:
     """A connection full of a reply that nobody reads, and the path it asked for."""
     conversation = await alice.create()
     turn = await alice.begin(conversation, "[big]")
-
-    async def is_over() -> bool:
-        return bool((await alice.get(f"{turns(conversation)}/{turn}"))["status"] != "running")
-
-    await until(is_over, every_s=0.2)
+    await until(lambda: alice.is_over(conversation, turn), every_s=0.2)
     address = urlsplit(alice.url)
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

@@ -209,6 +209,15 @@ class Client:
         async with self.stream(events(conversation, turn)) as stream:
             await stream.until(lambda frames: text_of(frames) != "")
 
+    async def is_over(self, conversation: str, turn: str) -> bool:
+        """Whether a turn has come to its end, without a look at its events."""
+        return bool((await self.get(f"{turns(conversation)}/{turn}"))["status"] != "running")
+
+    async def running_turn(self, conversation: str) -> str | None:
+        """The id of the turn that runs, if one does."""
+        running: str | None = (await self.get(f"/api/conversations/{conversation}"))["running_turn_id"]
+        return running
+
     async def stop(self, conversation: str, turn: str) -> Any:
         answer = await self.ask("POST", f"{turns(conversation)}/{turn}/stop")
         assert answer.status == 200, answer.body

@@ -6,7 +6,7 @@ from typing import Self
 
 import aiohttp
 
-from tests.support.client import Answer, Client, Frame, Shown, Stream, shown, turns
+from tests.support.client import Answer, Client, Frame, Shown, Stream, shown
 from tests.support.client import events as events_path
 from tests.support.stillness import Stopwatch
 from tests.support.waiting import HANGS_S, until
@@ -113,11 +113,7 @@ class Ledger:
 
 async def ended(client: Client, conversation: str, turn: str) -> Shown:
     """Waits for a turn's end without looking at its events, then looks at them."""
-
-    async def is_over() -> bool:
-        return bool((await client.get(f"{turns(conversation)}/{turn}"))["status"] != "running")
-
-    await until(is_over, within_s=ENDED_WITHIN_S, every_s=POLL_S)
+    await until(lambda: client.is_over(conversation, turn), within_s=ENDED_WITHIN_S, every_s=POLL_S)
     return shown(await client.read(events_path(conversation, turn)))
 
 

@@ -40,6 +40,7 @@ from lianhua.turns.request import Send
 from lianhua.turns.runner import ReplyLimits, TurnRunner
 from lianhua.turns.service import ChatService
 from lianhua.turns.stops import UnheardStops
+from tests.support.waiting import HANGS_S, until
 
 PERSONAS = parse_personas((files("lianhua.chat") / "personas.toml").read_text("utf-8"), "personas.toml")
 
@@ -115,7 +116,7 @@ async def open_service(
         hurry = asyncio.Event()
         hurry.set()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(HANGS_S):
                 await service.close(0, hurry)
         except TimeoutError:
             for task in asyncio.all_tasks():
@@ -150,6 +151,21 @@ async def follow(service: ChatService, ref: TurnRef, after: Cursor = FROM_START,
             if len(seen.names) == limit:
                 return seen
     return seen
+
+
+async def ended(service: ChatService, ref: TurnRef) -> str:
+    """Waits for the end of a turn without looking at its events; its status."""
+
+    async def status() -> str | None:
+        status = (await service.turn("ann", ref)).status
+        return status if status != "running" else None
+
+    return str(await until(status))
+
+
+def tasks_named(name: str) -> int:
+    """How many tasks of this loop have the name."""
+    return sum(task.get_name() == name for task in asyncio.all_tasks())
 
 
 def text_of(seen: Seen) -> str:

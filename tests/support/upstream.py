@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Self
 
+from tests.support.waiting import HANGS_S
+
 
 class Cut(Enum):
     """How a connection is left without an end."""
@@ -138,8 +140,8 @@ class Upstream:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def asked(self, times: int = 1) -> Request:
-        """Waits until so many requests have come, at most ten seconds; the last of them."""
-        async with asyncio.timeout(10), self._asked:
+        """Waits until so many requests have come, the last of them."""
+        async with asyncio.timeout(HANGS_S), self._asked:
             await self._asked.wait_for(lambda: len(self.requests) >= times)
         return self.requests[times - 1]
 

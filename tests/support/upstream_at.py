@@ -5,11 +5,11 @@ one a test.
 """
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Any, Self
 
 from tests.support.client import PATIENCE_S, Client, Shown, events, shown
+from tests.support.stillness import Stopwatch, Took
 from tests.support.upstream import DONE, Answer, Upstream, chunk, text
 from tests.support.upstream import events as streamed
 
@@ -60,16 +60,16 @@ def cut(content: str, code: str, reasoning: str = "") -> Reply:
     return Reply("interrupted", code, content, reasoning)
 
 
-async def one_turn(client: Client, *answers: Answer, port: int, patience_s: float = PATIENCE_S) -> tuple[Shown, float]:
-    """A turn in a new conversation, for which the upstream is to be asked once for each answer, and no more; how many
-    seconds it took. Afterwards the conversation is shown to be usable.
+async def one_turn(client: Client, *answers: Answer, port: int, patience_s: float = PATIENCE_S) -> tuple[Shown, Took]:
+    """A turn in a new conversation, for which the upstream is to be asked once for each answer, and no more; how long
+    it took. Afterwards the conversation is shown to be usable.
     """
     async with UpstreamAt(port, *answers, HELLO) as upstream:
         conversation = await client.create()
-        began = time.monotonic()
+        watch = Stopwatch()
         turn = await client.begin(conversation, "a question")
         whole = shown(await client.read(events(conversation, turn), patience_s=patience_s))
-        took_s = time.monotonic() - began
+        took = watch.took()
         assert len(upstream.requests) == len(answers)
         await is_kept(client, conversation, whole)
         await goes_on(client, conversation, whole)
@@ -77,7 +77,7 @@ async def one_turn(client: Client, *answers: Answer, port: int, patience_s: floa
         given = [message["content"] for message in upstream.requests[-1].json["messages"][1:]]
         # What was not answered is said again, in one message with the next question.
         assert given == (["a question", whole.text, "another"] if whole.text else ["a question\n\nanother"])
-    return whole, took_s
+    return whole, took
 
 
 async def is_kept(client: Client, conversation: str, whole: Shown) -> None:

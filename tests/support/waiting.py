@@ -29,6 +29,15 @@ async def until(
         await asyncio.sleep(every_s)
 
 
+async def stays(holds: Callable[[], Awaitable[object] | object], for_s: float) -> None:
+    """What is not to come has so long to come."""
+    watch = Stopwatch()
+    while watch.s < for_s:
+        answer = holds()
+        assert await answer if inspect.isawaitable(answer) else answer, _what_is_missing(holds, watch)
+        await asyncio.sleep(POLL_S)
+
+
 def wait_until(holds: Callable[[], Seen], *, within_s: float = HANGS_S, every_s: float = POLL_S) -> Seen:
     """The same where no loop runs."""
     watch = Stopwatch()

@@ -22,6 +22,7 @@ from lianhua.turns.request import Act, Continue, Edit, Retry, Send
 from lianhua.turns.service import ChatService
 from lianhua.turns.titles import clean_title
 from tests.support.services import end_of, follow, open_service, reply_of, start, text_of
+from tests.support.waiting import stays, until
 
 
 async def act(service: ChatService, conversation: str, what: Act, key: str) -> TurnRef:
@@ -126,9 +127,7 @@ async def test_an_end_whose_answer_was_lost_is_counted_and_shown(
     async with open_service(nodes, Rule(pieces=("whole",))) as service:
         ref = await start(service, "go")
         assert end_of(await follow(service, ref))["status"] == "done"
-        async with asyncio.timeout(5):
-            while not await client.zscore("lianhua:{user:ann}:counted", ref.turn_id):
-                await asyncio.sleep(0.02)
+        await until(lambda: client.zscore("lianhua:{user:ann}:counted", ref.turn_id))
         assert lost == [ref.turn_id]
 
 
@@ -147,9 +146,11 @@ async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
     monkeypatch.setattr("lianhua.turns.leases.SWEEP_S", 0.05)
     monkeypatch.setattr("lianhua.turns.leases.FORGET_S", 0.05)
     async with open_service(nodes, worker="two"):
-        async with asyncio.timeout(10):
-            while await client.smembers("lianhua:{running}"):
-                await asyncio.sleep(0.02)
+
+        async def is_forgotten() -> bool:
+            return not await client.smembers("lianhua:{running}")
+
+        await until(is_forgotten)
     (day,) = [key async for key in client.scan_iter("lianhua:{user:ann}:usage:*")]
     figures = await client.hgetall(day)
     assert figures[b"turns scripted"] == b"1"
@@ -157,21 +158,22 @@ async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
 
 
 class Titling:
-    """Behind the port: a model that says hello, and has a title where it is asked for one."""
+    """Behind the port: a model that says hello, and has a title where it is asked for one, once its `gate` is open."""
 
     def __init__(
-        self, title: str, kind: ModelKind = "openai", wait_s: float = 0.0, finish: str | None = "stop"
+        self, title: str, kind: ModelKind = "openai", gate: asyncio.Event | None = None, finish: str | None = "stop"
     ) -> None:
         self.info = ModelInfo("titling", "Titling", kind, 8_192, serial=kind == "local")
         self.prompts: list[Prompt] = []
         self._title = title
-        self._wait_s = wait_s
+        self._gate = gate
         self._finish = [Finish(finish)] if finish else []
 
     async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
         self.prompts.append(prompt)
         if "name conversations" in prompt.messages[0].content:
-            await asyncio.sleep(self._wait_s)
+            if self._gate:
+                await self._gate.wait()
             yield [TextDelta(self._title), *self._finish]
         else:
             yield [TextDelta("Hello."), Finish("stop")]
@@ -194,9 +196,19 @@ async def title_of(service: ChatService, ref: TurnRef) -> str:
 
 
 async def until_title(service: ChatService, ref: TurnRef, title: str) -> None:
-    async with asyncio.timeout(10):
-        while await title_of(service, ref) != title:
-            await asyncio.sleep(0.02)
+    async def is_given() -> bool:
+        return await title_of(service, ref) == title
+
+    await until(is_given)
+
+
+async def until_counted(client: Redis, count: int) -> None:
+    """Until so many turns and titles are paid for."""
+
+    async def are_counted() -> bool:
+        return bool(await client.zcard("lianhua:{user:ann}:counted") == count)
+
+    await until(are_counted)
 
 
 async def test_a_model_improves_the_title_once_and_pays_for_it(client: Redis, nodes: Nodes, quick: None) -> None:
@@ -207,8 +219,8 @@ async def test_a_model_improves_the_title_once_and_pays_for_it(client: Redis, no
         assert await title_of(service, ref) == "hello there friend"
         await until_title(service, ref, "Greetings")
         await follow(service, await start(service, "more", conversation=ref.conversation_id))
-        await asyncio.sleep(0.3)
-        assert (model.asked, await title_of(service, ref)) == (1, "Greetings")
+        await stays(lambda: model.asked == 1, 0.3)
+        assert await title_of(service, ref) == "Greetings"
         counted = await client.zrange("lianhua:{user:ann}:counted", 0, -1)
         assert sum(turn.startswith(f"title:{ref.conversation_id}".encode()) for turn in counted) == 1
 
@@ -219,37 +231,35 @@ async def test_an_answer_that_was_cut_is_no_title(client: Redis, nodes: Nodes, q
     async with open_service(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
-        async with asyncio.timeout(5):
-            while await client.zcard("lianhua:{user:ann}:counted") != 2:  # it was paid for all the same
-                await asyncio.sleep(0.02)
+        await until_counted(client, 2)  # it was paid for all the same
         assert await title_of(service, ref) == "hello"
 
 
 async def test_a_turn_comes_before_a_title(client: Redis, nodes: Nodes, quick: None) -> None:
-    model = Titling("Late", wait_s=0.5, kind="local")
+    gate = asyncio.Event()
+    model = Titling("Late", gate=gate, kind="local")
     async with open_service(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
-        async with asyncio.timeout(5):
-            while not model.asked:
-                await asyncio.sleep(0.02)
+        await until(lambda: model.asked)
         elsewhere = await start(service, "another talk, the same model")  # it makes one reply at a time
         assert text_of(await follow(service, elsewhere)) == "Hello."
         assert await title_of(service, ref) == "hello"
+        gate.set()
         await until_title(service, ref, "Late")
         await until_title(service, elsewhere, "Late")
 
 
 async def test_a_title_that_somebody_chose_stays(client: Redis, nodes: Nodes, quick: None) -> None:
-    model = Titling("Late", wait_s=0.3)
+    gate = asyncio.Event()
+    model = Titling("Late", gate=gate)
     async with open_service(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
-        async with asyncio.timeout(5):
-            while not model.asked:
-                await asyncio.sleep(0.02)
+        await until(lambda: model.asked)
         await service.update("ann", ref.conversation_id, title="Mine")
-        await asyncio.sleep(0.5)
+        gate.set()
+        await until_counted(client, 2)
         assert await title_of(service, ref) == "Mine"
 
 
@@ -263,8 +273,7 @@ async def test_what_was_erased_goes_to_no_model(client: Redis, nodes: Nodes, qui
             ref = await start(service, "my secret plan")
             await follow(service, ref)
             await eraser.erase("ann", ref.conversation_id, keep_conversation=eraser is service)
-        await asyncio.sleep(0.4)
-        assert model.asked == 0
+        await stays(lambda: model.asked == 0, 0.4)
 
 
 async def test_no_title_is_made_by_what_is_no_model(client: Redis, nodes: Nodes, quick: None) -> None:
@@ -272,8 +281,8 @@ async def test_no_title_is_made_by_what_is_no_model(client: Redis, nodes: Nodes,
     async with open_service(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
-        await asyncio.sleep(0.4)
-        assert (model.asked, await title_of(service, ref)) == (0, "hello")
+        await stays(lambda: model.asked == 0, 0.4)
+        assert await title_of(service, ref) == "hello"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ STEADY = Rule(pieces=("a", "b", "c"), repeat=60, interval_s=0.03)
 async def test_replies_go_on_while_their_slots_move_and_a_primary_dies(tmp_path: Path) -> None:
     async with Cluster(tmp_path) as cluster:
         nodes = await open_nodes(parse_address(cluster.url))
-        async with open_service(nodes, STEADY) as one, open_service(nodes, worker="two") as two, asyncio.timeout(90):
+        async with open_service(nodes, STEADY) as one, open_service(nodes, worker="two") as two, asyncio.timeout(250):
             refs = [await start(one, f"go {number}") for number in range(9)]
             viewers = [asyncio.create_task(follow(service, ref)) for service in (one, two) for ref in refs]
             for ref in refs[:3]:

@@ -11,6 +11,7 @@ from lianhua.errors import ModelUnavailable
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
 from lianhua.store.client.topology import Nodes
 from tests.support.services import end_of, follow, open_service, start, text_of
+from tests.support.waiting import until
 
 
 class Model:
@@ -44,9 +45,7 @@ async def test_a_takeover_goes_on_with_the_model_that_was_asked_last(
         open_service(nodes, model=elsewhere[0], others=elsewhere[1:], worker="two") as two,
     ):
         ref = await start(one, "go")
-        async with asyncio.timeout(5):
-            while not second.asked:
-                await asyncio.sleep(0.01)
+        await until(lambda: second.asked)
         assert (await one.turn("ann", ref)).record.model == "second"
         await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.lease", "1")
         seen = await follow(two, ref)

@@ -1,7 +1,5 @@
 """What is said becomes quick to find by itself."""
 
-import asyncio
-
 from redis.asyncio import Redis
 
 from lianhua.models.scripted import Rule
@@ -9,6 +7,7 @@ from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.topology import Nodes
 from lianhua.store.search.ngrams import positions
 from tests.support.services import follow, open_service, start
+from tests.support.waiting import until
 
 
 async def test_the_end_of_a_turn_signs_its_texts(client: Redis, nodes: Nodes) -> None:
@@ -16,9 +15,11 @@ async def test_the_end_of_a_turn_signs_its_texts(client: Redis, nodes: Nodes) ->
         ref = await start(service, "What is a 莲花?")
         await follow(service, ref)
         keys = ConversationKeys(ref.conversation_id)
-        async with asyncio.timeout(10):
-            while await client.hget(keys.meta, "unsigned"):
-                await asyncio.sleep(0.01)
+
+        async def is_signed() -> bool:
+            return not await client.hget(keys.meta, "unsigned")
+
+        await until(is_signed)
         bits = await client.get(keys.ngrams)
         assert bits is not None
         for position in {*positions("What is a 莲花?"), *positions("lotus flower")}:

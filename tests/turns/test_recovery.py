@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 from redis.asyncio import Redis
@@ -14,7 +14,18 @@ from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, Rea
 from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
 from lianhua.turns.service import ChatService
-from tests.support.services import Seen, end_of, follow, open_service, reply_of, start, text_of
+from tests.support.services import (
+    Seen,
+    end_of,
+    ended,
+    follow,
+    open_service,
+    reply_of,
+    start,
+    tasks_named,
+    text_of,
+)
+from tests.support.waiting import until
 
 SILENT = Rule(pieces=("too late",), first_s=60)
 
@@ -57,9 +68,7 @@ async def test_a_lost_turn_is_sealed_although_nobody_looks(
         await follow(one, ref, limit=2)
         await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.lease", "1")
         async with open_service(nodes, worker="two") as two:
-            async with asyncio.timeout(5):
-                while (await two.get("ann", ref.conversation_id)).running_turn_id:
-                    await asyncio.sleep(0.02)
+            assert await ended(two, ref) == "interrupted"
             assert await reply_of(two, ref) == ("shown", "interrupted")
 
 
@@ -81,6 +90,12 @@ async def attempts(service: ChatService, ref: TurnRef) -> int:
     return (await service.turn("ann", ref)).record.attempts
 
 
+async def is_tried_again(client: Redis, service: ChatService, ref: TurnRef, times: int) -> bool:
+    """Whether it is, and its viewers have heard so."""
+    said = await client.xlen(f"lianhua:{{{ref.conversation_id}}}:log:{ref.turn_id}")
+    return await attempts(service, ref) == said == times
+
+
 async def test_a_turn_that_has_shown_nothing_is_run_again_elsewhere(client: Redis, nodes: Nodes, frozen: None) -> None:
     async with (
         open_service(nodes, SILENT) as one,
@@ -89,7 +104,7 @@ async def test_a_turn_that_has_shown_nothing_is_run_again_elsewhere(client: Redi
     ):
         ref = await start(one, "go")
         viewers = [asyncio.create_task(follow(service, ref)) for service in (two, three)]
-        await asyncio.sleep(0.2)
+        await until(lambda: tasks_named(f"tail {ref.turn_id}") == len(viewers))
         await lose(client, ref)
         for viewer in viewers:
             seen = await viewer
@@ -107,7 +122,7 @@ async def test_the_second_prompt_is_the_first_one(client: Redis, nodes: Nodes, f
         await follow(one, ref)
         first.silent = True
         ref = await start(one, "what was it?", conversation=ref.conversation_id)
-        await asyncio.sleep(0.2)
+        await until(lambda: len(first.prompts) == 2)
         await lose(client, ref)
         await follow(two, ref)
     assert len(second.prompts) == 1
@@ -125,8 +140,7 @@ async def test_a_turn_that_has_taken_three_workers_is_given_up(client: Redis, no
             async with open_service(nodes, SILENT, worker=f"worker {loss}") as next_one:
                 await next_one.turn("ann", ref)  # a reader takes care of it
                 if loss < 2:
-                    await until(lambda loss=loss: attempts(one, ref), loss + 2)
-                    await until(lambda: client.xlen(f"lianhua:{{{ref.conversation_id}}}:log:{ref.turn_id}"), loss + 2)
+                    await until(lambda wanted=loss + 2: is_tried_again(client, one, ref, wanted))  # type: ignore[misc]
                     # It is lost as well, and not closed in order.
                     await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.epoch", 100 + loss)
         seen = await viewer
@@ -161,7 +175,7 @@ async def test_a_lost_turn_that_was_to_stop_is_stopped(client: Redis, nodes: Nod
 
 async def test_a_zombie_writes_nothing_and_notices(client: Redis, nodes: Nodes, frozen: None) -> None:
     async with (
-        open_service(nodes, Rule(pieces=("a", "b", "c", "d"), repeat=50, interval_s=0.1)) as one,
+        open_service(nodes, Rule(pieces=("a", "b", "c", "d"), repeat=5_000, interval_s=0.1)) as one,
         open_service(nodes, worker="two") as two,
     ):
         ref = await start(one, "go")
@@ -169,9 +183,7 @@ async def test_a_zombie_writes_nothing_and_notices(client: Redis, nodes: Nodes, 
         await lose(client, ref)
         assert (await two.turn("ann", ref)).status == "interrupted"
         kept, _ = await reply_of(two, ref)
-        async with asyncio.timeout(5):
-            while any(task.get_name() == f"turn {ref.turn_id}" for task in asyncio.all_tasks()):
-                await asyncio.sleep(0.02)
+        await until(lambda: not tasks_named(f"turn {ref.turn_id}"))
         assert await reply_of(one, ref) == (kept, "interrupted")
         assert text_of(await follow(one, ref)) == kept
 
@@ -218,12 +230,6 @@ class Listening:
         pass
 
 
-async def until(look: Callable[[], Awaitable[int]], wanted: int) -> None:
-    async with asyncio.timeout(10):
-        while await look() != wanted:
-            await asyncio.sleep(0.02)
-
-
 async def test_a_worker_that_was_frozen_goes_on_where_nobody_has_taken_its_turn(nodes: Nodes) -> None:
     async with open_service(nodes, Rule(pieces=("before", " after"), interval_s=2.5), patience_s=0.5) as service:
         ref = await start(service, "go")
@@ -237,7 +243,7 @@ async def test_a_worker_that_was_frozen_goes_on_where_nobody_has_taken_its_turn(
 
 
 async def test_a_worker_that_was_frozen_writes_nothing_where_its_turn_was_taken(client: Redis, nodes: Nodes) -> None:
-    words = tuple(f"{number} " for number in range(30))
+    words = tuple(f"{number} " for number in range(2_000))
     async with open_service(nodes, worker="two") as two:
         async with open_service(nodes, Rule(pieces=words, interval_s=0.05), patience_s=1.0) as one:
             ref = await start(one, "go")

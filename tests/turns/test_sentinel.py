@@ -22,13 +22,14 @@ async def test_replies_go_on_when_the_primary_is_replaced_and_when_it_dies(tmp_p
         async with (
             open_service(nodes, STEADY, strict=strict) as one,
             open_service(nodes, worker="two", strict=strict) as two,
-            asyncio.timeout(100),
+            asyncio.timeout(250),
         ):
             for fail in (sentinels.failover, sentinels.kill_primary):
                 refs = [await start(one, f"go {number}") for number in range(6)]
                 here = [asyncio.create_task(follow(one, ref)) for ref in refs]
                 there = [asyncio.create_task(follow(two, ref)) for ref in refs]
-                await asyncio.sleep(1)  # the replies are old enough to be on the replicas, and half made
+                for ref in refs:  # old enough to be on the replicas, and half made
+                    await follow(one, ref, limit=30)
                 await fail()
                 for ref, seen in zip(refs, await asyncio.gather(*here), strict=True):
                     assert (text_of(seen), end_of(seen)["status"]) == ("abc" * 60, "done")

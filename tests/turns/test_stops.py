@@ -1,22 +1,19 @@
 """A stop that is pressed while the store is away, and one that meets a turn that is being handed over."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from lianhua.chat.turn import TurnRef
 from lianhua.config.store_url import parse_address
 from lianhua.errors import StoreUnavailable
 from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
 from lianhua.store.open import open_nodes
-from lianhua.turns.service import ChatService
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.redis_server import RedisServer
-from tests.support.services import follow, open_service, start
+from tests.support.services import ended, follow, open_service, start
 
 SHOWN = Rule(pieces=("shown", "never"), interval_s=60)
 SILENT = Rule(pieces=("too late",), first_s=60)
@@ -30,13 +27,6 @@ async def through(proxy: Proxy) -> AsyncIterator[Nodes]:
         yield nodes
     finally:
         await nodes.close()
-
-
-async def ended(service: ChatService, ref: TurnRef) -> str:
-    async with asyncio.timeout(20):
-        while (view := await service.turn("ann", ref)).status == "running":
-            await asyncio.sleep(0.02)
-    return view.status
 
 
 @pytest.mark.parametrize("rule", [SHOWN, SILENT])
