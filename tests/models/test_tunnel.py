@@ -20,6 +20,7 @@ from tests.support.models.proxy_server import ProxyServer
 from tests.support.models.reached import ReachedUpstream
 from tests.support.models.wheels import WHEELS, WheelServer, pinned
 from tests.support.upstream import HANG, answer, events, text
+from tests.support.waiting import HANGS_S, until
 
 HOST = "model.test"  # a name that only the proxy knows
 LOGIN = "me:SECRET"
@@ -89,7 +90,7 @@ async def test_replies_come_by_way_of_a_proxy(
 async def test_plain_socks5_is_given_the_address_and_not_the_name(model_at: ModelAt) -> None:
     async with ReachedUpstream(HELLO) as upstream, ProxyServer({"127.0.0.1": upstream.port}) as proxy:
         url = f"http://localhost:{upstream.port}/v1"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_S):
             found = await pool._addresses_of(pool.Endpoint(False, "localhost", 1, ""))
         if found[0] == "127.0.0.1":
             assert await said(model_behind(model_at, url, proxy.url("socks5"))) == HELLO_DELTAS
@@ -106,7 +107,7 @@ async def test_a_stop_closes_the_way_to_its_end(model_at: ModelAt, server_tls: s
         model = model_behind(model_at, f"https://{HOST}:{upstream.port}/v1", proxy.url("https"))
         async with aclosing(model.stream(PROMPT, PLAIN)) as stream:
             assert await taken(stream) == [TextDelta("a")]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(HANGS_S):
             await upstream.requests[0].gone.wait()
         await proxy.all_closed()
 
@@ -209,10 +210,9 @@ async def test_closing_ends_a_way_that_is_still_being_made(model_at: ModelAt) ->
     async with ProxyServer({HOST: 1}, answer=b"HTTP/1.1 ") as proxy:
         model = model_behind(model_at, f"https://{HOST}/v1", proxy.url(), Limits(connect_s=60, retry_s=0.01))
         turn = asyncio.create_task(said(model))
-        while not proxy.heads:
-            await asyncio.sleep(0.01)
+        await until(lambda: proxy.heads)
         await model.close()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(HANGS_S):
             with pytest.raises(ModelUnavailable):
                 await turn
             await proxy.all_closed()

@@ -23,6 +23,8 @@ from lianhua.store.embedded import tail
 from lianhua.store.embedded.process import SOCKET_PATH_BYTES, server_binary, socket_path, works_in
 from lianhua.store.embedded.rewrite import RewriteTimes, remove_unfinished
 from lianhua.store.embedded.server import REWRITE_TIMES, EmbeddedServer
+from tests.support.store_dump import gone as has_ended
+from tests.support.waiting import until, wait_until
 
 OWNER = """
 import asyncio, sys
@@ -59,16 +61,9 @@ async def has(server: EmbeddedServer, name: str) -> bool:
         return bool(await client.get(name) == b"kept")
 
 
-def gone(pid: int, within_s: float = 5.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.02)
-    return False
+def gone(pid: int) -> bool:
+    """Waits for the end of a process."""
+    return wait_until(lambda: has_ended(pid), within_s=5)
 
 
 async def test_what_is_written_is_there_after_a_normal_end(tmp_path: Path) -> None:
@@ -100,9 +95,7 @@ async def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
         assert killed is not None
         await put(server, "a")
         os.kill(killed, signal.SIGKILL)
-        async with asyncio.timeout(10):
-            while server.pid == killed or not server.socket.exists():
-                await asyncio.sleep(0.05)
+        await until(lambda: server.pid != killed and server.socket.exists())
         async with Redis(unix_socket_path=str(server.socket), retry=Retry(ConstantBackoff(0.1), 50)) as client:
             assert await client.get("a") == b"kept"
 
@@ -223,9 +216,7 @@ def on_disk(data_dir: Path) -> str:
 
 
 async def forgotten(data_dir: Path) -> None:
-    async with asyncio.timeout(20):
-        while MARKER in on_disk(data_dir):
-            await asyncio.sleep(0.05)
+    await until(lambda: MARKER not in on_disk(data_dir))
 
 
 async def erase(server: EmbeddedServer) -> None:
@@ -267,12 +258,11 @@ async def test_what_an_earlier_run_left_in_the_file_leaves_it_after_the_start(tm
 async def test_a_rewrite_that_failed_is_made_again(tmp_path: Path) -> None:
     async with embedded(tmp_path, RewriteTimes(after_start_s=0.0, pause_s=0.5)) as server:
         async with Redis(unix_socket_path=str(server.socket)) as client:
-            await client.config_set("rdb-key-save-delay", 200_000)  # us a key: a rewrite takes long enough to be killed
+            await client.config_set(
+                "rdb-key-save-delay", 1_000_000
+            )  # us a key: a rewrite takes long enough to be killed
             await erase(server)
-            async with asyncio.timeout(10):
-                while not (child := rewriting_child(server)):
-                    await asyncio.sleep(0.01)
-            os.kill(child, signal.SIGKILL)
+            os.kill(await until(lambda: rewriting_child(server)), signal.SIGKILL)
             assert MARKER in on_disk(tmp_path)
             await client.config_set("rdb-key-save-delay", 0)
         await forgotten(tmp_path)

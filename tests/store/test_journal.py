@@ -42,6 +42,7 @@ from lianhua.store.messages import Branches, Placed
 from lianhua.store.open import open_nodes
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.redis_server import RedisServer
+from tests.support.waiting import HANGS_S, until
 
 OWNER = "ann"
 WEEK_S = 7 * 86_400
@@ -665,7 +666,7 @@ async def test_a_list_of_one_moment_ends(client: Redis, nodes: Nodes) -> None:
     await client.delete(*[f"lianhua:{{{name}}}" for name in names[10:12]])
     seen: list[str] = []
     before = None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while True:
             page = await conversations.page(OWNER, before, 3)
             seen += [conversation.id for conversation in page.conversations]
@@ -726,11 +727,14 @@ async def test_a_deletion_whose_answer_is_lost_is_known_and_cleaned_up_after(tmp
             nodes = await open_nodes(parse_address(f"redis://127.0.0.1:{proxy.port}"))
             conversations = ConversationStore(Database(nodes), Retention(60, 0), lambda: wishes.append("rewrite"))
             await conversations.create(CONVERSATION, OWNER, "assistant", None, "sesame")
-            proxy.delay_s = 0.1
+            proxy.delay_s = 0.5
             erasing = asyncio.create_task(conversations.erase(CONVERSATION, OWNER, keep_conversation=False))
             async with Redis(port=server.port) as view:
-                while await view.exists(ConversationKeys(CONVERSATION).meta):
-                    await asyncio.sleep(0.005)
+
+                async def is_erased() -> bool:
+                    return not await view.exists(ConversationKeys(CONVERSATION).meta)
+
+                await until(is_erased, every_s=0.005)
                 proxy.refuse()  # the answer is on its way
                 with pytest.raises(StoreUnavailable):
                     await erasing

@@ -1,4 +1,4 @@
-"""The wire to a store: many calls over one connection, and what becomes of them when it stalls, breaks or closes."""
+"""The pipeline to a store: many calls over one connection, and what becomes of them if it stalls, breaks, closes."""
 
 import asyncio
 import ssl
@@ -30,8 +30,11 @@ from lianhua.store.client.topology import Nodes
 from tests.support.servers.ports import free_port
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.redis_server import RedisServer
+from tests.support.stillness import Stopwatch
+from tests.support.waiting import until
 
-TIMEOUT_S = 0.6
+TIMEOUT_S = 20.0
+HASTY_S = 0.6
 LARGE = "x" * 1_000_000
 
 
@@ -49,15 +52,23 @@ async def proxy(server: RedisServer) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def pipeline(proxy: Proxy) -> AsyncIterator[Pipeline]:
-    """A wire through the proxy, with little patience."""
+    """A pipeline through the proxy."""
     pipeline = pipeline_to(f"redis://127.0.0.1:{proxy.port}/0")
     yield pipeline
     await pipeline.close()
 
 
-def pipeline_to(url: str, **options: str) -> Pipeline:
-    patience = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-    return Pipeline(ConnectionPool.from_url(url, protocol=2, **patience, **options))
+@pytest.fixture
+async def hasty(proxy: Proxy) -> AsyncIterator[Pipeline]:
+    """A pipeline through the proxy, with little patience."""
+    pipeline = pipeline_to(f"redis://127.0.0.1:{proxy.port}/0", HASTY_S)
+    yield pipeline
+    await pipeline.close()
+
+
+def pipeline_to(url: str, timeout_s: float = TIMEOUT_S) -> Pipeline:
+    patience = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    return Pipeline(ConnectionPool.from_url(url, protocol=2, **patience))
 
 
 async def echo(pipeline: Pipeline, word: str) -> list[Any]:
@@ -89,22 +100,22 @@ async def test_large_words_and_answers_stay_whole(pipeline: Pipeline) -> None:
 
 
 async def test_a_stalled_server_fails_all_calls_in_time_and_the_next_call_gets_a_new_connection(
-    pipeline: Pipeline, proxy: Proxy
+    hasty: Pipeline, proxy: Proxy
 ) -> None:
-    await echo(pipeline, "hello")
+    await echo(hasty, "hello")
     proxy.stall()
-    began = time.monotonic()
-    answers = await many_echoes(pipeline, CALLS_IN_FLIGHT + 100)  # some of them have to wait for room
-    assert time.monotonic() - began < 4 * TIMEOUT_S  # no answer, no connection
+    watch = Stopwatch()
+    answers = await many_echoes(hasty, CALLS_IN_FLIGHT + 100)  # some of them have to wait for room
+    assert watch.within(4 * HASTY_S), watch.took()  # no answer, no connection
     assert {type(answer) for answer in answers} == {DriverTimeoutError}
     proxy.go_on()
-    assert await echo(pipeline, "again") == [b"again"]
+    assert await echo(hasty, "again") == [b"again"]
     assert proxy.connections > 1
 
 
-async def test_callers_who_meet_a_dead_server_share_one_attempt(pipeline: Pipeline, proxy: Proxy) -> None:
+async def test_callers_who_meet_a_dead_server_share_one_attempt(hasty: Pipeline, proxy: Proxy) -> None:
     proxy.stall()
-    answers = await many_echoes(pipeline, 100)
+    answers = await many_echoes(hasty, 100)
     assert {type(answer) for answer in answers} == {DriverTimeoutError}
     assert proxy.connections <= 2, "each calls twice, all of them together"
 
@@ -143,11 +154,12 @@ async def test_an_idle_connection_that_was_cut_costs_nobody_a_call(pipeline: Pip
 
 async def test_a_cancelled_caller_harms_nobody(pipeline: Pipeline, proxy: Proxy) -> None:
     await echo(pipeline, "hello")
-    proxy.delay_s = 0.05
+    proxy.stall()
     calls = [asyncio.create_task(echo(pipeline, str(each))) for each in range(10)]
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # they are on their way
     for call in calls[::2]:
         call.cancel()
+    proxy.go_on()
     assert await asyncio.gather(*calls[1::2]) == [[str(each).encode()] for each in range(1, 10, 2)]
     assert all(call.cancelled() for call in calls[::2])
     assert await echo(pipeline, "next") == [b"next"]
@@ -155,23 +167,22 @@ async def test_a_cancelled_caller_harms_nobody(pipeline: Pipeline, proxy: Proxy)
 
 
 async def test_a_cancelled_caller_leaves_the_connecting_to_the_others(pipeline: Pipeline, proxy: Proxy) -> None:
-    proxy.delay_s = 0.05
+    proxy.stall()
     calls = [asyncio.create_task(echo(pipeline, "word")) for _ in range(3)]
-    await asyncio.sleep(0.02)
+    await until(lambda: proxy.connections == 1)
     calls[0].cancel()
+    proxy.go_on()
     assert await asyncio.gather(*calls[1:]) == [[b"word"]] * 2
     assert proxy.connections == 1
 
 
-async def test_a_process_that_was_frozen_takes_the_answers_that_came_meanwhile(
-    pipeline: Pipeline, proxy: Proxy
-) -> None:
-    await echo(pipeline, "hello")
+async def test_a_process_that_was_frozen_takes_the_answers_that_came_meanwhile(hasty: Pipeline, proxy: Proxy) -> None:
+    await echo(hasty, "hello")
     async with asyncio.TaskGroup() as calls:
-        call = calls.create_task(echo(pipeline, "word"))
+        call = calls.create_task(echo(hasty, "word"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        time.sleep(2 * TIMEOUT_S)
+        time.sleep(2 * HASTY_S)
     assert call.result() == [b"word"]
     assert proxy.connections == 1
 
@@ -221,8 +232,8 @@ async def test_close_is_for_good(pipeline: Pipeline, proxy: Proxy) -> None:
     await echo(pipeline, "hello")
     proxy.stall()
     calls = [asyncio.create_task(echo(pipeline, "word")) for _ in range(CALLS_IN_FLIGHT + 10)]
-    await asyncio.sleep(0.05)
-    began = time.monotonic()
+    await asyncio.sleep(0.05)  # they are on their way, or wait for room
+    watch = Stopwatch()
     await pipeline.close()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(answer) for answer in answers} == {DriverConnectionError}
@@ -230,14 +241,14 @@ async def test_close_is_for_good(pipeline: Pipeline, proxy: Proxy) -> None:
     proxy.go_on()
     with pytest.raises(DriverConnectionError):
         await echo(pipeline, "again")
-    assert time.monotonic() - began < TIMEOUT_S / 2
+    assert watch.within(HASTY_S / 2), watch.took()
     assert proxy.connections == 1
 
 
 async def test_close_ends_an_attempt_to_connect(pipeline: Pipeline, proxy: Proxy) -> None:
     proxy.stall()
     calls = [asyncio.create_task(echo(pipeline, "word")) for _ in range(10)]
-    await asyncio.sleep(0.05)
+    await until(lambda: proxy.connections == 1)
     await pipeline.close()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(answer) for answer in answers} == {DriverConnectionError}

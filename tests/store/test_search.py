@@ -25,6 +25,7 @@ from lianhua.store.search import index, query, reading
 from lianhua.store.search.excerpt import Needle
 from lianhua.store.search.ngrams import BITS, MADE_BIT, Signature, probe
 from lianhua.store.search.query import ConversationSearch, FoundConversation
+from tests.support.waiting import until
 
 ACCOUNT = ContextAccount(100, 10, 0, ())
 ZH = "莲花出淤泥而不染濯清涟而不妖中通外直不蔓不枝香远益清亭亭净植可远观而不可亵玩焉的是了我你在有这他们"
@@ -109,9 +110,7 @@ class Archive:
         return not waiting
 
     async def until_indexed(self, name: str) -> None:
-        async with asyncio.timeout(10):
-            while not await self.indexed(name):
-                await asyncio.sleep(0.01)
+        await until(lambda: self.indexed(name))
 
 
 @pytest.fixture
@@ -305,11 +304,16 @@ async def test_a_title_from_the_first_message_is_found_when_it_is_signed(archive
     assert [match.message_id for match in found.matches] == [None]
 
 
+async def is_empty(archive: Archive, name: str) -> bool:
+    """Whether no key of the conversation is left."""
+    return not any(await archive.database.ask(*(("EXISTS", key) for key in ConversationKeys(name).lasting)))
+
+
 async def test_an_expired_conversation_is_not_found(archive: Archive) -> None:
     name = await archive.create("莲花")
     await archive.say(name, "淤泥", "mud")
     await archive.database.ask(*(("PEXPIRE", key, 1) for key in ConversationKeys(name).lasting))
-    await asyncio.sleep(0.02)
+    await until(lambda: is_empty(archive, name))
     for wanted in ("莲花", "mud"):
         assert await archive.names(wanted) == []
 
@@ -434,9 +438,11 @@ async def test_a_signature_that_is_too_full_is_made_anew_but_not_each_time(archi
 
     await fill()
     assert await archive.names("nowhere") == []
-    async with asyncio.timeout(10):
-        while (await archive.database.ask(("GET", keys.ngrams)))[0] == full:
-            await asyncio.sleep(0.01)
+
+    async def is_made_anew() -> bool:
+        return (await archive.database.ask(("GET", keys.ngrams)))[0] != full
+
+    await until(is_made_anew)
     await fill()  # nothing has been dropped since: it is as full as it has to be
     before = archive.search._indexer._later
     assert await archive.names("nowhere") == []
@@ -444,9 +450,11 @@ async def test_a_signature_that_is_too_full_is_made_anew_but_not_each_time(archi
     await archive.say(name, "莲花", "lotus")
     await archive.index(name)
     assert await archive.names("nowhere") == []
-    async with asyncio.timeout(10):
-        while (await archive.database.ask(("BITCOUNT", keys.ngrams)))[0] > BITS // 2:
-            await asyncio.sleep(0.01)
+
+    async def is_half_empty() -> bool:
+        return (await archive.database.ask(("BITCOUNT", keys.ngrams)))[0] <= BITS // 2
+
+    await until(is_half_empty)
 
 
 async def test_long_conversations_and_long_texts_are_searched_whole(
@@ -629,9 +637,11 @@ async def test_a_store_of_an_earlier_version_is_searched_in_both_ways_and_signed
         await as_before_the_one_form(archive, name, text)
     assert await archive.names("莲花") == names[1::-1]
     assert set(await archive.names("CAFE\u0301")) == set(await archive.names("café")) == set(names[:2])
-    async with asyncio.timeout(10):
-        while not all([await made_anew(archive, name) for name in names]):
-            await asyncio.sleep(0.01)
+
+    async def all_made_anew() -> bool:
+        return all([await made_anew(archive, name) for name in names])
+
+    await until(all_made_anew)
     assert names[2] in await archive.names("cafe")
     await archive.search.stop()
 

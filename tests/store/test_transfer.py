@@ -43,6 +43,7 @@ from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.transfer import Landed, Staged, TransferStore, staged
 from tests.store.test_branches import NAME, OWNER, Talk
+from tests.support.waiting import until
 
 LIMIT = 4 * 1024 * 1024
 DAY_MS = 86_400_000
@@ -588,8 +589,11 @@ async def test_what_was_listed_when_the_process_was_killed_is_kept(
     assert sum([await client.pttl(meta) <= DAY_MS for meta in metas]) == 3
     transfers = Transfers(nodes, tmp_path, week)
     transfers.transfer.start_up()
-    while await client.exists("lianhua:{arriving}"):
-        await asyncio.sleep(0.01)
+
+    async def have_arrived() -> bool:
+        return not await client.exists("lianhua:{arriving}")
+
+    await until(have_arrived)
     await transfers.transfer.stop()
     assert len(await transfers.listed()) == 5
     for number, meta in enumerate(metas):
@@ -641,7 +645,8 @@ async def test_imports_that_have_arrived_wait_for_their_turn(nodes: Nodes, clien
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
             self.working += 1
             at_once.append(self.working)
-            await asyncio.sleep(0.05)
+            await until(lambda: len(at_once) >= IMPORTS_AT_ONCE)
+            await asyncio.sleep(0.05)  # for one more than may come
             await super().enlist(owner, mark, arrived)
             self.working -= 1
 
@@ -695,8 +700,11 @@ async def test_an_import_that_is_given_up_leaves_nothing(nodes: Nodes, client: R
 
     transfers = Transfers(nodes, tmp_path, Retention(86_400, 0), Slow)
     running = asyncio.create_task(transfers.bring(native(*(conversation(number) for number in range(200)))))
-    while len(await keys_of(nodes)) < 100:
-        await asyncio.sleep(0.01)
+
+    async def have_come() -> bool:
+        return len(await keys_of(nodes)) >= 100
+
+    await until(have_come)
     with pytest.raises(Overloaded):
         await transfers.bring(native())
     running.cancel()

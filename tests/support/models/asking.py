@@ -20,7 +20,7 @@ from tests.support.upstream import DONE, chunk, events, text
 Ask = Callable[..., Awaitable[list[Delta]]]
 
 INFO = ModelInfo("test-model", "Test", "openai", 8192)
-QUICK = Limits(connect_s=2, first_byte_s=5, delta_s=5, retry_s=0.01)
+QUICK = Limits(connect_s=30, first_byte_s=30, delta_s=30, retry_s=0.01)
 PLAIN = GenerationOptions()
 PROMPT = prompt_of("SECRET-PROMPT")
 KEY = "SECRET-KEY"

@@ -11,6 +11,8 @@ import base64
 import ssl
 from typing import Self
 
+from tests.support.waiting import until
+
 
 class NoWay(Exception):
     """The proxy refuses, or does not know the host."""
@@ -62,10 +64,8 @@ class ProxyServer:
         return f"{kind}://{login and login + '@'}127.0.0.1:{self.port}"
 
     async def all_closed(self) -> None:
-        """Waits until no connection is open, at most five seconds."""
-        async with asyncio.timeout(5):
-            while self._tasks:
-                await asyncio.sleep(0.01)
+        """Waits until no connection is open."""
+        await until(lambda: not self._tasks)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -5,6 +5,7 @@ import ssl
 from typing import Self
 
 from tests.support.upstream import Answer, Upstream
+from tests.support.waiting import until
 
 
 class ReachedUpstream(Upstream):
@@ -22,7 +23,5 @@ class ReachedUpstream(Upstream):
         return self
 
     async def all_closed(self) -> None:
-        """Waits until no connection is open, at most five seconds."""
-        async with asyncio.timeout(5):
-            while self._connections:
-                await asyncio.sleep(0.01)
+        """Waits until no connection is open."""
+        await until(lambda: not self._connections)

@@ -1,7 +1,6 @@
 """Asking a server one thing once, and waiting until an answer is the one wanted, in the test's event loop."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -10,9 +9,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from tests.support.servers.redis_server import RedisServer
+from tests.support.stillness import Stopwatch
 
 WAIT_S: Final = 60.0
-ANSWER_TIMEOUT_S: Final = 2.0
+ANSWER_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.05
 
 Answer = TypeVar("Answer")
@@ -29,7 +29,7 @@ async def until(
     found: Callable[[], Awaitable[Answer | None]], what: str, *, timeout_s: float = WAIT_S, poll_s: float = POLL_S
 ) -> Answer:
     """Asks until the answer is neither None nor False nor an error. Raises `TimeoutError` saying `what` is missing."""
-    deadline = time.monotonic() + timeout_s
+    watch = Stopwatch()
     last: Exception | None = None
     while True:
         try:
@@ -37,8 +37,8 @@ async def until(
                 return answer
         except (RedisError, OSError) as exc:
             last = exc
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {timeout_s:.0f} s") from last
+        if not watch.within(timeout_s):
+            raise TimeoutError(f"{what}: {watch.took()}") from last
         await asyncio.sleep(poll_s)
 
 

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -23,11 +22,11 @@ from redis.retry import Retry
 
 from tests.support.servers.ports import free_port
 from tests.support.servers.program import Flavour, binary, die_with_parent
+from tests.support.waiting import HANGS_S, wait_until
 
 HOST: Final = "127.0.0.1"
-START_TIMEOUT_S: Final = 30.0
-STOP_TIMEOUT_S: Final = 20.0
-PROBE_TIMEOUT_S: Final = 2.0
+STOP_TIMEOUT_S: Final = 60.0
+PROBE_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.02
 PORT_TRIES: Final = 10
 LOG_TAIL_CHARS: Final = 2000
@@ -173,8 +172,7 @@ class RedisServer:
         """SIGSTOP: its port stays open and nothing answers."""
         os.kill(self.pid, signal.SIGSTOP)
         if sys.platform == "linux":
-            while _state(self.pid) not in "TZ":  # stopped, or dead already
-                time.sleep(POLL_S)
+            wait_until(lambda: _state(self.pid) in "TZ")  # stopped, or dead already
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -196,12 +194,11 @@ class RedisServer:
         return "".join(f"{name} {value or EMPTY}\n" for name, value in directives.items())
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.is_ready():
-            if time.monotonic() > deadline:
-                self.kill()
-                raise NotStarted(f"{self} did not answer within {START_TIMEOUT_S:.0f} s:\n{self._last_words()}")
-            time.sleep(POLL_S)
+        try:
+            wait_until(self.is_ready, every_s=POLL_S)
+        except AssertionError:
+            self.kill()
+            raise NotStarted(f"{self} did not answer within {HANGS_S} s:\n{self._last_words()}") from None
 
     def _last_words(self) -> str:
         return self.log[self._starts_at :][-LOG_TAIL_CHARS:]
