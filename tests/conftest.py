@@ -15,6 +15,7 @@ from lianhua.config.store_url import parse_address
 from lianhua.store.client.topology import Nodes
 from lianhua.store.embedded.server import EmbeddedServer
 from lianhua.store.open import open_nodes
+from tests.support import stillness
 from tests.support.client import Client
 from tests.support.server_process import ServerProcess
 from tests.support.servers.cluster import Cluster
@@ -42,6 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.parent.name
         group = folder if folder in SHARING_FOLDERS else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _looked_on() -> None:
+    stillness.look_on()
 
 
 @pytest_asyncio.fixture(

@@ -15,7 +15,7 @@ FIRST_LOAD_BYTES = 60_000  # everything that an empty cache fetches before the p
 def fetch(url: str, path: str, encoding: str = "gzip", **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
     """One answer, its body as it came over the wire."""
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     try:
         connection.request("GET", path, headers={"Accept-Encoding": encoding, **headers})
         response = connection.getresponse()

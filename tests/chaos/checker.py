@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 from tests.chaos.history import Nothing, Opened, Record, Seen, StopAnswered, StopAsked
 from tests.chaos.timeline import Timeline, Turn, View, tell
@@ -19,26 +20,41 @@ LEGAL_REFUSALS = {
 }
 
 ReplyTo = Callable[[str], str]
-Rule = Callable[[Timeline, ReplyTo], Iterator[str]]
+# Whether what began and ended at these times took no longer than that many seconds.
+InTime = Callable[[float, float, float], bool]
 
 
-def check(history: Iterable[Record], reply_to: ReplyTo) -> list[str]:
-    """Every violation as a line that names its turn or message. `reply_to` gives the whole reply to a message."""
+def by_the_clock(began: float, ended: float, bound_s: float) -> bool:
+    return ended - began <= bound_s
+
+
+class Terms(NamedTuple):
+    """`reply_to` gives the whole reply to a message."""
+
+    reply_to: ReplyTo
+    in_time: InTime = by_the_clock
+
+
+Rule = Callable[[Timeline, Terms], Iterator[str]]
+
+
+def check(history: Iterable[Record], terms: Terms) -> list[str]:
+    """Every violation as a line that names its turn or message."""
     timeline = tell(history)
-    return [f"{rule.__name__}: {line}" for rule in RULES for line in rule(timeline, reply_to)]
+    return [f"{rule.__name__}: {line}" for rule in RULES for line in rule(timeline, terms)]
 
 
 # Questions and turns
 
 
-def every_question_is_accepted(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def every_question_is_accepted(timeline: Timeline, _: Terms) -> Iterator[str]:
     answered = {accepted.key for accepted in timeline.accepted}
     for key, asked in timeline.questions.items():
         if key not in answered and asked.conversation not in timeline.expired:
             yield f"{key} was asked again and again and never accepted"
 
 
-def a_key_has_one_turn(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def a_key_has_one_turn(timeline: Timeline, _: Terms) -> Iterator[str]:
     turns_of: defaultdict[str, set[str]] = defaultdict(set)
     keys_of: defaultdict[str, set[str]] = defaultdict(set)
     for accepted in timeline.accepted:
@@ -48,7 +64,7 @@ def a_key_has_one_turn(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
     yield from (f"turn {turn} answers {sorted(keys)}" for turn, keys in keys_of.items() if len(keys) > 1)
 
 
-def refusals_are_legal(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def refusals_are_legal(timeline: Timeline, _: Terms) -> Iterator[str]:
     for refused in timeline.refusals:
         answer = (refused.status, refused.code)
         busy = refused.what == "send" and answer == (409, "turn_in_progress")
@@ -57,7 +73,7 @@ def refusals_are_legal(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
             yield f"{refused.what} in {refused.conversation} at {refused.worker}: {refused.status} {refused.code}"
 
 
-def an_ended_turn_leaves_the_conversation_free(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def an_ended_turn_leaves_the_conversation_free(timeline: Timeline, _: Terms) -> Iterator[str]:
     for refused in timeline.refusals:
         running = timeline.turns.get(refused.running_turn or "")
         if running and any(view.end and view.end.at < refused.asked_at for view in running.views.values()):
@@ -67,7 +83,7 @@ def an_ended_turn_leaves_the_conversation_free(timeline: Timeline, _: ReplyTo) -
 # Views
 
 
-def each_viewer_sees_one_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def each_viewer_sees_one_end(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn in timeline.kept:
         if not turn.views:
             yield f"nobody saw anything of turn {turn.id}"
@@ -77,7 +93,7 @@ def each_viewer_sees_one_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
                 yield f"{view.viewer} saw {len(ends)} ends of turn {turn.id}"
 
 
-def all_viewers_see_the_same_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def all_viewers_see_the_same_end(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn in timeline.turns.values():
         ends = [view.end for view in turn.views.values() if view.end]
         for end in ends[1:]:
@@ -88,14 +104,14 @@ def all_viewers_see_the_same_end(timeline: Timeline, _: ReplyTo) -> Iterator[str
                 )
 
 
-def nothing_comes_after_the_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def nothing_comes_after_the_end(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn, view in _views(timeline):
         for earlier, later in pairwise(view.seen):
             if earlier.name == "end" and later.name != "end":
                 yield f"{view.viewer} saw {later.name or 'text'} {later.cursor} after the end of turn {turn.id}"
 
 
-def ids_rise(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def ids_rise(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn, view in _views(timeline):
         for seen in view.seen:
             if seen.named != turn.id:
@@ -105,14 +121,14 @@ def ids_rise(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
                 yield f"{view.viewer} saw {later.cursor} after {earlier.cursor} of turn {turn.id}"
 
 
-def a_view_begins_with_its_turn(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def a_view_begins_with_its_turn(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn, view in _views(timeline):
         first = next(iter(view.seen), None)
         if first and (first.name != "turn" or first.data["turn_id"] != turn.id):
             yield f"{view.viewer}'s first event of turn {turn.id} is {first.name or 'text'} {first.data}"
 
 
-def every_view_is_part_of_the_reply(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def every_view_is_part_of_the_reply(timeline: Timeline, _: Terms) -> Iterator[str]:
     """What a viewer has before its eyes at any moment is a beginning of the stored reply, and never gets shorter."""
     for turn, view in _views(timeline):
         if turn.reply is None or turn.conversation in timeline.expired:
@@ -132,7 +148,7 @@ def every_view_is_part_of_the_reply(timeline: Timeline, _: ReplyTo) -> Iterator[
             shown = length
 
 
-def every_view_is_whole_in_the_end(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def every_view_is_whole_in_the_end(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn, view in _views(timeline):
         if view.end and turn.reply and turn.conversation not in timeline.expired:
             shown = text_of(view)
@@ -140,7 +156,7 @@ def every_view_is_whole_in_the_end(timeline: Timeline, _: ReplyTo) -> Iterator[s
                 yield f"{view.viewer} has {shown!r} of turn {turn.id}, stored is {turn.reply.content!r}"
 
 
-def nothing_missing_is_true(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def nothing_missing_is_true(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn, view in _views(timeline):
         over = False
         for step in view.steps:
@@ -152,7 +168,7 @@ def nothing_missing_is_true(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
 # What is kept
 
 
-def the_stored_reply_is_what_its_end_says(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def the_stored_reply_is_what_its_end_says(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn in timeline.kept:
         if turn.end is None:
             continue
@@ -168,7 +184,7 @@ def the_stored_reply_is_what_its_end_says(timeline: Timeline, _: ReplyTo) -> Ite
             yield f"turn {turn.id} ended as {ended_as[0]} and is read as {turn.read.status}"
 
 
-def every_message_is_kept_once(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def every_message_is_kept_once(timeline: Timeline, _: Terms) -> Iterator[str]:
     """Of accepted questions in the order of their turns; one whose acceptance was never heard of may be there."""
     accepted: defaultdict[str, list[str]] = defaultdict(list)
     for answer in timeline.accepted:
@@ -192,7 +208,7 @@ def every_message_is_kept_once(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
             yield f"{conversation} holds its messages in another order: {kept} for {messages}"
 
 
-def every_turn_has_one_reply(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def every_turn_has_one_reply(timeline: Timeline, _: Terms) -> Iterator[str]:
     for stored in timeline.stored.values():
         replies = Counter(message.turn for message in stored.messages if message.role == "assistant")
         for turn_id, count in replies.items():
@@ -200,11 +216,11 @@ def every_turn_has_one_reply(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
                 yield f"{stored.conversation} holds {count} replies of turn {turn_id}"
 
 
-def replies_answer_their_own_question(timeline: Timeline, reply_to: ReplyTo) -> Iterator[str]:
+def replies_answer_their_own_question(timeline: Timeline, terms: Terms) -> Iterator[str]:
     for turn in timeline.kept:
         if turn.reply is None:
             continue
-        whole, kept = reply_to(timeline.message_of(turn)), turn.reply.content
+        whole, kept = terms.reply_to(timeline.message_of(turn)), turn.reply.content
         if not whole.startswith(kept) or (turn.reply.status == "done" and kept != whole):
             yield f"turn {turn.id} ({turn.reply.status}) replied {kept!r} where {whole!r} was to be said"
 
@@ -212,7 +228,7 @@ def replies_answer_their_own_question(timeline: Timeline, reply_to: ReplyTo) -> 
 # Ends
 
 
-def every_end_has_its_cause(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def every_end_has_its_cause(timeline: Timeline, _: Terms) -> Iterator[str]:
     """`worker_lost` only where a fault struck before; `interrupted` keeps a text, `failed` has none."""
     for turn in timeline.kept:
         if turn.end is None:
@@ -229,7 +245,7 @@ def every_end_has_its_cause(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
             yield f"turn {turn.id} ended {status} {code} with {length} characters after {hits} faults"
 
 
-def a_turn_is_run_again_only_when_it_was_lost(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def a_turn_is_run_again_only_when_it_was_lost(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn in timeline.kept:
         for view in turn.views.values():
             shown = False
@@ -246,7 +262,7 @@ def a_turn_is_run_again_only_when_it_was_lost(timeline: Timeline, _: ReplyTo) ->
             yield f"turn {turn.id} had {turn.read.attempts} attempts after {len(turn.hits)} faults"
 
 
-def who_saw_all_saw_every_restart(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def who_saw_all_saw_every_restart(timeline: Timeline, _: Terms) -> Iterator[str]:
     for turn, view in _views(timeline):
         names = Counter(seen.name if seen.name != "notice" else seen.data["code"] for seen in view.seen)
         if turn.read and view.end and not names["snapshot"] and names["restarted"] != turn.read.attempts - 1:
@@ -256,28 +272,28 @@ def who_saw_all_saw_every_restart(timeline: Timeline, _: ReplyTo) -> Iterator[st
 # In time
 
 
-def nobody_waits_too_long(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def nobody_waits_too_long(timeline: Timeline, terms: Terms) -> Iterator[str]:
     """A viewer with an open stream sees something within the limit, counted anew when the turn is struck again."""
     for turn, view in _views(timeline):
         for waited_s, seen in waits(turn, view):
-            if waited_s > KNOWN_WITHIN_S:
+            if not terms.in_time(seen.at - waited_s, seen.at, KNOWN_WITHIN_S):
                 yield f"{view.viewer} waited {waited_s:.1f} s for {seen.name or 'text'} {seen.cursor} of turn {turn.id}"
 
 
-def a_stop_is_seen_in_time(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def a_stop_is_seen_in_time(timeline: Timeline, terms: Terms) -> Iterator[str]:
     """Of a turn that has a living worker."""
     for turn in timeline.kept:
         if turn.hits:
             continue
-        for viewer, waited_s in stop_waits(turn):
-            if waited_s > STOPPED_WITHIN_S:
-                yield f"{viewer} saw the end of turn {turn.id} {waited_s:.2f} s after the stop"
+        for view, waited_s in stop_waits(turn):
+            if not terms.in_time(view.end.at - waited_s, view.end.at, STOPPED_WITHIN_S):
+                yield f"{view.viewer} saw the end of turn {turn.id} {waited_s:.2f} s after the stop"
         for answer in turn.stops:
             if isinstance(answer, StopAnswered) and turn.end and answer.status != turn.end.data["status"]:
                 yield f"the stop of turn {turn.id} was answered {answer.status}; it ended {turn.end.data['status']}"
 
 
-def no_worker_logs_a_bug(timeline: Timeline, _: ReplyTo) -> Iterator[str]:
+def no_worker_logs_a_bug(timeline: Timeline, _: Terms) -> Iterator[str]:
     yield from (f"{logged.worker}: {logged.line}" for logged in timeline.logged)
 
 
@@ -330,7 +346,7 @@ def waits(turn: Turn, view: View) -> Iterator[tuple[float, Seen]]:
             since = step.at
 
 
-def stop_waits(turn: Turn) -> Iterator[tuple[str, float]]:
+def stop_waits(turn: Turn) -> Iterator[tuple[View, float]]:
     """From the first stop of a turn to its end, for each viewer whose stream was open all the while."""
     asked = next((stop.at for stop in turn.stops if isinstance(stop, StopAsked)), None)
     if asked is None:
@@ -338,7 +354,7 @@ def stop_waits(turn: Turn) -> Iterator[tuple[str, float]]:
     for view in turn.views.values():
         opened = max((step.at for step in view.steps if isinstance(step, Opened)), default=asked)
         if view.end and opened < asked < view.end.at:
-            yield view.viewer, view.end.at - asked
+            yield view, view.end.at - asked
 
 
 def _views(timeline: Timeline) -> Iterator[tuple[Turn, View]]:

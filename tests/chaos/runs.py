@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from tests.chaos import faults, stores
-from tests.chaos.checker import check, stop_waits, waits
+from tests.chaos.checker import InTime, Terms, by_the_clock, check, stop_waits, waits
 from tests.chaos.deployment import FINISH_TIMEOUT_S, Deployment, open_deployment
 from tests.chaos.faults import strike_until
 from tests.chaos.history import History, now
@@ -86,7 +86,9 @@ class Result:
         return not self.violations and self.confirmed >= self.asked
 
 
-async def run(name: str, count: int, seed: int, folder: Path, users: int | None = None) -> Result:
+async def run(
+    name: str, count: int, seed: int, folder: Path, users: int | None = None, in_time: InTime = by_the_clock
+) -> Result:
     """The faults of a kind `count` times, its files in `folder`; with fewer `users` it is quicker."""
     folder.mkdir(parents=True, exist_ok=True)
     kind = KINDS[name] if users is None else replace(KINDS[name], users=users)
@@ -103,7 +105,7 @@ async def run(name: str, count: int, seed: int, folder: Path, users: int | None 
             if (code := await worker.stop()) != 0:
                 leftovers.append(f"{worker.name} ended with {code}")
         deployment.read_logs()
-    violations = (*check(deployment.history, reply_to), *leftovers)
+    violations = (*check(deployment.history, Terms(reply_to, in_time)), *leftovers)
     return _result(name, count, confirmed, now() - began, deployment.history, violations)
 
 

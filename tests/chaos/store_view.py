@@ -38,6 +38,9 @@ class StoreView:
     async def running_of(self, pid: int, conversations: Collection[str]) -> list[Running]:
         """Those that a process runs which stands still."""
         await asyncio.sleep(ON_ITS_WAY_S)
+        async with self._connect() as client:  # what was on its way to the server before this is done before this
+            for _ in range(2):
+                await client.ping()
         return [running for running in await self.running(conversations) if running.pid == pid]
 
     async def lasting_keys(self, but: Collection[str]) -> list[str]:

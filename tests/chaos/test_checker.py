@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import RULES, check
+from tests.chaos.checker import RULES, Terms, check
 from tests.chaos.history import (
     Accepted,
     Asked,
@@ -136,7 +136,7 @@ def gone() -> Records:
 
 @pytest.mark.parametrize("history", [good, lost, stopped, gone])
 def test_a_history_that_keeps_the_promises_passes(history: Callable[[], Records]) -> None:
-    assert check(history(), reply_to) == []
+    assert check(history(), Terms(reply_to)) == []
 
 
 def where(records: Records, kind: type, nth: int = 0) -> int:
@@ -264,7 +264,7 @@ VIOLATIONS: list[tuple[str, Callable[[], Records], Change]] = [
 def test_a_broken_promise_is_found(rule: str, history: Callable[[], Records], change: Change) -> None:
     records = history()
     change(records)
-    found = check(records, reply_to)
+    found = check(records, Terms(reply_to))
     assert rule in {line.partition(":")[0] for line in found}
 
 

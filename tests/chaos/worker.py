@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.chaos.users import Door
 from tests.support.servers.ports import free_port
 
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 40.0
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
 _INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 

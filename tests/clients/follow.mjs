@@ -1,5 +1,5 @@
 // One of npm's clients of event streams follows a URL: `node follow.mjs CLIENT URL`.
-// What it has seen goes to stdout as JSON once it stops by itself, or with `--for MS` after that time.
+// What it has seen goes to stdout as JSON once it stops by itself, or with `--for MS` after that time or a second answer.
 import { fetchEventSource } from "@microsoft/fetch-event-source";
 import { EventSource } from "eventsource";
 import { createEventSource } from "eventsource-client";
@@ -9,10 +9,10 @@ const [client, url, , forMs] = process.argv.slice(2);
 const seen = { text: "", turns: 0, ends: 0, ids: [], snapshots: 0, strangers: 0, statuses: [], stopped: "" };
 
 function take(name, data, id) {
-  const told = data === "" ? null : JSON.parse(data);
-  if (told === null || (name !== "message" && !NAMES.includes(name))) seen.strangers += 1;
-  else if (name === "message") seen.text += told.content;
-  else if (name === "snapshot") [seen.text, seen.snapshots] = [told.content, seen.snapshots + 1];
+  const content = data === "" ? null : JSON.parse(data);
+  if (content === null || (name !== "message" && !NAMES.includes(name))) seen.strangers += 1;
+  else if (name === "message") seen.text += content.content;
+  else if (name === "snapshot") [seen.text, seen.snapshots] = [content.content, seen.snapshots + 1];
   else if (name === "turn") seen.turns += 1;
   else if (name === "end") seen.ends += 1;
   seen.ids.push(id);
@@ -26,6 +26,7 @@ function finish(how) {
 async function counted(address, options) {
   const response = await fetch(address, options);
   seen.statuses.push(response.status);
+  if (forMs && seen.statuses.length > 1) finish("again");
   return response;
 }
 

@@ -1,6 +1,6 @@
 """One of PyPI's clients of event streams follows a URL: `python follow.py CLIENT URL`.
 
-What it has seen goes to stdout as JSON once it stops by itself, or with `--for MS` after that time.
+What it has seen goes to stdout as JSON once it stops by itself, or with `--for MS` after that time or a second answer.
 """
 
 import json
@@ -19,6 +19,7 @@ from ld_eventsource.config import ConnectStrategy, ErrorStrategy
 from sseclient import SSEClient
 
 NAMES = ("turn", "reasoning", "notice", "snapshot", "end")
+LOOK_S = 0.02
 RETURN_S = 0.5  # of those that do not come back by themselves
 
 
@@ -112,7 +113,11 @@ def main(client: str, url: str, _: str = "", for_ms: str = "0") -> None:
     seen = Seen()
     following = threading.Thread(target=CLIENTS[client], args=(url, seen), daemon=True)
     following.start()
-    following.join(int(for_ms) / 1000 or None)
+    until = time.monotonic() + int(for_ms) / 1000
+    while for_ms != "0" and following.is_alive() and len(seen.statuses) < 2 and time.monotonic() < until:
+        time.sleep(LOOK_S)
+    if for_ms == "0":
+        following.join()
     seen.stopped = "time" if following.is_alive() else "closed"
     print(json.dumps(asdict(seen)))
 

@@ -23,8 +23,8 @@ NPM = ("eventsource", "eventsource-client", "@microsoft/fetch-event-source")
 PYPI = ("httpx-sse", "sseclient-py", "launchdarkly-eventsource")
 CLIENTS = (*NPM, *PYPI)
 CUTS = 3
-PATIENCE_S = 60
-GLANCE_MS = 4_000  # within which a client that comes back has done so
+PATIENCE_S = 240
+GLANCE_MS = 60_000  # within which a client that comes back has done so
 SEED = 20261201
 
 Seen = dict[str, Any]

@@ -19,7 +19,7 @@ from tests.support.servers.ports import free_port
 from tests.support.servers.program import die_with_parent
 
 NAME = "chat.example.org"
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 2.0  # a proxy that waits for its streams is killed, as the system's own manager would
 
 

@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +18,8 @@ from tests.proxies.programs import NAME, PROXIES, Proxy
 from tests.proxies.quick_heart import HEARTBEAT_S
 from tests.support.client import Client, Frame, events, shown, text_of
 from tests.support.puppet_model import Reply
+from tests.support.stillness import Stopwatch, Took
+from tests.support.waiting import HANGS_S
 
 PIECES = 16
 # HAProxy 2.6 as shipped holds every piece for 105 ms at least; a busy machine now and then is later than this too.
@@ -70,22 +71,22 @@ async def reading(proxy: Proxy, client: Client, path: str, way: str) -> AsyncIte
 @pytest.mark.parametrize("way", ["plain", "TLS", "HTTP/2"])
 async def test_no_piece_is_held_back(deployment: Deployment, proxy: Proxy, client: Client, way: str) -> None:
     conversation, turn, reply = await ask(deployment, client)
-    late_s: list[float] = []
+    late: list[Took] = []
     read = b""
-    async with asyncio.timeout(60), reading(proxy, client, events(conversation, turn), way) as read_on:
+    async with asyncio.timeout(HANGS_S), reading(proxy, client, events(conversation, turn), way) as read_on:
         while b"event: turn" not in read:
             read += await read_on()
         for number in range(PIECES):
             # Nothing more is said before this one is there: what is held until more comes would be held for ever.
-            said = time.monotonic()
+            said = Stopwatch()
             reply.say(f"<{number}>")
             while f"<{number}>".encode() not in read:
                 read += await read_on()
-            late_s.append(time.monotonic() - said)
+            late.append(said.took())
         reply.end()
         while b"event: end" not in read:
             read += await read_on()
-    assert sorted(late_s)[PIECES // 4] < AT_ONCE_S, late_s
+    assert sum(took.within(AT_ONCE_S) for took in late) > PIECES // 4, late
 
 
 async def test_the_client_has_http_2(proxy: Proxy) -> None:
@@ -99,7 +100,7 @@ async def test_a_quiet_stream_lives(deployment: Deployment) -> None:
     async def watch(kind: type[Proxy]) -> list[Frame]:
         with deployment.proxy(kind, SHORTEST_PATIENCE_S) as proxy:
             async with client_of(proxy.url, "quiet") as client:
-                return await client.read(events(conversation, turn), patience_s=60)
+                return await client.read(events(conversation, turn), patience_s=120)
 
     async with client_of(f"http://127.0.0.1:{deployment.port}", "quiet") as direct:
         conversation, turn, reply = await ask(deployment, direct)

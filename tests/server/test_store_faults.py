@@ -6,7 +6,6 @@ typed end, and the server recovers without being started again.
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
@@ -15,11 +14,13 @@ import pytest
 import pytest_asyncio
 from redis.exceptions import OutOfMemoryError
 
-from tests.support.client import PATIENCE_S, Client, text_of, turns
+from tests.support.client import PATIENCE_S, Client, Shown, text_of, turns
 from tests.support.ledger import Ledger, ended, is_away, is_back, is_for_now
 from tests.support.servers.program import Flavour
+from tests.support.stillness import Stopwatch
 from tests.support.store_dump import gone, store_pid
 from tests.support.store_stage import SHORT, STEADY, UNLIMITED, Room, let_files_grow_to, place, size_of_log
+from tests.support.waiting import until
 
 SIDE_BY_SIDE = 4  # nearly all of it is waiting, but the machine is not ours alone
 STEADY_S = 8.0
@@ -94,18 +95,27 @@ async def is_over(client: Client, conversation: str) -> None:
 
 async def is_ready(client: Client) -> bool:
     """What somebody who asks is told, in time."""
-    began = time.monotonic()
+    watch = Stopwatch()
     ready = await client.ask("GET", "/readyz")
-    assert time.monotonic() - began < READY_S
+    assert watch.within(READY_S), watch.took()
     return ready.status == 200 or not is_for_now(ready)
 
 
 async def stop_in_time(client: Client, conversation: str, turn: str) -> None:
     """Asks for a stop; answered in time, with the turn as it stands or with a refusal that will pass."""
-    began = time.monotonic()
+    watch = Stopwatch()
     answer = await client.ask("POST", f"{turns(conversation)}/{turn}/stop")
-    assert time.monotonic() - began < FEW_S
+    assert watch.within(FEW_S), watch.took()
     assert answer.status == 200 or is_for_now(answer)
+
+
+def is_whole(shown: Shown, *, in_full: bool) -> None:
+    """The reply is complete, or its beginning where a slow machine was over the time for which a reply waits."""
+    assert STEADY.startswith(shown.text)
+    if in_full:
+        assert (shown.end["status"], shown.text) == ("done", STEADY)
+    else:
+        assert shown.end["status"] in ("done", "interrupted")
 
 
 async def some_of(ledger: Ledger, messages: int) -> list[Any]:
@@ -129,12 +139,12 @@ async def test_a_store_that_is_away_for_five_seconds_costs_nobody_a_reply(room: 
             here.network.refuse()
         else:  # there, but without a word
             here.network.stall()
-        away_at = time.monotonic()
+        away = Stopwatch()
         sending = room.meanwhile(some_of(ledger, 12))
         assert not await is_ready(alice)
         assert is_for_now(await alice.ask("GET", "/api/conversations"))
         stopping = room.meanwhile(stop_in_time(alice, other, stop_me))
-        await asyncio.sleep(away_at + 5 - time.monotonic())
+        await asyncio.sleep(5 - away.s)
         await here.network.accept()
         here.network.go_on()
 
@@ -165,7 +175,7 @@ async def test_a_store_that_is_away_for_half_a_minute_is_said_and_what_was_seen_
         await watchers[stopped].sees(20)
 
         here.network.refuse()
-        away_at = time.monotonic()
+        away = Stopwatch()
         await is_away(alice)
         seen = {name: text_of(watcher.frames) for name, watcher in watchers.items()}
         assert all(sent.refusals for sent in await some_of(ledger, 8))
@@ -178,7 +188,7 @@ async def test_a_store_that_is_away_for_half_a_minute_is_said_and_what_was_seen_
         ):
             assert is_for_now(answer)
         await stop_in_time(alice, stopped, turn_of[stopped])
-        await asyncio.sleep(away_at + 30 - time.monotonic())
+        await asyncio.sleep(30 - away.s)
         assert not await is_ready(alice)
         assert (await alice.ask("GET", "/healthz")).status == 200
         await here.network.accept()
@@ -207,9 +217,9 @@ async def test_a_server_asked_to_end_while_its_store_is_away_ends(room: Room, fl
         here.network.refuse()
         await is_away(alice)
         seen = text_of(watcher.frames)
-        began = time.monotonic()
+        watch = Stopwatch()
         assert await asyncio.to_thread(here.server.stop, signal.SIGINT) == 0
-        assert time.monotonic() - began < LEASE_S
+        assert watch.within(LEASE_S), watch.took()
         await watcher.leave()
 
         await here.network.accept()
@@ -234,9 +244,9 @@ async def test_a_store_that_takes_half_a_second_for_each_answer_is_put_up_with(r
         watcher = room.watch(alice, conversation, await alice.begin(conversation, "[short]"))
         assert all(sent.turn for sent in await some_of(ledger, 6))
         stop_me = await alice.begin_and_see(other, "[long]")
-        began = time.monotonic()
+        watch = Stopwatch()
         assert (await alice.stop(other, stop_me))["status"] == "stopped"
-        assert time.monotonic() - began < FEW_S
+        assert watch.within(FEW_S), watch.took()
         whole = await watcher.whole(within_s=2 * PATIENCE_S)
         assert (whole.end["status"], whole.text) == ("done", SHORT)
         await ledger.settle()
@@ -304,7 +314,7 @@ async def test_a_store_without_memory_left_is_said_and_goes_on_when_there_is_som
         await other_tenant.config_set("maxmemory", used - 8 * MIB)
         with pytest.raises(OutOfMemoryError):
             await other_tenant.set("one more", b"x")
-        full_at = time.monotonic()
+        full = Stopwatch()
         await everything_can_be_removed(alice, *removable)
         assert is_for_now(await alice.ask("POST", "/api/conversations", {}))
         readable = ledger.sent[0]
@@ -314,12 +324,12 @@ async def test_a_store_without_memory_left_is_said_and_goes_on_when_there_is_som
         assert (await alice.get(f"{turns(other)}/{stop_me}"))["stopping"]
         assert (await alice.ask("GET", "/healthz")).status == 200
         assert all(sent.refusals for sent in await sending)
-        assert time.monotonic() - full_at < LEASE_S, "too late to ask for the reply in full"
+        in_full = full.s < LEASE_S
+        assert full.within(LEASE_S), full.took()
 
         await other_tenant.delete(*fillers)
         await is_back(alice)
-        whole = await watcher.whole(within_s=STEADY_S + PATIENCE_S)
-        assert (whole.end["status"], whole.text) == ("done", STEADY)
+        is_whole(await watcher.whole(within_s=STEADY_S + PATIENCE_S), in_full=in_full)
         await ledger.settle()
         assert (await ended(alice, other, stop_me)).end["status"] == "stopped"
         assert not (await alice.get(f"{turns(other)}/{stop_me}"))["stopping"]
@@ -362,17 +372,17 @@ async def test_a_store_whose_disk_is_full_is_said_and_goes_on_when_there_is_room
         let_files_grow_to(size_of_log(here.store.folder) + 8_192, here.store.pid)
         await fill_the_disk(alice, words)
         await is_away(alice)
-        full_at = time.monotonic()
+        full = Stopwatch()
         sending = room.meanwhile(some_of(ledger, 8))
         await stop_in_time(alice, other, stop_me)
         assert all(sent.refusals for sent in await sending)
         assert not await is_ready(alice)
-        assert time.monotonic() - full_at < LEASE_S, "too late to ask for the reply in full"
+        in_full = full.s < LEASE_S
+        assert full.within(LEASE_S), full.took()
 
         let_files_grow_to(UNLIMITED, here.store.pid)
         await is_back(alice)
-        whole = await watcher.whole(within_s=STEADY_S + PATIENCE_S)
-        assert (whole.end["status"], whole.text) == ("done", STEADY)
+        is_whole(await watcher.whole(within_s=STEADY_S + PATIENCE_S), in_full=in_full)
         await ledger.settle()
         for usable in (conversation, words, other):
             await is_over(alice, usable)
@@ -399,9 +409,7 @@ async def test_an_embedded_store_whose_disk_is_full_comes_back_when_there_is_roo
     # A store that is started in its place inherits the limit of our server.
     let_files_grow_to(size_of_log(room.folder / "store") + 8_192, server.pid, first)
     await fill_the_disk(alice, words)
-    async with asyncio.timeout(PATIENCE_S):
-        while not gone(first):  # it ends rather than acknowledge what is not on the disk
-            await asyncio.sleep(0.05)
+    await until(lambda: gone(first))  # it ends rather than acknowledge what is not on the disk
     await is_away(alice)
     seen = text_of(watcher.frames)
     for _ in range(3):

@@ -114,7 +114,7 @@ async def test_who_need_not_wait_for_a_replica_is_not_kept_waiting(
     pair: tuple[RedisServer, RedisServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     primary, replica = pair
-    monkeypatch.setattr("lianhua.store.client.client.DURABLE_S", 5.0)
+    monkeypatch.setattr("lianhua.store.client.client.DURABLE_S", 2.0)
     store = await database(primary)
     await until_acknowledged(store)
     replica.freeze()

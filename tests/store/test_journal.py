@@ -727,7 +727,7 @@ async def test_a_deletion_whose_answer_is_lost_is_known_and_cleaned_up_after(tmp
             nodes = await open_nodes(parse_address(f"redis://127.0.0.1:{proxy.port}"))
             conversations = ConversationStore(Database(nodes), Retention(60, 0), lambda: wishes.append("rewrite"))
             await conversations.create(CONVERSATION, OWNER, "assistant", None, "sesame")
-            proxy.delay_s = 0.5
+            proxy.delay_s = 0.2
             erasing = asyncio.create_task(conversations.erase(CONVERSATION, OWNER, keep_conversation=False))
             async with Redis(port=server.port) as view:
 

@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-ASKED_WITHIN_S = 15.0
+ASKED_WITHIN_S = 60.0
 
 
 class Reply:

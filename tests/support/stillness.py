@@ -1,19 +1,26 @@
 """How long things take, and how much of that the machine itself stood still.
 
 Promises in seconds are measured to the digit by `make chaos` and `make bench`, on a machine with nothing else to do. A
-test may run beside anything. So a thread of this process asks again and again how long a millisecond of work takes
+test may run beside anything. So a thread of the test run asks again and again how long a millisecond of work takes
 here, its waking up included; a bound is widened by what came out while the thing that it bounds was going on. On a
-quiet machine nearly nothing does.
+quiet machine nearly nothing does. Where nobody has called `look_on`, bounds are as they are written.
 """
 
+import math
 import threading
 import time
 from collections import deque
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 ASK_EVERY_S: Final = 0.05
 WORK_S: Final = 0.001
 REMEMBERED: Final = 20_000  # answers: a quarter of an hour
+
+
+def look_on() -> None:
+    """Begins to ask, for as long as the process lives."""
+    _probe.start()
 
 
 class Took(NamedTuple):
@@ -35,7 +42,6 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.began = time.monotonic()
-        _probe.start()
 
     @property
     def s(self) -> float:
@@ -48,52 +54,56 @@ class Stopwatch:
         return _probe.between(self.began, until)
 
     def within(self, bound_s: float) -> bool:
-        return self.took().within(bound_s)
+        return self.s < bound_s or self.took().within(bound_s)
 
 
 def took_between(began: float, ended: float) -> Took:
-    """Between two times of the monotonic clock, while some stopwatch ran."""
+    """Between two times of the monotonic clock."""
     return _probe.between(began, ended)
 
 
-class _Answer(NamedTuple):
-    """`late_s` is how much longer than `WORK_S` it took from when the work was due until it was done."""
+def in_time(began: float, ended: float, bound_s: float) -> bool:
+    """Whether what took from one time of the monotonic clock to another was within a bound."""
+    return took_between(began, ended).within(bound_s)
 
+
+class _Answer(NamedTuple):
+    """Work was due, and was done `late_s` later than it takes by itself."""
+
+    due_at: float
     done_at: float
-    late_s: float
+
+    @property
+    def late_s(self) -> float:
+        return max(self.done_at - self.due_at - WORK_S, 0.0)
 
 
 class _Probe:
-    """Asks the machine as long as the process lives."""
+    """Asks as long as the process lives."""
 
     def __init__(self) -> None:
         self._answers: deque[_Answer] = deque(maxlen=REMEMBERED)
-        self._due_at = 0.0
+        self._due_at = math.inf
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._due_at = time.monotonic()
-                self._thread = threading.Thread(target=self._ask, name="stillness", daemon=True)
-                self._thread.start()
+        self._due_at = time.monotonic()
+        threading.Thread(target=self._ask, name="stillness", daemon=True).start()
 
     def between(self, began: float, ended: float) -> Took:
-        # Whatever has been due for long and is not done is an answer too.
-        waiting = _Answer(ended, ended - self._due_at - WORK_S)
-        overlapping = [answer for answer in [*self._answers, waiting] if answer.done_at >= began]
-        late_s = [
-            max(answer.late_s, 0.0) for answer in overlapping if answer.done_at - answer.late_s - WORK_S <= ended
-        ] or [0.0]
+        with self._lock:
+            answers = [*self._answers, _Answer(self._due_at, ended)]  # the last one is not done yet
+        meanwhile = takewhile(lambda answer: answer.done_at >= began, reversed(answers))
+        late_s = [answer.late_s for answer in meanwhile if answer.due_at <= ended] or [0.0]
         return Took(ended - began, 1 + sum(late_s) / len(late_s) / WORK_S, max(late_s))
 
     def _ask(self) -> None:
         while True:
             _work()
-            done_at = time.monotonic()
-            self._answers.append(_Answer(done_at, done_at - self._due_at - WORK_S))
-            self._due_at = done_at + ASK_EVERY_S
+            answer = _Answer(self._due_at, time.monotonic())
+            with self._lock:
+                self._answers.append(answer)
+                self._due_at = answer.done_at + ASK_EVERY_S
             time.sleep(ASK_EVERY_S)
 
 

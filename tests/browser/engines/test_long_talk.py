@@ -13,7 +13,7 @@ ALL = "article"
 RENDERED = "article .markdown:not(.plain)"
 NEWEST = f"needle{MESSAGES - 1}e"
 ROUNDING_PX = 1
-DRAWN_WITHIN_S = 60.0  # a browser without a graphics card, on a machine with other things to do
+DRAWN_WITHIN_S = 120.0  # a browser without a graphics card, on a machine with other things to do
 BESIDE_THE_TEXT = (1240, 400)
 # Message number `place` of those on the page.
 _FIND = """const find = (place) => [...document.querySelectorAll('article')].find(

@@ -9,7 +9,7 @@ import threading
 from typing import Self
 from urllib.parse import urlsplit
 
-REQUEST_WITHIN_S = 1.0  # a browser also opens connections that it may never use
+REQUEST_WITHIN_S = 20.0  # a browser also opens connections that it may never use
 # What a proxy says while the server behind it is started anew: a page for people, and not one of ours.
 BAD_GATEWAY = (
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 24\r\nConnection: close\r\n\r\n"
@@ -66,7 +66,9 @@ class Line:
             except OSError:
                 break
             if self._is_away:
-                _refuse(near)
+                self._ends.append(near)
+                pumps.append(threading.Thread(target=_refuse, args=(near,), name="line: refusal"))
+                pumps[-1].start()
                 continue
             address = urlsplit(self.target)
             try:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from websockets.sync.client import connect
 
-ANSWER_WITHIN_S: Final = 60.0
+ANSWER_WITHIN_S: Final = 120.0
 
 
 class BidiError(Exception):

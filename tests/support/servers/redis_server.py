@@ -26,7 +26,7 @@ from tests.support.waiting import HANGS_S, wait_until
 
 HOST: Final = "127.0.0.1"
 STOP_TIMEOUT_S: Final = 60.0
-PROBE_TIMEOUT_S: Final = 5.0
+PROBE_TIMEOUT_S: Final = 2.0
 POLL_S: Final = 0.02
 PORT_TRIES: Final = 10
 LOG_TAIL_CHARS: Final = 2000
