@@ -128,7 +128,7 @@ def http_server(http_data_dir: Path) -> Iterator[ServerProcess]:
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     """Connections without a limit and without a memory for cookies."""
     connector = aiohttp.TCPConnector(limit=0)
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=280)  # something hangs
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout
     ) as session:

@@ -285,8 +285,19 @@ async def test_twenty_writers_with_stale_views_lose_nothing(
     await asyncio.gather(*(write(number) for number in range(WRITERS)))
     assert len(said) == WRITERS * WRITES
     await until(lambda: is_at_rest(client, conversation))
+    found = await all_branches(client, conversation, root["user_message_id"])
+    for message_id, (words, parent) in said.items():
+        assert (found[message_id]["content"], found[message_id]["parent_id"]) == (words, parent)
+        assert message_id in found[message_id]["siblings"]
+    assert len(found) == 2 * len(said) + 2
+    assert all(message["parent_id"] in found for message in found.values() if message["parent_id"])
+    assert (await client.get(f"/api/conversations/{conversation}"))["message_count"] == len(found)
+
+
+async def all_branches(client: Client, conversation: str, root: str) -> dict[str, Any]:
+    """Every message of the tree, by its id."""
     found: dict[str, Any] = {}
-    waiting = [root["user_message_id"]]
+    waiting = [root]
     while waiting:  # every branch is looked at, by what the pages themselves name
         message_id = waiting.pop()
         if message_id in found:
@@ -295,9 +306,4 @@ async def test_twenty_writers_with_stale_views_lose_nothing(
         for message in await client.messages(conversation):
             found[message["id"]] = message
             waiting += [sibling for sibling in message["siblings"] if sibling not in found]
-    for message_id, (words, parent) in said.items():
-        assert (found[message_id]["content"], found[message_id]["parent_id"]) == (words, parent)
-        assert message_id in found[message_id]["siblings"]
-    assert len(found) == 2 * len(said) + 2
-    assert all(message["parent_id"] in found for message in found.values() if message["parent_id"])
-    assert (await client.get(f"/api/conversations/{conversation}"))["message_count"] == len(found)
+    return found

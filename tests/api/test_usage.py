@@ -76,20 +76,7 @@ async def test_turns_are_counted_by_day_and_model_with_their_cost(priced: Client
         "cost": 0.007,
     }
 
-    half = {"turns": 1, "prompt_tokens": 1_000, "completion_tokens": 100, "estimated_tokens": 0, "cost": 0.0035}
-    usages = {one["id"]: one["usage"] for one in (await priced.get("/api/conversations"))["conversations"]}
-    assert usages == {
-        conversation: {**half, "turns": 2, "prompt_tokens": 2_000, "completion_tokens": 200},
-        elsewhere: half,
-    }
-    assert (await priced.get(f"/api/conversations/{elsewhere}"))["usage"] == half
-    one = {"prompt_tokens": 1_000, "completion_tokens": 100, "estimated": False}
-    replies = [message["usage"] for message in await priced.messages(conversation) if message["role"] == "assistant"]
-    assert replies == [{**one, "cost": 0.0035}, one]
-    history = (await priced.get("/chat/history", session_id=elsewhere))["messages"]
-    assert history[-1]["usage"] == {**one, "cost": 0.0035}
-    turn = await priced.get(f"{turns(conversation)}/{first.turn['turn_id']}")
-    assert turn["usage"] == {**one, "cost": 0.0035}
+    await is_shown_wherever_it_was_used(priced, conversation, elsewhere, first.turn["turn_id"])
 
     async def with_title() -> Any:
         report = await priced.get(PATH)
@@ -103,6 +90,24 @@ async def test_turns_are_counted_by_day_and_model_with_their_cost(priced: Client
         "estimated_tokens": 0,
         "cost": 0.007175,
     }
+
+
+async def is_shown_wherever_it_was_used(priced: Client, conversation: str, elsewhere: str, first: str) -> None:
+    """In the list, in a conversation, at its replies, in the tutorial's history and at a turn."""
+    half = {"turns": 1, "prompt_tokens": 1_000, "completion_tokens": 100, "estimated_tokens": 0, "cost": 0.0035}
+    usages = {one["id"]: one["usage"] for one in (await priced.get("/api/conversations"))["conversations"]}
+    assert usages == {
+        conversation: {**half, "turns": 2, "prompt_tokens": 2_000, "completion_tokens": 200},
+        elsewhere: half,
+    }
+    assert (await priced.get(f"/api/conversations/{elsewhere}"))["usage"] == half
+    one = {"prompt_tokens": 1_000, "completion_tokens": 100, "estimated": False}
+    replies = [message["usage"] for message in await priced.messages(conversation) if message["role"] == "assistant"]
+    assert replies == [{**one, "cost": 0.0035}, one]
+    history = (await priced.get("/chat/history", session_id=elsewhere))["messages"]
+    assert history[-1]["usage"] == {**one, "cost": 0.0035}
+    turn = await priced.get(f"{turns(conversation)}/{first}")
+    assert turn["usage"] == {**one, "cost": 0.0035}
 
 
 async def test_what_the_server_counted_itself_is_marked_as_estimated(alice: Client) -> None:

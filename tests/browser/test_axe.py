@@ -87,7 +87,14 @@ def test_axe_finds_nothing_on_the_way_through_the_page(
     talk.page.locator(".reply-foot button[aria-expanded]").click()
     expect(talk.page.locator(".sent-row").first).to_be_visible()
     assert find(talk) == [], "a chat, its list, what was sent"
+    look_into_dialogs(talk)
+    look_into_the_menu(talk)
+    stop_edit_and_search(talk, model)
+    look_on_a_phone(talk)
+    expect(talk.page.locator("html")).to_have_attribute("lang", re.compile(f"^{locale[:2]}"))
 
+
+def look_into_dialogs(talk: Talk) -> None:
     dialog = talk.page.get_by_role("dialog")
     talk.page.locator(".head-tools button").last.click()
     expect(dialog).to_be_visible()
@@ -103,6 +110,9 @@ def test_axe_finds_nothing_on_the_way_through_the_page(
     talk.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
+
+def look_into_the_menu(talk: Talk) -> None:
+    dialog = talk.page.get_by_role("dialog")
     for number in range(4):
         talk.page.locator(".side-foot button").first.click()
         entry = talk.page.locator(".more-entry").nth(number)
@@ -116,7 +126,8 @@ def test_axe_finds_nothing_on_the_way_through_the_page(
         talk.page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
 
-    # Stopped, edited, searched for.
+
+def stop_edit_and_search(talk: Talk, model: PuppetModel) -> None:
     talk.send("and stop")
     model.next_reply().say("Half")
     expect(talk.texts.last).to_have_text("Half")
@@ -130,10 +141,11 @@ def test_axe_finds_nothing_on_the_way_through_the_page(
     assert find(talk) == [], "stopped, edited, searched"
     talk.page.get_by_role("searchbox").fill("")
 
+
+def look_on_a_phone(talk: Talk) -> None:
     talk.page.set_viewport_size({"width": 360, "height": 700})
     expect(talk.page.locator(".side")).not_to_be_in_viewport()
     assert find(talk) == [], "360 px"
     talk.page.locator("header button").first.click()
     expect(talk.page.locator(".side.open")).to_be_in_viewport(ratio=0.9)
     assert find(talk) == [], "the drawer"
-    expect(talk.page.locator("html")).to_have_attribute("lang", re.compile(f"^{locale[:2]}"))

@@ -60,10 +60,21 @@ class Keys:
 
 
 def test_every_action_is_reached_by_keys_and_none_loses_the_focus(puppet_talk: Talk, model: PuppetModel) -> None:
-    page, keys = puppet_talk.page, Keys(puppet_talk)
-    dialog = page.get_by_role("dialog")
+    keys = Keys(puppet_talk)
     expect(puppet_talk.input).to_be_focused()
-    # A persona, for the first message.
+    ask_and_stop(puppet_talk, keys, model)
+    go_on_and_answer_again(puppet_talk, keys, model)
+    copy_pin_and_look(puppet_talk, keys)
+    edit(puppet_talk, keys, model)
+    name_and_pin(puppet_talk, keys)
+    search(puppet_talk, keys)
+    open_the_menu_and_change_the_language(puppet_talk, keys)
+    clear_and_delete(puppet_talk, keys)
+
+
+def ask_and_stop(puppet_talk: Talk, keys: Keys, model: PuppetModel) -> None:
+    """With a persona, for the first message."""
+    page = puppet_talk.page
     persona = page.get_by_label("Persona", exact=True)
     keys.reach(persona, "Shift+Tab")
     keys.press("ArrowDown")
@@ -77,6 +88,8 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(puppet_talk: T
     expect(puppet_talk.replies).to_contain_text("You stopped this reply.")
     keys.expect_kept()
 
+
+def go_on_and_answer_again(puppet_talk: Talk, keys: Keys, model: PuppetModel) -> None:
     keys.do("Continue", tab="Shift+Tab")
     reply = model.next_reply()
     keys.expect_kept()
@@ -95,15 +108,20 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(puppet_talk: T
     expect(puppet_talk.texts).to_have_text(["Half and whole."])
     keys.expect_kept()
 
+
+def copy_pin_and_look(puppet_talk: Talk, keys: Keys) -> None:
     puppet_talk.context.grant_permissions(["clipboard-read", "clipboard-write"])
     keys.do("Copy")
     expect(puppet_talk.status).to_have_text("Copied")
     keys.do("Pin", puppet_talk.replies)
     expect(puppet_talk.status).to_have_text("Pinned: it is kept as long as the conversation.")
     keys.do("What was sent", key="Space")
-    expect(page.locator(".sent-row").first).to_be_visible()
+    expect(puppet_talk.page.locator(".sent-row").first).to_be_visible()
     keys.expect_kept()
 
+
+def edit(puppet_talk: Talk, keys: Keys, model: PuppetModel) -> None:
+    page = puppet_talk.page
     keys.do("Edit", puppet_talk.own, tab="Shift+Tab")
     editor = page.get_by_label("Edit message")
     expect(editor).to_be_focused()
@@ -120,8 +138,11 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(puppet_talk: T
     expect(puppet_talk.own.locator(".own-text")).to_have_text(["one and two"])
     keys.expect_kept()
 
-    # A title and a pin for the conversation; the way back first.
-    options = page.get_by_role("button", name="Options for")
+
+def name_and_pin(puppet_talk: Talk, keys: Keys) -> None:
+    """A title and a pin for the conversation; the way back first."""
+    page = puppet_talk.page
+    dialog, options = page.get_by_role("dialog"), page.get_by_role("button", name="Options for")
     keys.reach(options, "Shift+Tab")
     keys.press("Enter")
     expect(dialog).to_be_visible()
@@ -138,6 +159,9 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(puppet_talk: T
     expect(puppet_talk.items).to_contain_text(["named"])
     expect(options).to_be_focused()
 
+
+def search(puppet_talk: Talk, keys: Keys) -> None:
+    page = puppet_talk.page
     keys.do("New conversation", tab="Shift+Tab")
     expect(puppet_talk.own).to_have_count(0)
     expect(puppet_talk.input).to_be_focused()
@@ -154,14 +178,22 @@ def test_every_action_is_reached_by_keys_and_none_loses_the_focus(puppet_talk: T
     keys.press("Enter")
     keys.expect_kept()
 
+
+def open_the_menu_and_change_the_language(puppet_talk: Talk, keys: Keys) -> None:
+    dialog = puppet_talk.page.get_by_role("dialog")
     keys.do("More")
     expect(dialog).to_be_visible()
     keys.press("Escape")
     expect(dialog).to_have_count(0)
-    expect(page.get_by_role("button", name="More", exact=True)).to_be_focused()
+    expect(puppet_talk.page.get_by_role("button", name="More", exact=True)).to_be_focused()
     keys.do("切换到中文")
     keys.do("Switch to English")
     keys.expect_kept()
+
+
+def clear_and_delete(puppet_talk: Talk, keys: Keys) -> None:
+    page = puppet_talk.page
+    dialog, options = page.get_by_role("dialog"), page.get_by_role("button", name="Options for")
     keys.do("Clear conversation")
     keys.do("Cancel", dialog)
     expect(page.get_by_role("button", name="Clear conversation")).to_be_focused()
@@ -208,6 +240,14 @@ def test_a_finger_hits_everything(new_talk: NewTalk, scripted_url: str) -> None:
     dialog.get_by_role("button", name="Delete conversation").tap()
     assert too_small(phone) == [], "delete"
     dialog.get_by_role("button", name="Cancel").tap()
+    hits_the_menu_and_all_behind_it(phone)
+    page.get_by_role("searchbox").fill("code")
+    expect(page.locator(".found-match").first).to_be_visible()
+    assert too_small(phone) == [], "found"
+
+
+def hits_the_menu_and_all_behind_it(phone: Talk) -> None:
+    page, dialog = phone.page, phone.page.get_by_role("dialog")
     for number in range(4):
         page.get_by_role("button", name="More", exact=True).tap()
         expect(page.locator(".more-entry")).to_have_count(4)
@@ -219,9 +259,6 @@ def test_a_finger_hits_everything(new_talk: NewTalk, scripted_url: str) -> None:
         assert too_small(phone) == [], name
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
-    page.get_by_role("searchbox").fill("code")
-    expect(page.locator(".found-match").first).to_be_visible()
-    assert too_small(phone) == [], "found"
 
 
 def too_small(talk: Talk) -> list[str]:

@@ -75,12 +75,20 @@ def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> 
     broken = tmp_path / "notes.json"
     broken.write_text("no JSON at all", "utf-8")
     open_entry(talk, "Import and export")
-    dialog = talk.page.get_by_role("dialog")
-    picker = dialog.locator("input[type=file]")
+    cancel_the_upload(talk, file)
+    drop(talk, broken)
+    bring_in(talk, file)
+    take_everything_out(talk)
+    talk.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    talk.items.click()
+    expect(talk.texts).to_have_text("A kind of tea.")
 
+
+def cancel_the_upload(talk: Talk, file: Path) -> None:
+    dialog = talk.page.get_by_role("dialog")
     held: list[Route] = []
     talk.page.route("**/api/import", lambda route, _: held.append(route))  # it does not get there
-    picker.set_input_files(file)
+    dialog.locator("input[type=file]").set_input_files(file)
     expect(dialog).to_contain_text("Uploading “conversations.json”")
     dialog.get_by_role("button", name="Cancel the upload").click()
     expect(talk.status.first).to_have_text("Cancelled; nothing was imported.")
@@ -88,7 +96,10 @@ def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> 
     held[0].abort()
     talk.page.unroute_all()
 
-    # A file that is dropped anywhere in the dialog.
+
+def drop(talk: Talk, broken: Path) -> None:
+    """A file that is dropped anywhere in the dialog."""
+    dialog = talk.page.get_by_role("dialog")
     data = talk.page.evaluate_handle(
         "text => { const data = new DataTransfer(); data.items.add(new File([text], 'notes.json')); return data }",
         broken.read_text(),
@@ -97,8 +108,11 @@ def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> 
     expect(dialog).to_contain_text("This file is not valid JSON.")
     expect(dialog).to_contain_text("Code: invalid_request")
 
+
+def bring_in(talk: Talk, file: Path) -> None:
+    dialog = talk.page.get_by_role("dialog")
     dialog.get_by_role("button", name="Import another file").click()
-    picker.set_input_files(file)
+    dialog.locator("input[type=file]").set_input_files(file)
     expect(dialog.get_by_role("heading", name="The import is complete.")).to_be_visible()
     expect(dialog).to_contain_text("From ChatGPT: conversations.json")
     expect(dialog.locator(".import-counts dd")).to_have_text(["1", "2", "0"])
@@ -108,6 +122,9 @@ def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> 
     )
     expect(talk.items).to_contain_text(["Tea from Wuyi"])
 
+
+def take_everything_out(talk: Talk) -> None:
+    dialog = talk.page.get_by_role("dialog")
     with talk.page.expect_download() as download:
         dialog.get_by_role("button", name="Export everything").click()
     assert download.value.suggested_filename == "lianhua.json"
@@ -117,22 +134,35 @@ def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> 
     assert said == ["What is oolong?", "A kind of tea."]
     expect(dialog).to_contain_text("Exported.")
 
-    dialog.get_by_role("button", name="Close").click()
-    talk.items.click()
-    expect(talk.texts).to_have_text("A kind of tea.")
-
 
 def test_the_shortcuts_of_the_keyboard(puppet_talk: Talk, model: PuppetModel) -> None:
     puppet_talk.context.grant_permissions(["clipboard-read", "clipboard-write"])
     keyboard = puppet_talk.page.keyboard
     dialog = puppet_talk.page.get_by_role("dialog")
-    searchbox = puppet_talk.page.get_by_role("searchbox")
     # The very first keys on the page count too.
     keyboard.press("Control+/")
     expect(dialog.locator("dt")).to_contain_text(["Send the message", "New line", "Search conversations"])
     keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
+    stop_by_escape(puppet_talk, model)
+    copy_and_edit(puppet_talk)
+    keyboard.press("Control+Shift+O")
+    expect(puppet_talk.own).to_have_count(0)
+    expect(puppet_talk.input).to_be_focused()
+    puppet_talk.page.set_viewport_size({"width": 360, "height": 700})
+    searchbox = puppet_talk.page.get_by_role("searchbox")
+    expect(searchbox).to_be_hidden()
+    keyboard.press("Control+k")
+    expect(searchbox).to_be_focused()
+    keyboard.press("Control+Shift+O")
+    expect(searchbox).to_be_hidden()
+    expect(puppet_talk.input).to_be_focused()
+
+
+def stop_by_escape(puppet_talk: Talk, model: PuppetModel) -> None:
+    """From the input, and not while something is composed there."""
+    keyboard = puppet_talk.page.keyboard
     puppet_talk.input.press("?")
     expect(puppet_talk.input).to_have_value("?")
     puppet_talk.send("count to a million")
@@ -140,7 +170,7 @@ def test_the_shortcuts_of_the_keyboard(puppet_talk: Talk, model: PuppetModel) ->
     reply.say("one ")
     expect(puppet_talk.texts).to_have_text("one")
     keyboard.press("Control+k")
-    expect(searchbox).to_be_focused()
+    expect(puppet_talk.page.get_by_role("searchbox")).to_be_focused()
     # Neither outside the input nor while it is composed does Escape stop a reply.
     keyboard.press("Escape")
     puppet_talk.input.dispatch_event("keydown", {"key": "Escape", "isComposing": True})
@@ -152,6 +182,9 @@ def test_the_shortcuts_of_the_keyboard(puppet_talk: Talk, model: PuppetModel) ->
     keyboard.press("Escape")
     expect(puppet_talk.replies).to_contain_text("You stopped this reply.")
 
+
+def copy_and_edit(puppet_talk: Talk) -> None:
+    keyboard = puppet_talk.page.keyboard
     keyboard.press("Control+Shift+C")
     expect(puppet_talk.status).to_have_text("Copied")
     assert puppet_talk.page.evaluate("navigator.clipboard.readText()") == "one two"
@@ -163,14 +196,3 @@ def test_the_shortcuts_of_the_keyboard(puppet_talk: Talk, model: PuppetModel) ->
     keyboard.type("!")
     expect(editor).to_have_value("count to a million!")
     editor.press("Escape")
-
-    keyboard.press("Control+Shift+O")
-    expect(puppet_talk.own).to_have_count(0)
-    expect(puppet_talk.input).to_be_focused()
-    puppet_talk.page.set_viewport_size({"width": 360, "height": 700})
-    expect(searchbox).to_be_hidden()
-    keyboard.press("Control+k")
-    expect(searchbox).to_be_focused()
-    keyboard.press("Control+Shift+O")
-    expect(searchbox).to_be_hidden()
-    expect(puppet_talk.input).to_be_focused()

@@ -41,8 +41,24 @@ def answer(talk: Talk, model: PuppetModel, question: str) -> Reply:
 
 
 def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(puppet_talk: Talk, model: PuppetModel) -> None:
+    make_the_poet(puppet_talk)
+    talk_to_the_poet(puppet_talk, model)
+    make_it_the_writer(puppet_talk, model)
+    delete_the_writer(puppet_talk, model)
+
+
+def own_personas(talk: Talk) -> Locator:
+    """The rows of the list."""
+    return talk.page.get_by_role("list", name="My personas").get_by_role("listitem")
+
+
+def chosen_persona(talk: Talk) -> Locator:
+    return talk.page.get_by_label("Persona", exact=True)
+
+
+def make_the_poet(puppet_talk: Talk) -> None:
+    """By keyboard alone, and with a number that is refused at first."""
     keyboard, page = puppet_talk.page.keyboard, puppet_talk.page
-    chosen = page.get_by_label("Persona", exact=True)
     tab_to(page.get_by_role("button", name="More", exact=True))
     keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_role("button", name="My personas")).to_be_focused()
@@ -73,17 +89,21 @@ def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(puppet_t
     keyboard.press("Control+A")
     keyboard.type("0,7")
     keyboard.press("Enter")
-    row = page.get_by_role("list", name="My personas").get_by_role("listitem")
+    row = own_personas(puppet_talk)
     expect(row).to_contain_text("Poet")
     expect(row.get_by_role("button", name="Edit")).to_be_focused()
     expect(page.get_by_text("“Poet” is saved.")).to_be_visible()
 
+
+def talk_to_the_poet(puppet_talk: Talk, model: PuppetModel) -> None:
+    keyboard, page, row = puppet_talk.page.keyboard, puppet_talk.page, own_personas(puppet_talk)
     tab_to(page.get_by_role("button", name="New persona"))
     tab_to(row.get_by_role("button", name="Talk to"))
     keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(puppet_talk.input).to_be_focused()
-    expect(chosen.locator("optgroup[label='My personas'] option:checked")).to_have_text("🎨 Poet")
+    checked = chosen_persona(puppet_talk).locator("optgroup[label='My personas'] option:checked")
+    expect(checked).to_have_text("🎨 Poet")
     expect(page.get_by_text("What shall I write?")).to_be_visible()
     expect(page.locator(".suggestion")).to_have_text(["A poem about rain"])
     asked = answer(puppet_talk, model, "hello").body
@@ -91,19 +111,25 @@ def test_a_persona_is_made_by_keyboard_and_used_and_changed_and_deleted(puppet_t
     assert (asked["temperature"], asked["max_tokens"]) == (0.7, 64)
     expect(puppet_talk.replies.last).to_have_accessible_name("Poet")
 
+
+def make_it_the_writer(puppet_talk: Talk, model: PuppetModel) -> None:
+    page, row = puppet_talk.page, own_personas(puppet_talk)
     open_personas(puppet_talk)
     row.get_by_role("button", name="Edit").click()
     page.get_by_label("Prompt").fill("Answer in prose.")
     page.get_by_label("Name").fill("Writer")
-    temperature.fill("")
+    page.get_by_label("Temperature").fill("")
     page.get_by_label("Name").press("Enter")
     expect(row).to_contain_text("Writer")
-    expect(chosen.locator("option:checked")).to_have_text("🎨 Writer")
+    expect(chosen_persona(puppet_talk).locator("option:checked")).to_have_text("🎨 Writer")
     page.get_by_role("button", name="Close", exact=True).click()
     asked = answer(puppet_talk, model, "and again").body
     assert asked["messages"][0]["content"] == "Answer in prose."
     assert "temperature" not in asked
 
+
+def delete_the_writer(puppet_talk: Talk, model: PuppetModel) -> None:
+    page, row, chosen = puppet_talk.page, own_personas(puppet_talk), chosen_persona(puppet_talk)
     open_personas(puppet_talk)
     row.get_by_role("button", name="Delete").click()
     question = page.get_by_role("dialog", name="Delete “Writer”?")
@@ -145,16 +171,19 @@ def test_what_was_typed_outlives_a_failed_save_a_reload_and_a_way_out(new_talk: 
     assert not name.evaluate(f"element => element.dispatchEvent(new KeyboardEvent('keydown', {composed}))")
     page.unroute(personas)
     save.click()
-    row = page.get_by_role("list", name="My personas").get_by_role("listitem")
-    expect(row).to_contain_text("Tutor")
+    expect(own_personas(talk)).to_contain_text("Tutor")
+    new_conversations_begin_with_the_tutor(talk, new_talk)
 
-    # New conversations begin with it, here and on another device, until another one is chosen there.
+
+def new_conversations_begin_with_the_tutor(talk: Talk, new_talk: NewTalk) -> None:
+    """Here and on another device, until another one is chosen there."""
+    page = talk.page
     begin = page.get_by_role("dialog").get_by_role("combobox", name="Persona")
     with page.expect_response("**/api/settings"):
         begin.select_option(label="👨‍🏫 Tutor")
     expect(page.locator(".head select").locator("option:checked")).to_have_text("👨‍🏫 Tutor")
-    other = new_talk(scripted_url, storage_state={"cookies": talk.context.cookies(), "origins": []})
-    chosen = other.page.get_by_label("Persona", exact=True)
+    other = new_talk(talk.url, storage_state={"cookies": talk.context.cookies(), "origins": []})
+    chosen = chosen_persona(other)
     expect(chosen.locator("option:checked")).to_have_text("👨‍🏫 Tutor")
     other.say("hello")
     assert other.get(f"/api/conversations/{other.conversation_id}")["role"].startswith("own-")

@@ -20,6 +20,10 @@ LISTEN = """() => {
   }).observe(document.body, { subtree: true, childList: true, characterData: true });
 }"""
 
+# What of these controls has no name.
+NAMELESS = """controls => controls.filter(control => !(control.innerText || control.getAttribute("aria-label")
+  || control.labels?.length)).map(control => control.outerHTML)"""
+
 
 def said(talk: Talk) -> list[str]:
     """What was said since the last time."""
@@ -133,13 +137,7 @@ def test_the_page_makes_sense_to_who_cannot_see_it(talk: Talk) -> None:
         talk.page.get_by_role("link", name="", exact=True)
     )
     expect(nameless).to_have_count(0)
-    assert (
-        talk.page.locator("button, a, input, select, textarea").evaluate_all(
-            """controls => controls.filter(control => !(control.innerText || control.getAttribute("aria-label")
-          || control.labels?.length)).map(control => control.outerHTML)"""
-        )
-        == []
-    )
+    assert talk.page.locator("button, a, input, select, textarea").evaluate_all(NAMELESS) == []
 
 
 def test_what_only_a_screen_reader_finds_makes_the_page_no_taller(talk: Talk) -> None:

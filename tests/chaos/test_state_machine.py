@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -142,75 +142,74 @@ class Example:
         return [record.conversation for record in records if isinstance(record, Expired)]
 
 
-def machine_on(system: System) -> type[RuleBasedStateMachine]:
-    """The machine whose rules act on `system`."""
+class Machine(RuleBasedStateMachine):
+    """Its rules act on `system`."""
 
-    class Machine(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            system.examples += 1
-            self.example = Example(system.deployment, system.examples)
+    system: ClassVar[System]
 
-        @initialize(talk=TALKS)
-        def begin(self, talk: Talk) -> None:
-            system.do(self.example.send(talk))
+    def __init__(self) -> None:
+        super().__init__()
+        self.system.examples += 1
+        self.example = Example(self.system.deployment, self.system.examples)
 
-        @rule(talk=TALKS)
-        def send(self, talk: Talk) -> None:
-            system.do(self.example.send(talk))
+    @initialize(talk=TALKS)
+    def begin(self, talk: Talk) -> None:
+        self.system.do(self.example.send(talk))
 
-        @rule()
-        def another_viewer_comes(self) -> None:
-            async def come() -> None:
-                if self.example.turn:
-                    self.example.watch(self.example.person.viewer(self.example.turn))
-                await asyncio.sleep(STEP_S)
+    @rule(talk=TALKS)
+    def send(self, talk: Talk) -> None:
+        self.system.do(self.example.send(talk))
 
-            system.do(come())
+    @rule()
+    def another_viewer_comes(self) -> None:
+        async def come() -> None:
+            if self.example.turn:
+                self.example.watch(self.example.person.viewer(self.example.turn))
+            await asyncio.sleep(STEP_S)
 
-        @rule(number=NUMBERS)
-        def drop_a_viewer(self, number: int) -> None:
-            viewers = list(self.example.watching)[1:]
-            if viewers:
-                system.do(self.example.drop(viewers[number % len(viewers)]))
+        self.system.do(come())
 
-        @rule(number=NUMBERS)
-        def come_back(self, number: int) -> None:
-            async def come() -> None:
-                self.example.watch(self.example.away.pop(number % len(self.example.away)))
-                await asyncio.sleep(STEP_S)
+    @rule(number=NUMBERS)
+    def drop_a_viewer(self, number: int) -> None:
+        viewers = list(self.example.watching)[1:]
+        if viewers:
+            self.system.do(self.example.drop(viewers[number % len(viewers)]))
 
-            if self.example.away:
-                system.do(come())
+    @rule(number=NUMBERS)
+    def come_back(self, number: int) -> None:
+        async def come() -> None:
+            self.example.watch(self.example.away.pop(number % len(self.example.away)))
+            await asyncio.sleep(STEP_S)
 
-        @rule()
-        def stop(self) -> None:
-            system.do(self.example.stop())
+        if self.example.away:
+            self.system.do(come())
 
-        @rule(number=NUMBERS)
-        def kill_a_worker(self, number: int) -> None:
-            if system.kills < KILLS and self.example.runs:
-                system.kills += 1
-                self.example.was_hit = True
-                worker = system.deployment.workers[number % len(system.deployment.workers)]
-                assert system.do(kill_now(system.deployment, worker))
+    @rule()
+    def stop(self) -> None:
+        self.system.do(self.example.stop())
 
-        @rule()
-        def expire(self) -> None:
-            system.do(self.example.expire())
+    @rule(number=NUMBERS)
+    def kill_a_worker(self, number: int) -> None:
+        if self.system.kills < KILLS and self.example.runs:
+            self.system.kills += 1
+            self.example.was_hit = True
+            worker = self.system.deployment.workers[number % len(self.system.deployment.workers)]
+            assert self.system.do(kill_now(self.system.deployment, worker))
 
-        @rule()
-        def wait(self) -> None:
-            system.do(asyncio.sleep(5 * STEP_S))
+    @rule()
+    def expire(self) -> None:
+        self.system.do(self.example.expire())
 
-        def teardown(self) -> None:
-            system.do(self.example.wind_up())
-            if self.example.was_hit:
-                system.unfinished.append(self.example)
-            else:
-                assert system.do(self.example.finish()) == []
+    @rule()
+    def wait(self) -> None:
+        self.system.do(asyncio.sleep(5 * STEP_S))
 
-    return Machine
+    def teardown(self) -> None:
+        self.system.do(self.example.wind_up())
+        if self.example.was_hit:
+            self.system.unfinished.append(self.example)
+        else:
+            assert self.system.do(self.example.finish()) == []
 
 
 def test_no_order_of_events_breaks_a_promise(tmp_path: Path) -> None:
@@ -219,7 +218,7 @@ def test_no_order_of_events_breaks_a_promise(tmp_path: Path) -> None:
         try:
             system.do(system.open())
             run_state_machine_as_test(
-                machine_on(system),
+                type("MachineOnSystem", (Machine,), {"system": system}),
                 settings=settings(
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,

@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.chaos.script import MARKED, Talk
 from tests.support.client import Client, turns
+from tests.support.follower import Follower
 from tests.support.servers.ports import free_port
 from tests.support.serving_process import ServingProcess, alone, processes_of
 from tests.support.side_by_side import Stage
@@ -79,14 +80,7 @@ async def killed_worker(stage: Stage) -> None:
     killed = Stopwatch()
 
     (new,) = set(await are_workers(serving, 3, {victim})) - set(workers)
-    seen = [near.text, far.text]
-    whole = await far.ends()
-    assert (await near.ends()).text == whole.text
-    assert (whole.end["status"], whole.end["code"]) == ("interrupted", "worker_lost")
-    assert all(text and whole.text.startswith(text) for text in seen)
-    assert LONG.reply(LONG.question("a")).startswith(whole.text)
-    await is_kept(alice, spoken, whole.text, code="worker_lost")
-
+    await is_taken_care_of(alice, spoken, near, far)
     again = await waiting.ends()
     assert (again.end["status"], again.text) == ("done", LATER.reply(LATER.question("b")))
     assert [notice["code"] for notice in again.notices] == ["restarted"]
@@ -99,10 +93,25 @@ async def killed_worker(stage: Stage) -> None:
     await answers_alone(stage, serving, new)
     assert (await alice.say(spoken, TALK.question("c"))).end["status"] == "done"
     assert serving.out.count("\n") == 1
-    serving.tell(signal.SIGTERM)
+    await ends_in_order(serving, signal.SIGTERM)
+
+
+async def ends_in_order(serving: ServingProcess, sig: signal.Signals) -> None:
+    serving.tell(sig)
     assert await serving.ended(within_s=15) == 0
     await serving.nothing_is_left(within_s=0)
     serving.met_no_bug()
+
+
+async def is_taken_care_of(alice: Client, spoken: str, near: Follower, far: Follower) -> None:
+    """A reply of which something was shown is sealed, for who was with its worker and for who was not."""
+    seen = [near.text, far.text]
+    whole = await far.ends()
+    assert (await near.ends()).text == whole.text
+    assert (whole.end["status"], whole.end["code"]) == ("interrupted", "worker_lost")
+    assert all(text and whole.text.startswith(text) for text in seen)
+    assert LONG.reply(LONG.question("a")).startswith(whole.text)
+    await is_kept(alice, spoken, whole.text, code="worker_lost")
 
 
 async def replaced_workers(stage: Stage) -> None:
@@ -134,10 +143,7 @@ async def replaced_workers(stage: Stage) -> None:
     for worker in serving.workers:
         await answers_alone(stage, serving, worker)
     assert serving.out.count("\n") == 1
-    serving.tell(signal.SIGINT)
-    assert await serving.ended(within_s=15) == 0
-    await serving.nothing_is_left(within_s=0)
-    serving.met_no_bug()
+    await ends_in_order(serving, signal.SIGINT)
 
 
 async def killed_while_replaced(stage: Stage) -> None:
@@ -226,10 +232,7 @@ async def killed_supervisor(stage: Stage) -> None:
     # Two, or three where a worker that was on its way out had handed it to another one.
     assert (await alice.get(f"{turns(silent)}/{silent_turn}"))["attempts"] in (2, 3)
     assert (await alice.say(spoken, TALK.question("c"))).end["status"] == "done"
-    serving.tell(signal.SIGTERM)
-    assert await serving.ended(within_s=15) == 0
-    await serving.nothing_is_left(within_s=0)
-    serving.met_no_bug()
+    await ends_in_order(serving, signal.SIGTERM)
 
 
 async def asked_to_end(stage: Stage) -> None:

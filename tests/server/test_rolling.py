@@ -4,7 +4,7 @@ or watches is not left waiting.
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pytest
@@ -13,11 +13,13 @@ from redis import Redis
 from tests.chaos.script import MARKED, Talk
 from tests.server import supervised
 from tests.support.client import events, turns
+from tests.support.follower import Follower
 from tests.support.servers.redis_server import HOST, RedisServer
 from tests.support.serving_process import ServingProcess, frozen
 from tests.support.side_by_side import Begun, Scenario, Stage, side_by_side
 from tests.support.stillness import Stopwatch, Took
 from tests.support.store_dump import dump_of
+from tests.support.talker import Talker
 from tests.support.waiting import until
 
 LONG: Final = Talk("[long]", MARKED, repeat=20_000, interval_s=0.05)  # longer than a server that ends gives it
@@ -69,17 +71,22 @@ async def rolling_restart(stage: Stage) -> None:
     assert (await elsewhere[0].messages(spoken))[1]["content"] == cut.whole.text
     assert (waiting.whole.end["status"], waiting.whole.text) == ("done", ANSWERED.reply(SILENT.question("b")))
     assert (await here.get(f"{turns(silent)}/{silent_turn}"))["attempts"] == 2
+    await nobody_noticed(talkers)
+    for follower in (cut, *(said.follower for talker in talkers for said in talker.said)):
+        assert all(took.within(WAIT_S) for took in follower.resumed_after), follower.resumed_after
+    assert waiting.joined_after and all(took.within(WAIT_S) for took in waiting.joined_after), waiting.joined_after
+    for serving in servings:
+        serving.met_no_bug()
+
+
+async def nobody_noticed(talkers: Sequence[Talker]) -> None:
+    """All that was said was taken at once and is there, although servers went and viewers were sent elsewhere."""
     for talker in talkers:
         await talker.was_kept_whole()
     said = [said for talker in talkers for said in talker.said]
     assert all(said.after.within(WAIT_S) for said in said), "somebody always takes a message"
     assert sum(talker.refusals for talker in talkers) > 0, "nobody met a server on its way out"
     assert sum(said.follower.streams > 1 for said in said) > 0, "no viewer was sent elsewhere"
-    for follower in (cut, *(said.follower for said in said)):
-        assert all(took.within(WAIT_S) for took in follower.resumed_after), follower.resumed_after
-    assert waiting.joined_after and all(took.within(WAIT_S) for took in waiting.joined_after), waiting.joined_after
-    for serving in servings:
-        serving.met_no_bug()
 
 
 async def restart(serving: ServingProcess) -> Took:
@@ -121,11 +128,7 @@ async def frozen_server(stage: Stage) -> None:
     assert sealed.text.startswith(seen) and seen
 
     await stage.all_is_over()
-    assert nearby[0].whole.text == sealed.text
-    for follower in (nearby[1], faraway[1]):
-        assert (follower.whole.end["status"], follower.whole.text) == ("done", LATE.reply(ZOMBIE.question("b")))
-        assert [notice["code"] for notice in follower.whole.notices] == ["restarted"]
-    assert all(follower.streams == 1 for follower in (*nearby, *faraway)), "no line was cut"
+    all_saw_the_same(nearby, faraway, sealed.text)
     assert written_of(store, spoken) == written, "the zombie writes nothing"
     assert await near.messages(spoken) == kept
     assert kept[1]["content"] == sealed.text
@@ -135,6 +138,15 @@ async def frozen_server(stage: Stage) -> None:
         assert (await client.say(spoken, TALK.question("c"))).text == TALK.reply(TALK.question("c"))
     for serving in (zombie, other):
         serving.met_no_bug()
+
+
+def all_saw_the_same(nearby: Sequence[Follower], faraway: Sequence[Follower], sealed: str) -> None:
+    """Who was with the frozen server saw what everybody saw: one reply sealed, the other made elsewhere."""
+    assert nearby[0].whole.text == sealed
+    for follower in (nearby[1], faraway[1]):
+        assert (follower.whole.end["status"], follower.whole.text) == ("done", LATE.reply(ZOMBIE.question("b")))
+        assert [notice["code"] for notice in follower.whole.notices] == ["restarted"]
+    assert all(follower.streams == 1 for follower in (*nearby, *faraway)), "no line was cut"
 
 
 async def server_of_viewers(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
 from tests.support.client import PATIENCE_S, Client, Shown, text_of, turns
@@ -179,14 +180,7 @@ async def test_a_store_that_is_away_for_half_a_minute_is_said_and_what_was_seen_
         await is_away(alice)
         seen = {name: text_of(watcher.frames) for name, watcher in watchers.items()}
         assert all(sent.refusals for sent in await some_of(ledger, 8))
-        for answer in await asyncio.gather(
-            alice.ask("GET", "/api/conversations"),
-            alice.ask("POST", "/api/conversations", {}),
-            alice.ask("GET", f"{turns(long)}/{turn_of[long]}"),
-            alice.ask("GET", "/chat/stream", session_id=long, message="hello"),
-            alice.ask("DELETE", f"/api/conversations/{long}"),
-        ):
-            assert is_for_now(answer)
+        await every_route_says_so(alice, long, turn_of[long])
         await stop_in_time(alice, stopped, turn_of[stopped])
         await asyncio.sleep(30 - away.s)
         assert not await is_ready(alice)
@@ -204,6 +198,18 @@ async def test_a_store_that_is_away_for_half_a_minute_is_said_and_what_was_seen_
         assert wholes[stopped].end["status"] in ("stopped", "interrupted")
         # Nothing of this one had been shown, so it may have been tried again.
         assert (wholes[late].end["status"] == "failed") == (wholes[late].text == "")
+
+
+async def every_route_says_so(client: Client, conversation: str, turn: str) -> None:
+    """Whatever is asked for is refused for now."""
+    for answer in await asyncio.gather(
+        client.ask("GET", "/api/conversations"),
+        client.ask("POST", "/api/conversations", {}),
+        client.ask("GET", f"{turns(conversation)}/{turn}"),
+        client.ask("GET", "/chat/stream", session_id=conversation, message="hello"),
+        client.ask("DELETE", f"/api/conversations/{conversation}"),
+    ):
+        assert is_for_now(answer)
 
 
 @on("valkey")
@@ -299,21 +305,9 @@ async def test_a_store_without_memory_left_is_said_and_goes_on_when_there_is_som
         turn, stop_me = await alice.begin(conversation, "[steady]"), await alice.begin_and_see(other, "[long]")
         watcher = room.watch(alice, conversation, turn)
         await watcher.sees(10)
-        removable = [await alice.create() for _ in range(4)]
-        for name in removable[:3]:
-            await alice.say(name, "hello")
-        pinned = (await alice.messages(removable[2]))[0]["id"]
-        await alice.ask("PATCH", f"/api/conversations/{removable[2]}/messages/{pinned}", {"pinned": True})
-        await alice.begin_and_see(removable[3], "[long]")
+        removable = await something_to_remove(alice)
 
-        fillers = [f"filler:{number}" for number in range(16)]
-        for name in fillers:
-            await other_tenant.set(name, b"x" * MIB)
-        used = (await other_tenant.info("memory"))["used_memory"]
-        # Half of what the fillers take: buffers that the server gives back meanwhile make no room.
-        await other_tenant.config_set("maxmemory", used - 8 * MIB)
-        with pytest.raises(OutOfMemoryError):
-            await other_tenant.set("one more", b"x")
+        fillers = await fill_the_memory(other_tenant)
         full = Stopwatch()
         await everything_can_be_removed(alice, *removable)
         assert is_for_now(await alice.ask("POST", "/api/conversations", {}))
@@ -335,6 +329,30 @@ async def test_a_store_without_memory_left_is_said_and_goes_on_when_there_is_som
         assert not (await alice.get(f"{turns(other)}/{stop_me}"))["stopping"]
         for usable in (conversation, other, removable[1]):
             await is_as_before(alice, usable)
+
+
+async def something_to_remove(client: Client) -> list[str]:
+    """Four conversations: two with a message, one with a pinned one, and one in which a reply is made."""
+    removable = [await client.create() for _ in range(4)]
+    for name in removable[:3]:
+        await client.say(name, "hello")
+    pinned = (await client.messages(removable[2]))[0]["id"]
+    await client.ask("PATCH", f"/api/conversations/{removable[2]}/messages/{pinned}", {"pinned": True})
+    await client.begin_and_see(removable[3], "[long]")
+    return removable
+
+
+async def fill_the_memory(store: Redis) -> list[str]:
+    """The keys that take it, as another tenant's would."""
+    fillers = [f"filler:{number}" for number in range(16)]
+    for name in fillers:
+        await store.set(name, b"x" * MIB)
+    used = (await store.info("memory"))["used_memory"]
+    # Half of what the fillers take: buffers that the server gives back meanwhile make no room.
+    await store.config_set("maxmemory", used - 8 * MIB)
+    with pytest.raises(OutOfMemoryError):
+        await store.set("one more", b"x")
+    return fillers
 
 
 async def everything_can_be_removed(client: Client, idle: str, cleared: str, pinned: str, running: str) -> None:

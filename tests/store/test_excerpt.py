@@ -136,6 +136,6 @@ def test_a_long_text_is_looked_through_in_short_steps() -> None:
     text = "Straße und 莲花 " * 20_000
     needle = Needle("nowhere")
     for start in range(0, len(text), PIECE_CHARS):
-        began = time.process_time()
+        began = time.thread_time()
         assert needle.find(text, start) is None
-        assert time.process_time() - began < 0.02
+        assert time.thread_time() - began < 0.02

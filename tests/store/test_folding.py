@@ -165,12 +165,12 @@ def test_a_hit_across_the_pieces_of_a_long_text_is_found_in_every_form() -> None
 def test_marks_without_end_cost_no_time() -> None:
     chance = random.Random(1)
     heap = "a" + "".join(chance.choices("\u0315\u0323\u0301\u0327", k=PIECE_CHARS - 8)) + " needle é"
-    began = time.process_time()
+    began = time.thread_time()
     assert fold(heap)
     assert Needle("e\u0301").find(heap) == (len(heap) - 1, len(heap))
     assert Needle("needle").find(heap) is not None
     Signature().add(heap)
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_a_long_text_in_any_script_is_looked_through_in_short_steps() -> None:
@@ -180,6 +180,6 @@ def test_a_long_text_in_any_script_is_looked_through_in_short_steps() -> None:
         for wanted in ("nowhere é", "がギ여기", "lotus!"):
             needle = Needle(wanted)
             needle.find("x")
-            began = time.process_time()
+            began = time.thread_time()
             assert needle.find(text) is None
-            assert time.process_time() - began < 0.05
+            assert time.thread_time() - began < 0.05

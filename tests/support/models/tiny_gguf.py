@@ -19,12 +19,17 @@ TYPES = [
 
 def write_tiny_gguf(file: Path, *, width: int = 32, layers: int = 1) -> Path:
     """A model that never stops by itself; `width` (a multiple of 8) and `layers` say how slow it is."""
-    rng = np.random.default_rng(20_26)
-
-    def weights(*shape: int) -> np.ndarray:
-        return rng.standard_normal(shape).astype(np.float32) * np.float32(0.3)
-
     writer = gguf.GGUFWriter(file, "llama")
+    _describe(writer, width, layers)
+    _add_weights(writer, width, layers)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
+def _describe(writer: gguf.GGUFWriter, width: int, layers: int) -> None:
     writer.add_name("tiny")
     writer.add_context_length(8192)
     writer.add_embedding_length(width)
@@ -44,6 +49,13 @@ def write_tiny_gguf(file: Path, *, width: int = 32, layers: int = 1) -> Path:
     writer.add_eos_token_id(2)
     writer.add_chat_template(TEMPLATE)
 
+
+def _add_weights(writer: gguf.GGUFWriter, width: int, layers: int) -> None:
+    rng = np.random.default_rng(20_26)
+
+    def weights(*size: int) -> np.ndarray:
+        return rng.standard_normal(size).astype(np.float32) * np.float32(0.3)
+
     ones = np.ones(width, np.float32)
     # Only the letters ever have a score: the reply is valid text, and has no end token.
     output = np.zeros((len(TOKENS), width), np.float32)
@@ -59,8 +71,3 @@ def write_tiny_gguf(file: Path, *, width: int = 32, layers: int = 1) -> Path:
         writer.add_tensor(f"blk.{layer}.ffn_gate.weight", weights(2 * width, width))
         writer.add_tensor(f"blk.{layer}.ffn_up.weight", weights(2 * width, width))
         writer.add_tensor(f"blk.{layer}.ffn_down.weight", weights(width, 2 * width))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return file
