@@ -47,7 +47,7 @@ check: $(VENV)/tested web/node_modules/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_layers.py
+	$(BIN)/python -m pytest tests/test_layers.py tests/test_names.py
 	cd web && $(NPM) run check
 
 format: $(VENV)/tested

@@ -37,7 +37,7 @@ READ_BYTES: Final = 256 * 1024  # of messages that are read at once: decoding th
 WRITTEN_BYTES: Final = 256 * 1024  # in one call: the store is not kept from others for longer than a few milliseconds
 WRITTEN_FIELDS: Final = 2_000
 AT_ONCE: Final = 64  # calls on their way at once
-TOLD_CHANGES: Final = 50  # tabs are told of so many one by one; of more, to read the list again
+NAMED_CHANGES: Final = 50  # tabs are told of so many one by one; of more, to read the list again
 
 _ARRIVING: Final = f"{PREFIX}:{{arriving}}"  # imports from just before they are listed until all of each is settled
 _FIELDS = (
@@ -120,8 +120,8 @@ class TransferStore:
         holder, title, titled, role, model, created, updated, pinned, head, pins, usage, depth = fields
         if holder != owner or not updated:
             raise ConversationNotFound(conversation_id)
-        labels, siblings = await self._tree(keys)
-        places = {number: place for place, number in enumerate(sorted(labels))}
+        branches, siblings = await self._tree(keys)
+        places = {number: place for place, number in enumerate(sorted(branches))}
         ids, pinned_ids = await self._order(keys, pins)
         return Leaving(
             PortableHead(
@@ -135,7 +135,7 @@ class TransferStore:
                 pinned=pinned == "1",
                 current=head or None,
                 usage=spent_of(usage),
-                branches=tuple(_branch(labels[number], places) for number in places),
+                branches=tuple(_branch(branches[number], places) for number in places),
             ),
             int(depth or -1),
             ids,
@@ -145,19 +145,19 @@ class TransferStore:
         )
 
     async def _tree(self, keys: ConversationKeys) -> tuple[dict[int, bytes], dict[str, int]]:
-        labels: dict[int, bytes] = {}
+        branches: dict[int, bytes] = {}
         siblings: dict[str, int] = {}
         cursor: str | bytes = "0"
         while True:
             ((cursor, flat),) = await self._database.ask(("HSCAN", keys.tree, cursor, "COUNT", READ_IDS))
             for name, value in zip(flat[::2], flat[1::2], strict=True):
                 if name.startswith(b"b:"):
-                    labels[int(name[2:])] = value
+                    branches[int(name[2:])] = value
                 else:
                     children = value.decode().split()
                     siblings.update((child, number) for number, child in enumerate(children) if number)
             if cursor in (b"0", "0"):
-                return labels, siblings
+                return branches, siblings
 
     async def _order(self, keys: ConversationKeys, pins: str) -> tuple[list[str], frozenset[str]]:
         aged = [(int(age), name) for name, _, age in (pin.partition(":") for pin in pins.split())]
@@ -189,12 +189,12 @@ class TransferStore:
     async def way(self, leaving: Leaving) -> list[str]:
         """The ids of the branch that is shown, the oldest first: of what is left of it."""
         # A hash gives whole values only, so this reads them all; it keeps of each a line.
-        labels: dict[str, tuple[int, int]] = {}
+        positions: dict[str, tuple[int, int]] = {}
         async for messages in self.messages(leaving):
-            labels.update((message.id, (message.branch, message.depth)) for message in messages)
-        reach = _reach(leaving, labels)
-        on_way = [name for name, (branch, depth) in labels.items() if depth <= reach.get(branch, -1)]
-        return sorted(on_way, key=lambda name: labels[name][1])
+            positions.update((message.id, (message.branch, message.depth)) for message in messages)
+        reach = _reach(leaving, positions)
+        on_way = [name for name, (branch, depth) in positions.items() if depth <= reach.get(branch, -1)]
+        return sorted(on_way, key=lambda name: positions[name][1])
 
     # In
 
@@ -304,12 +304,12 @@ class TransferStore:
         left = _left_list(owner, mark)
         await self._database.ask(("ZUNIONSTORE", left, 1, new), ("EXPIRE", left, STAGED_TTL_S))
         await self._database.ask(("SADD", _ARRIVING, f"{mark} {owner}"), ("EXPIRE", _ARRIVING, STAGED_TTL_S))
-        newest = sorted(arrived, key=lambda one: one[1])[-TOLD_CHANGES:]
+        newest = sorted(arrived, key=lambda one: one[1])[-NAMED_CHANGES:]
         args: list[Argument] = [
             self.retention.seconds,
             PAGE_CHANGES,
             CHANGES_TTL_S,
-            "1" if len(arrived) > TOLD_CHANGES else "0",
+            "1" if len(arrived) > NAMED_CHANGES else "0",
             *(encode(Change(name, "created")) for name, _, _ in newest),
         ]
         await self._database.run(self._enlist, [listed, pinned, feed, new, new_pinned], args, durable=True)
@@ -543,11 +543,11 @@ def _label(branch: Branch) -> str:
     return f"{'-' if branch.parent is None else branch.parent} {branch.fork} {branch.tip}"
 
 
-def _reach(leaving: Leaving, labels: dict[str, tuple[int, int]]) -> dict[int, int]:
+def _reach(leaving: Leaving, positions: dict[str, tuple[int, int]]) -> dict[int, int]:
     """For each branch on the way to what is shown, the depth up to which that way goes along it."""
     branches = leaving.head.branches
     branch: int | None
-    branch, depth = labels.get(leaving.head.current or "", (None, -1))
+    branch, depth = positions.get(leaving.head.current or "", (None, -1))
     reach: dict[int, int] = {}
     while branch is not None and branch < len(branches):
         reach[branch] = depth

@@ -29,7 +29,7 @@ _HEARTBEAT: Final = comment("")
 class Viewer:
     """Follows `ref` for `owner` from `cursor` on. `open` first: it refuses what cannot be followed.
 
-    `ours` is the turn's record where it runs in this process and is the owner's: its first events are not read then.
+    `running` is the turn's record where it runs in this process and is the owner's: its first events are not read then.
     `given` is called when the client has the end of a turn that can be joined until then.
     """
 
@@ -43,13 +43,13 @@ class Viewer:
         "_joinable",
         "_journal",
         "_last_byte",
-        "_ours",
         "_over",
         "_owner",
         "_owner_checked",
         "_push",
         "_recover",
         "_ref",
+        "_runs_here",
         "_tails",
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ class Viewer:
         branches: Branches,
         recover: Recover,
         given: Callable[[TurnRef], None],
-        ours: TurnRecord | None = None,
+        running: TurnRecord | None = None,
     ) -> None:
         self._ref = ref
         self._owner = owner
@@ -76,8 +76,8 @@ class Viewer:
         self._branches = branches
         self._recover = recover
         self._given = given
-        self._ours = ours is not None and cursor == FROM_START
-        self._joinable = ours is not None and ours.joinable
+        self._runs_here = running is not None and cursor == FROM_START
+        self._joinable = running is not None and running.joinable
         self._first: EventPage | SnapshotPage | None = None
         self._over = False
         self._push: Push | None = None
@@ -89,7 +89,7 @@ class Viewer:
 
         Raises `ConversationNotFound`, `TurnNotFound`, `StoreUnavailable`.
         """
-        if self._ours and (live := self._tails.here(self._ref)) and live.from_start():
+        if self._runs_here and (live := self._tails.here(self._ref)) and live.from_start():
             return True
         page = await self._journal.read(self._ref, self._owner, self._cursor)
         if page.state == "lost" and await self._recover(self._ref):

@@ -328,7 +328,7 @@ class ChatService:
             branches=self._branches,
             recover=self._recovery.recover,
             given=self._finalizer.end_given,
-            ours=job.record if job else None,
+            running=job.record if job else None,
         )
         return viewer if await viewer.open() else None
 

@@ -275,11 +275,11 @@ class ClusterNodes:
             await asyncio.sleep(REFRESH_PAUSE_S)
             self._refreshing = None
 
-    def _learn(self, answer: Any, told_by: str) -> None:
+    def _learn(self, answer: Any, answered_by: str) -> None:
         """Takes in an answer to CLUSTER SLOTS: first slot, last slot, then the primary as host, port, id."""
         slots: list[str | None] = [None] * SLOTS
         for first, last, (host, port, *_), *_replicas in answer:
-            name = self._node(host.decode() if host else told_by, int(port)).name
+            name = self._node(host.decode() if host else answered_by, int(port)).name
             slots[first : last + 1] = [name] * (last + 1 - first)
         if not any(slots):
             raise StoreUnavailable("the Cluster has no slots")
