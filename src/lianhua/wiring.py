@@ -34,6 +34,7 @@ from lianhua.models.download.download import Download
 from lianhua.models.download.package_index import PackageIndex
 from lianhua.models.http.endpoint import parse_endpoint
 from lianhua.models.http.proxies import Proxy, proxy_for, proxy_variables
+from lianhua.models.local.host import ModelHost
 from lianhua.models.local.model import CONTEXT_TOKENS, LocalModel, local_info
 from lianhua.models.local.process import missing_runtime
 from lianhua.models.openai.model import OpenAIModel
@@ -81,15 +82,16 @@ async def open_chat(
     pull: bool = False,
     erased: Callable[[], None] | None = None,
     found: FoundModel | None = None,
+    model_host: ModelHost | None = None,
 ) -> AsyncIterator[Chat]:
     """The whole house for as long as the block runs. Raises `WrongSettings` or `StoreUnavailable`.
 
     `erased` is called when a text was erased, where the embedded store is another process's to look after. `found` is
-    what another process has found for all of them, where no model is set.
+    what another process has found for all of them, where no model is set, and `model_host` where its local model runs.
     """
     personas = load_personas(settings)
     async with AsyncExitStack() as stack:
-        catalog = Catalog(await pick_models(settings, found))
+        catalog = Catalog(await pick_models(settings, found, model_host))
         stack.push_async_callback(catalog.close)
         logger.info("model: %s", describe(catalog.default))
         store = await stack.enter_async_context(open_store(settings))
@@ -170,18 +172,21 @@ def load_personas(settings: Settings) -> Personas:
     return Personas(personas)
 
 
-async def pick_models(settings: Settings, found: FoundModel | None = None) -> list[ChatModel]:
+async def pick_models(
+    settings: Settings, found: FoundModel | None = None, model_host: ModelHost | None = None
+) -> list[ChatModel]:
     """The models, the default one first. Raises `WrongSettings`.
 
     What is set is used. With nothing set: a server that already runs on this machine, else the pulled model, else
-    `demo`; of several workers' models `found` says what there is.
+    `demo`; of several workers' models `found` says what there is. A local model runs at `model_host`, in a process of
+    our own where there is none.
     """
     if settings.script:
         return [ScriptedModel(load_script(settings.script))]
     limits = Limits(settings.connect_timeout_s, settings.first_byte_timeout_s, settings.delta_timeout_s)
     chosen: list[ChatModel] = [_openai(listed, settings, limits) for listed in _listed(settings)]
     if settings.local_model:
-        chosen.append(_local(settings.local_model, settings, limits))
+        chosen.append(_local(settings.local_model, settings, limits, model_host))
     check_fallbacks({model.info.id: model.info.fallback for model in chosen}, f"LIANHUA_MODELS: {settings.models}")
     if chosen:
         return chosen
@@ -189,7 +194,7 @@ async def pick_models(settings: Settings, found: FoundModel | None = None) -> li
     if found.server:
         return [_found(found.server, settings, limits), DemoModel()]
     if found.file:
-        return [_local(Path(found.file), settings, limits), DemoModel()]
+        return [_local(Path(found.file), settings, limits, model_host), DemoModel()]
     return [DemoModel()]
 
 
@@ -268,8 +273,8 @@ def _found(found: FoundServer, settings: Settings, limits: Limits) -> OpenAIMode
     return OpenAIModel(info, found.base_url, None, limits, keep_connections=False)
 
 
-def _local(file: Path, settings: Settings, limits: Limits) -> LocalModel:
-    model = LocalModel(file, limits, info=local_info(file, settings.context_tokens or CONTEXT_TOKENS))
+def _local(file: Path, settings: Settings, limits: Limits, host: ModelHost | None = None) -> LocalModel:
+    model = LocalModel(file, limits, info=local_info(file, settings.context_tokens or CONTEXT_TOKENS), host=host)
     model.start()
     return model
 

@@ -1,16 +1,19 @@
 """What a worker and its supervisor say to each other over a socket pair: a line at a time.
 
-    worker ── ready NAME MODEL · erased ──▶ supervisor
-    worker ◀── others · end · hurry · gone NAME ── supervisor        (the end of the line: the supervisor is gone)
+    worker ── ready NAME MODEL · erased · model JSON ──▶ supervisor
+    worker ◀── others · end · hurry · gone NAME · model JSON ── supervisor     (the end of the line: it is gone)
 
-`others` tells a worker that is about to end that new connections are for those who stay, `end` that it is to end in
-order, `hurry` at once, and `gone` that another has died.
+`others` says to a worker that is about to end that new connections are for those who stay, `end` that it is to end in
+order, `hurry` at once, and `gone` that another has died. `model` is about the local model that all workers share
+(`shared_model`).
 """
 
 import asyncio
 import contextlib
 import socket
 from typing import Protocol
+
+from lianhua.server.shared_model import BorrowedHost
 
 
 class Orders(Protocol):
@@ -22,41 +25,60 @@ class Orders(Protocol):
 
 
 class WorkerLine:
-    """The worker's end. `others_serve` once the supervisor has said so."""
+    """The worker's end: `open` it first. `others_serve` once the supervisor has said so; `model_host` is the
+    supervisor's.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        end.setblocking(False)
         self.others_serve = False
+        self.model_host = BorrowedHost(lambda line: self._say(f"model {line}"))
+        self._orders: Orders | None = None
+        self._is_lost = False
+        self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """From now on it hears and can say something."""
+        # A duplicate: the stream closes what it is given.
+        reader, self._writer = await asyncio.open_connection(sock=self._end.dup())
+        self._listening = asyncio.create_task(self._listen(reader), name="supervisor")
 
     def ready(self, name: str, model: str, orders: Orders) -> None:
         """This worker serves, and takes orders."""
+        self._orders = orders
         self._say(f"ready {name} {model}")
-        self._listening = asyncio.create_task(self._listen(orders), name="supervisor")
+        if self._is_lost:
+            orders.end(hurry=True)
 
     def erased(self) -> None:
         """A text was erased: the owner of the embedded store is to clean its file."""
         self._say("erased")
 
-    async def _listen(self, orders: Orders) -> None:
-        # A duplicate: the stream closes what it is given, and there is still something to say.
-        reader, writer = await asyncio.open_connection(sock=self._end.dup())
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(OSError):
             async for line in reader:
-                word, _, name = line.decode().strip().partition(" ")
-                match word:
-                    case "others":
-                        self.others_serve = True
-                    case "gone":
-                        await orders.worker_gone(name)
-                    case "end":
-                        orders.end(hurry=False)
-                    case "hurry":
-                        orders.end(hurry=True)
-        writer.close()
-        orders.end(hurry=True)  # the supervisor is gone, and with it perhaps the store
+                word, _, rest = line.decode().strip().partition(" ")
+                if word == "model":
+                    self.model_host.heard(rest)
+                elif self._orders:
+                    await self._obey(self._orders, word, rest)
+        self._is_lost = True
+        self.model_host.lost()
+        if self._orders:
+            self._orders.end(hurry=True)  # the supervisor is gone, and with it perhaps the store
+
+    async def _obey(self, orders: Orders, word: str, name: str) -> None:
+        match word:
+            case "others":
+                self.others_serve = True
+            case "gone":
+                await orders.worker_gone(name)
+            case "end":
+                orders.end(hurry=False)
+            case "hurry":
+                orders.end(hurry=True)
 
     def _say(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody listens any more, or has not for very long
-            self._end.send(f"{line}\n".encode())
+        if self._writer and not self._writer.is_closing():
+            self._writer.write(f"{line}\n".encode())

@@ -38,8 +38,12 @@ async def serve(
     """Serves until a signal. With a `line` this is a worker among several: its supervisor owns the embedded store, and
     has looked for a model.
     """
+    if line:
+        await line.open()
     with listener:
-        async with open_chat(settings, pull=pull, erased=line.erased if line else None, found=found) as chat:
+        host = line.model_host if line else None
+        erased = line.erased if line else None
+        async with open_chat(settings, pull=pull, erased=erased, found=found, model_host=host) as chat:
             streams = OpenStreams()
             config = uvicorn.Config(
                 create_app(chat, streams, settings),

@@ -1,7 +1,8 @@
 """Several workers on one socket: started, watched, started again when they die, replaced one by one on SIGHUP.
 
 The supervisor serves nothing itself. It owns the listening socket and, where none is named, the embedded store. Where
-no model is set it looks for one, so that all workers have the same.
+no model is set it looks for one, so that all workers have the same. A model on this computer runs in a process of the
+supervisor's, once for all of them.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ import msgspec
 from lianhua.config.settings import Settings
 from lianhua.errors import LianhuaError
 from lianhua.models.discover import FoundModel, find_model
+from lianhua.models.local.host import OwnHost
+from lianhua.server.shared_model import LentHost
 from lianhua.server.sockets import address_of
 from lianhua.store.embedded.server import EmbeddedServer
 from lianhua.store.open import open_owned
@@ -89,6 +92,7 @@ class Supervisor:
         self._settings = settings
         self._listener = listener
         self._store: EmbeddedServer | None = None
+        self._model_host = OwnHost()
         self._found: FoundModel | None = None
         self._workers: set[_Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -173,6 +177,7 @@ class Supervisor:
         return worker
 
     async def _listen(self, worker: _Worker) -> None:
+        lent = LentHost(self._model_host, lambda line: worker.tell(f"model {line}"))
         with contextlib.suppress(OSError):
             async for line in worker.line:
                 word, _, rest = line.decode().strip().partition(" ")
@@ -182,6 +187,9 @@ class Supervisor:
                     self._tell_of_gone()
                 elif word == "erased" and self._store:
                     self._store.rewrite_soon()
+                elif word == "model":
+                    lent.heard(rest)
+        lent.close()
 
     async def _watch(self, worker: _Worker) -> None:
         """Waits for a worker's end, and where nobody wanted it starts another in its place."""
@@ -283,3 +291,4 @@ class Supervisor:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._model_host.close()
