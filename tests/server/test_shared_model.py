@@ -123,7 +123,7 @@ class Ends:
             self.workers.append(worker)
 
 
-async def told(place: Waiting, ahead: int) -> None:
+async def comes_to(place: Waiting, ahead: int) -> None:
     async with asyncio.timeout(WAIT_S):
         while place.ahead != ahead:
             await place.moved()
@@ -137,10 +137,10 @@ async def test_turns_of_all_workers_wait_in_one_line() -> None:
     third = await one.join()
     assert [place.ahead for place in (first, second, third)] == [0, 1, 2]
     first.leave()
-    await told(second, 0)
-    await told(third, 1)
+    await comes_to(second, 0)
+    await comes_to(third, 1)
     ends.lent[1].close()  # the worker of the second one has died
-    await told(third, 0)
+    await comes_to(third, 0)
 
 
 async def test_a_line_that_is_full_says_so_at_every_worker() -> None:
