@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from benchmarks import footprint, relayed, turns
 from benchmarks.growth import growth_rows
+from benchmarks.kept import kept_rows
 from benchmarks.machine import HERE, compiled
 from benchmarks.plot import Chart, Line
 from benchmarks.relayed import SWEEP, TARGETS, Tools, show
@@ -115,6 +116,11 @@ def growth(tools: Tools) -> Rows:
     return growth_rows()
 
 
+def kept(tools: Tools) -> Rows:
+    """What the store keeps of full conversations."""
+    return kept_rows()
+
+
 def start(tools: Tools) -> Rows:
     """From the command to the page."""
     return [_shown(footprint.start_row())]
@@ -133,7 +139,7 @@ def transfer(tools: Tools) -> Rows:
 BENCHMARKS: Final[dict[str, Callable[[Tools], Rows]]] = {
     function.__name__: function
     for function in (
-        machine, paced, firehose, single, viewers, workers, length, accept, growth, memory, start, size, sweep,
+        machine, paced, firehose, single, viewers, workers, length, accept, growth, kept, memory, start, size, sweep,
         transfer,
     )
 }  # fmt: skip

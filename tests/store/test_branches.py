@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.chat.messages import ContextAccount, Message, Usage
+from lianhua.chat.context_report import ContextReport
+from lianhua.chat.messages import Message, Usage
 from lianhua.chat.turn import Turn, TurnRecord, TurnRef
 from lianhua.errors import ConversationNotFound, InvalidRequest
 from lianhua.store.client.client import Database
@@ -18,7 +19,7 @@ from lianhua.store.messages import PINNED_MESSAGES, Branches, Placed
 
 OWNER = "ann"
 NAME = "5f0c5a0e-0000-4000-8000-0000000000aa"
-ACCOUNT = ContextAccount(100, 10, 0, ())
+ACCOUNT = ContextReport(100, 10, 0)
 
 
 class Talk:

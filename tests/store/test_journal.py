@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.chat.context_report import ContextReport
 from lianhua.chat.events import Cursor, End, TextPiece, TurnStarted
-from lianhua.chat.messages import ContextAccount, Conversation, Message
+from lianhua.chat.messages import Conversation, Message
 from lianhua.chat.turn import Numbered, Turn, TurnRecord, TurnRef
 from lianhua.config.store_url import parse_address
 from lianhua.errors import ConversationNotFound, IdempotencyMismatch, StoreUnavailable, TurnNotFound
@@ -48,7 +49,7 @@ OWNER = "ann"
 WEEK_S = 7 * 86_400
 CONVERSATION = "5f0c5a0e-0000-4000-8000-000000000001"
 OTHER = "5f0c5a0e-0000-4000-8000-000000000002"
-ACCOUNT = ContextAccount(100, 10, 0, ())
+ACCOUNT = ContextReport(100, 10, 0)
 
 
 @dataclass
@@ -312,6 +313,31 @@ async def test_one_running_turn_however_many_ask_at_once(stores: Stores) -> None
     assert len(busy) == 19
     assert all(answer.turn_id == winner.turn_id and answer.same_body and not answer.lost for answer in busy)
     assert (await stores.conversations.get(CONVERSATION, OWNER)).message_count == 1
+
+
+async def test_a_turn_that_the_first_version_began_goes_on(stores: Stores) -> None:
+    turn = await stores.open(1)
+    keys = ConversationKeys(CONVERSATION)
+    plain = b'{"user_message_id":"u1","reply_message_id":"r1","model":"model","persona":"assistant","context":{%b},%b}'
+    context, more = (
+        b'"budget_tokens":100,"used_tokens":10,"older_left_out":0,"messages":[]',
+        b'"key":"key1","started_at":5.5',
+    )
+    await stores.client.hset(keys.turns, "1", plain % (context, more))
+    await stores.client.hset(keys.idempotency, "key1", f"{'b' * 64} 1 u1 r1")
+    await stores.write(turn, "hi")
+    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
+    assert (page.record.key, page.record.started_at, page.record.context) == ("key1", 5.5, ACCOUNT)
+    assert page.record.first_token_at is not None
+    again = await stores.journal.accept(new_turn(Turn(TurnRef(CONVERSATION, "2")), 1, None, "key1", "b" * 64))
+    assert again == Accepted("1", "u1", "r1", repeated=True)
+    with pytest.raises(IdempotencyMismatch):
+        await stores.journal.accept(new_turn(Turn(TurnRef(CONVERSATION, "3")), 1, None, "key1", "c" * 64))
+    await stores.finish(turn, 1)
+    ended = await stores.journal.ended(turn.ref)
+    assert ended is not None
+    assert ended[1].started_at != 5.5, "the store's own time counts"
+    assert (await stores.messages())[1].content == "hi"
 
 
 async def test_the_same_key_is_the_same_turn_while_it_runs_and_after(stores: Stores) -> None:
@@ -712,7 +738,7 @@ async def test_a_list_forgets_what_has_long_expired_without_being_read(client: R
 
 async def test_a_record_can_be_replaced_while_the_turn_runs(stores: Stores) -> None:
     turn = await stores.open(1)
-    smaller = msgspec.structs.replace(record(1), context=ContextAccount(50, 5, 2, ()), attempts=2)
+    smaller = msgspec.structs.replace(record(1), context=ContextReport(50, 5, 2), attempts=2)
     assert await stores.journal.replace_record(turn.ref, 1, smaller) == "ok"
     assert await stores.journal.replace_record(turn.ref, 0, smaller) == "fenced"
     page = await stores.journal.read(turn.ref, OWNER, FROM_START)

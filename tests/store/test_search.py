@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from lianhua.chat.messages import ContextAccount, Message
+from lianhua.chat.context_report import ContextReport
+from lianhua.chat.messages import Message
 from lianhua.chat.turn import Turn, TurnRecord, TurnRef
 from lianhua.errors import InvalidRequest
 from lianhua.store.client.client import Database
@@ -27,7 +28,7 @@ from lianhua.store.search.ngrams import BITS, MADE_BIT, Signature, probe
 from lianhua.store.search.query import ConversationSearch, FoundConversation
 from tests.support.waiting import until
 
-ACCOUNT = ContextAccount(100, 10, 0, ())
+ACCOUNT = ContextReport(100, 10, 0)
 ZH = "莲花出淤泥而不染濯清涟而不妖中通外直不蔓不枝香远益清亭亭净植可远观而不可亵玩焉的是了我你在有这他们"
 EN = ["lotus", "Water", "bloom", "clean", "mud", "the", "of", "RISES", "Straße", "İzmir", "naïve", "purity", "a"]
 

@@ -203,7 +203,7 @@ async def test_a_lost_reply_goes_on_by_itself_where_that_is_wanted(client: Redis
         assert text_of(seen) == "Four and and twenty blackbirds"  # too short to be taken for a repetition
         assert await reply_of(two, ref) == (text_of(seen), "done")
         assert [m.content for m in rest.prompts[0].messages[-2:]] == ["Four and ", GO_ON["en"]]
-        account = (await two.turn("ann", ref)).record.context
+        account = await two.context(ref, (await two.turn("ann", ref)).record)
         assert [(e.role, e.reason) for e in account.messages[-2:]] == [("assistant", "kept"), ("user", "go_on")]
         assert account.used_tokens == sum(entry.tokens for entry in account.messages if entry.included)
 

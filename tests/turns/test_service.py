@@ -70,7 +70,7 @@ async def test_the_model_is_given_the_conversation_so_far(nodes: Nodes) -> None:
         ref = await start(service, "two", conversation=ref.conversation_id)
         seen = await follow(service, ref)
         assert text_of(seen) == "echo: two (turn 2: 4 messages)"
-        account = (await service.turn("ann", ref)).record.context
+        account = await service.context(ref, (await service.turn("ann", ref)).record)
         assert [entry.reason for entry in account.messages] == ["persona", "fits", "fits", "last_message"]
 
 
@@ -280,10 +280,11 @@ async def test_a_context_that_is_too_long_gets_one_smaller_try(nodes: Nodes) -> 
         assert seen.names == ["turn", "notice", "piece", "end"]
         record = (await service.turn("ann", ref)).record
         assert record.attempts == 2
-        reasons = [entry.reason for entry in record.context.messages]
+        account = await service.context(ref, record)
+        reasons = [entry.reason for entry in account.messages]
         assert "retry_smaller" in reasons
         given = [part.content for part in model.prompts[-1].messages]
-        assert len(given) == sum(entry.included for entry in record.context.messages) <= 7
+        assert len(given) == sum(entry.included for entry in account.messages) <= 7
 
 
 async def test_a_context_that_stays_too_long_ends_the_turn(nodes: Nodes) -> None:

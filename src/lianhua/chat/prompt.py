@@ -13,8 +13,10 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
+from lianhua.chat.context_report import ContextReport, report_of
 from lianhua.chat.messages import ContextAccount, ContextEntry, Language, Message, Speaker
 from lianhua.chat.window import Earlier, Room, reasons_left_out, window_start
 from lianhua.errors import ContextTooLong, MessageTooLong
@@ -51,7 +53,8 @@ class Prompt(Struct, frozen=True):
     turns, the last user message last; where a cut reply goes on, that reply after it.
 
     `context` is the account of what was included and left out; of the models only `demo` looks at it. `question` is the
-    last user message without those that were made one with it.
+    last user message without those that were made one with it. `path` has the ids of the question and of the messages
+    above it, each one's parent next.
     """
 
     messages: tuple[PromptMessage, ...]
@@ -59,6 +62,12 @@ class Prompt(Struct, frozen=True):
     language: Language = "zh"
     persona_name: str = ""
     question: str = ""
+    path: tuple[str, ...] = ()
+
+    @property
+    def report(self) -> ContextReport:
+        """The account as it is stored."""
+        return report_of(self.context, self.path)
 
     @property
     def last_said(self) -> str:
@@ -136,7 +145,7 @@ def going_on(prompt: Prompt, reply_id: str, kept: str, count: CountTokens, *, pr
         account.older_left_out,
         account.messages + tuple(entries),
     )
-    return Prompt(prompt.messages + tuple(added), account, prompt.language, prompt.persona_name, prompt.question)
+    return msgspec.structs.replace(prompt, messages=prompt.messages + tuple(added), context=account)
 
 
 def select(
@@ -208,7 +217,21 @@ def select(
     used = sum(entry.tokens for entry in entries if entry.included)
     opening = [PromptMessage("system", system)] if system else []
     account = ContextAccount(budget_tokens, used, older, entries)
-    return Prompt((*opening, *talk.messages()), account, language, persona_name, question.content)
+    messages = (*opening, *talk.messages())
+    return Prompt(messages, account, language, persona_name, question.content, ancestry(question, history))
+
+
+def ancestry(message: Message, history: Sequence[Message]) -> tuple[str, ...]:
+    """The ids of a message and of those above it, each one's parent next, as far as they follow in `history` (oldest
+    first, without it).
+    """
+    path, parent = [message.id], message.parent_id
+    for above in reversed(history):
+        if above.id != parent:
+            break
+        path.append(above.id)
+        parent = above.parent_id
+    return tuple(path)
 
 
 class _Talk:

@@ -10,8 +10,9 @@ import hashlib
 
 from msgspec import Struct
 
+from lianhua.chat.context_report import ContextReport
 from lianhua.chat.events import Cursor, End, Event, Notice, ReasoningPiece, Snapshot, TextPiece, TurnStarted
-from lianhua.chat.messages import ContextAccount, Language, MessageStatus, Usage
+from lianhua.chat.messages import Language, MessageStatus, Usage
 
 
 class TurnRef(Struct, frozen=True, gc=False):
@@ -33,7 +34,7 @@ class TurnRecord(Struct, frozen=True, omit_defaults=True):
     reply_message_id: str
     model: str
     persona: str
-    context: ContextAccount
+    context: ContextReport
     language: Language = "zh"
     key: str = ""
     attempts: int = 1

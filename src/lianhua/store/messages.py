@@ -15,6 +15,7 @@ from lianhua.errors import ConversationNotFound, InvalidRequest
 from lianhua.store.client.client import Database
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Argument, Script
+from lianhua.store.records import read_record
 
 PINNED_MESSAGES: Final = 20  # each is in every prompt; more would leave no room to talk
 # A switch looks for the end of the branch so many messages at a time, so that the store is not kept for longer.
@@ -23,7 +24,6 @@ SWITCH_STEPS: Final = 500
 # 48 messages of 1.2 MB kept everybody waiting for half a second.
 READ_BYTES: Final = 1024 * 1024
 _message = msgspec.json.Decoder(Message)
-_record = msgspec.json.Decoder(TurnRecord)
 
 
 class Placed(Struct, frozen=True):
@@ -75,6 +75,7 @@ class Branches:
         self._database = database
         self._page, self._window = Script("messages"), Script("window")
         self._switch, self._pin = Script("branch"), Script("pin")
+        self._ancestry = Script("ancestry")
 
     async def page(self, conversation_id: str, owner: str, before: str | None, limit: int) -> MessagePage:
         """At most `limit` messages of the current branch that come before the message `before` (None: the newest), and
@@ -123,7 +124,7 @@ class Branches:
         if turn_id is None:
             return None
         (value,) = await self._database.ask(("HGET", ConversationKeys(conversation_id).turns, turn_id))
-        return _record.decode(value) if value is not None else None
+        return read_record(value) if value is not None else None
 
     async def message(self, conversation_id: str, owner: str, message_id: str) -> Message | None:
         """One message by its id; None when the conversation does not hold it."""
@@ -132,6 +133,13 @@ class Branches:
         if holder is None or holder.decode() != owner:
             raise ConversationNotFound(conversation_id)
         return stored_message(value) if value is not None else None
+
+    async def ancestry(self, conversation_id: str, message_id: str, limit: int) -> list[str]:
+        """The ids of a message and of those above it, each one's parent next: at most `limit`, as far as they are kept.
+        The caller has checked the owner.
+        """
+        keys = [ConversationKeys(conversation_id).messages]
+        return [name.decode() for name in await self._database.run(self._ancestry, keys, [message_id, limit])]
 
     async def switch(self, conversation_id: str, owner: str, message_id: str) -> None:
         """Makes the branch of a message the current one. Raises `InvalidRequest` when there is no such message."""

@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from lianhua.chat.continuation import OverlapFilter
 from lianhua.chat.events import Notice
-from lianhua.chat.messages import Conversation, Language, Message
+from lianhua.chat.messages import ContextAccount, Conversation, Language, Message
 from lianhua.chat.personas import Persona
 from lianhua.chat.prompt import (
     CountTokens,
     Prompt,
+    ancestry,
     going_on,
     going_on_tokens,
     left_out_unanswered,
@@ -135,7 +136,7 @@ class TurnPlanner:
             claim.owner,
             turn,
             question,
-            msgspec.structs.replace(record, context=asking.prompt.context, attempts=record.attempts + 1),
+            msgspec.structs.replace(record, context=asking.prompt.report, attempts=record.attempts + 1),
             asking,
             self._options(persona),
             opening=Notice(code, say(code, record.language)),
@@ -181,7 +182,7 @@ class TurnPlanner:
             reply_message_id=new_id(),
             model=model.info.id,
             persona=persona.id,
-            context=asking.prompt.context,
+            context=asking.prompt.report,
             language=ask.language,
             key=ask.key,
             continues=target.cut.id if target.cut else None,
@@ -238,7 +239,8 @@ class TurnPlanner:
         prefill = info.prefill is not None
         reserve = going_on_tokens(cut.text, language, count, prefill=prefill) if cut else 0
 
-        refused_before = left_out_unanswered(window.former.context) if window.former else frozenset()
+        former = _former(window)
+        refused_before = left_out_unanswered(former) if former else frozenset()
 
         def prompt_within(
             budget_tokens: int, refused: Prompt | None, without: frozenset[str] = refused_before
@@ -255,7 +257,7 @@ class TurnPlanner:
                 language=language,
                 persona_name=text.name,
                 smaller_than=refused.context if refused else None,
-                former=_former_start(window, model, budget_tokens) if refused is None else None,
+                former=_former_start(window, former, model, budget_tokens) if refused is None else None,
                 refuses=info.window == "set" and refused is None,
                 without=without,
             )
@@ -287,12 +289,22 @@ class TurnPlanner:
         )
 
 
-def _former_start(window: Window, model: ChatModel, budget_tokens: int) -> str | None:
+def _former(window: Window) -> ContextAccount | None:
+    """The account of the turn before, as far as its messages are in the window."""
+    if window.former is None:
+        return None
+    question = window.former.user_message_id
+    places = [place for place, message in enumerate(window.messages) if message.id == question]
+    path = ancestry(window.messages[places[0]], window.messages[: places[0]]) if places else (question,)
+    return window.former.context.expanded(path)
+
+
+def _former_start(window: Window, account: ContextAccount | None, model: ChatModel, budget_tokens: int) -> str | None:
     """What the window of the turn before began with, unless that turn had less room, or another model."""
     former = window.former
     if former is None or former.model != model.info.id or former.context.budget_tokens < budget_tokens:
         return None
-    return former_start(former.context)
+    return former_start(account) if account else None
 
 
 def _cut(reply: Message | None) -> Cut | None:

@@ -226,7 +226,7 @@ class TurnRunner:
             record,
             model=asking.model.info.id,
             asked=asked,
-            context=asking.prompt.context,
+            context=asking.prompt.report,
             attempts=record.attempts + 1,
         )
         await self._replace_record(job)

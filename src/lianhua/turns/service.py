@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from lianhua.chat.events import Cursor
-from lianhua.chat.messages import Conversation, TurnStatus
+from lianhua.chat.messages import ContextAccount, Conversation, TurnStatus
 from lianhua.chat.personas import DEFAULT_ROLE
 from lianhua.chat.turn import TurnRecord, TurnRef
 from lianhua.errors import (
@@ -340,6 +340,12 @@ class ChatService:
         if end := page.record.end:
             return TurnView(end.status, page.record)
         return TurnView("running", page.record, stopping=await self._journal.stopping(ref))
+
+    async def context(self, ref: TurnRef, record: TurnRecord) -> ContextAccount:
+        """What was sent to the model for a turn of the user's that was just read, and what was left out."""
+        report, question = record.context, record.user_message_id
+        length = report.path_length
+        return report.expanded(await self._branches.ancestry(ref.conversation_id, question, length) if length else [])
 
     async def stop(self, user: str, ref: TurnRef) -> TurnView:
         """Ends a running reply and keeps what came of it; the turn as it then stands. Harmless when repeated."""

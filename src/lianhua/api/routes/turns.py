@@ -91,10 +91,12 @@ async def follow_turn(viewer: Annotated[Viewer | None, Depends(viewer_of_turn)])
 @router.get("/{turn_id}")
 async def read_turn(service: Service, prices: PriceList, user: User, ref: Turn) -> TurnOut:
     """How the turn stands, and what of the conversation was sent to the model."""
-    return turn_out(await service.turn(user, ref), prices)
+    view = await service.turn(user, ref)
+    return turn_out(view, await service.context(ref, view.record), prices)
 
 
 @router.post("/{turn_id}/stop")
 async def stop_turn(service: Service, prices: PriceList, user: User, ref: Turn) -> TurnOut:
     """Ends the reply where it is; what came of it is kept. Harmless when repeated."""
-    return turn_out(await service.stop(user, ref), prices)
+    view = await service.stop(user, ref)
+    return turn_out(view, await service.context(ref, view.record), prices)

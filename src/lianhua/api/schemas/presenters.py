@@ -13,7 +13,7 @@ from lianhua.api.schemas.bodies import (
     TurnOut,
     UsageOut,
 )
-from lianhua.chat.messages import Conversation, Spent, Usage
+from lianhua.chat.messages import ContextAccount, Conversation, Spent, Usage
 from lianhua.chat.prices import Prices
 from lianhua.store.messages import Placed
 from lianhua.store.search.query import FoundConversation
@@ -99,7 +99,7 @@ def _usage_out(usage: Usage | None, model: str | None, prices: Prices) -> UsageO
     )
 
 
-def turn_out(view: TurnView, prices: Prices) -> TurnOut:
+def turn_out(view: TurnView, context: ContextAccount, prices: Prices) -> TurnOut:
     record = view.record
     usage = record.end.usage if record.end else None
     return TurnOut(
@@ -114,5 +114,5 @@ def turn_out(view: TurnView, prices: Prices) -> TurnOut:
         first_token_at=record.first_token_at,
         ended_at=record.ended_at,
         attempts=record.attempts,
-        context=ContextOut.model_validate(record.context),
+        context=ContextOut.model_validate(context),
     )

@@ -26,6 +26,7 @@ from lianhua.store.client.client import Database, Keyed
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Argument, Script, is_outage, translated
 from lianhua.store.conversations import Retention
+from lianhua.store.records import read_record, stored_record
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ LINGER_S: Final = 600  # how long the log of an ended turn can still be replayed
 JOIN_S: Final = LINGER_S  # how long a turn is joined whose end nobody was given: a browser comes back within seconds
 
 _encode = msgspec.json.Encoder().encode
-_record = msgspec.json.Decoder(TurnRecord)
 
 # What an append or a renewal met: written, asked to stop, over (ended or erased), taken by another worker, or refused
 # because the store has lost events that came before.
@@ -206,7 +206,7 @@ class TurnJournal:
             self.worker,
             LEASE_S,
             to_log(turn.first_event.event)[1],
-            _encode(turn.record),
+            stored_record(turn.record),
             turn.title,
             self._retention.seconds,
             self._retention.messages,
@@ -217,10 +217,13 @@ class TurnJournal:
         match answer[0]:
             case b"accepted" | b"same" as outcome:
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
+                return Accepted(turn_id, user, reply, repeated=outcome == b"same")
+            case b"repeated":
+                turn_id, opened = answer[1].decode(), read_record(answer[2])
                 # Our own turn id under our own key: the first call's answer was lost on the way. If that took long,
                 # another worker may have begun it meanwhile.
-                own = outcome == b"accepted" or (turn_id == turn.ref.turn_id and answer[4] == b"1")
-                return Accepted(turn_id, user, reply, repeated=not own)
+                own = turn_id == turn.ref.turn_id and answer[3] == b"1"
+                return Accepted(turn_id, opened.user_message_id, opened.reply_message_id, repeated=not own)
             case b"busy":
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
                 return Busy(turn_id, user, reply, same_body=answer[4] == b"1", lost=answer[5] == b"1")
@@ -311,7 +314,7 @@ class TurnJournal:
     async def replace_record(self, ref: TurnRef, epoch: int, record: TurnRecord) -> Fate:
         """Replaces what is kept of a running turn."""
         keys = ConversationKeys(ref.conversation_id)
-        args: list[Argument] = [ref.turn_id, epoch, self.worker, _encode(record)]
+        args: list[Argument] = [ref.turn_id, epoch, self.worker, stored_record(record)]
         return _fate(await self._database.run(self._account, [keys.meta, keys.turns], args))
 
     async def finish(self, ref: TurnRef, end: Numbered, reply: Message, record: TurnRecord) -> Fate:
@@ -329,7 +332,7 @@ class TurnJournal:
             to_log(end.event)[1],
             reply.id,
             _message_body(reply),
-            _encode(whole),
+            stored_record(whole),
             len(reply.content.encode()),
             len(reply.reasoning.encode()),
             self._retention.seconds,
@@ -374,7 +377,7 @@ class TurnJournal:
             stop == b"1",
             text.decode(),
             reasoning.decode(),
-            _record.decode(record),
+            read_record(record),
         )
 
     async def given(self, ref: TurnRef) -> None:
@@ -387,7 +390,7 @@ class TurnJournal:
         owner, value = await self._database.ask(("HGET", keys.meta, "owner"), ("HGET", keys.turns, ref.turn_id))
         if owner is None or value is None:
             return None
-        record = _record.decode(value)
+        record = read_record(value)
         return (owner.decode(), record) if record.end else None
 
     async def read(self, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
@@ -404,7 +407,7 @@ class TurnJournal:
         answer = await self._database.run(self._read, names, args, durable=True)
         _check(answer, ref)
         state: TurnState = answer[0].decode()
-        record = _record.decode(answer[1])
+        record = read_record(answer[1])
         match answer[2]:
             case b"events":
                 return EventPage(state, record, tuple(_numbered(entry) for entry in answer[3]))

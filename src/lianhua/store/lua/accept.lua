@@ -12,12 +12,13 @@ if known[1] ~= ARGV[1] then return {'missing'} end
 
 local prior = redis.call('HGET', idempotency, key)
 if prior then
-  local hash, turn, user, reply = string.match(prior, '^(%S+) (%S+) (%S+) (%S+)$')
-  if hash ~= body_hash then return {'mismatch'} end
+  local hash, turn = string.match(prior, '^(%S+) (%S+)')  -- version 0.1 has longer hashes, and more words
+  if short_hash(hash) ~= short_hash(body_hash) then return {'mismatch'} end
   -- Whether its first worker may still begin it: nobody else has, and nobody may yet.
   local state = redis.call('HMGET', meta, 't.id', 't.epoch', 't.lease')
   local begins = state[1] == turn and state[2] == '1' and tonumber(state[3]) > now()
-  return {'same', turn, user, reply, begins and '1' or '0'}
+  local record = redis.call('HGET', turns, turn)
+  return record and {'repeated', turn, record, begins and '1' or '0'} or {'erased'}
 end
 
 if known[2] then
@@ -79,8 +80,8 @@ else
   redis.call('ZADD', order, 'XX', redis.call('HINCRBY', meta, 'last', 1), question)
 end
 
-redis.call('HSET', turns, turn_id, splice(ARGV[14], '"started_at":' .. stamp(at)))
-redis.call('HSET', idempotency, key, body_hash .. ' ' .. turn_id .. ' ' .. question .. ' ' .. ARGV[10])
+redis.call('HSET', turns, turn_id, with_time(ARGV[14], 's', stamp(at)))
+redis.call('HSET', idempotency, key, short_hash(body_hash) .. ' ' .. turn_id)
 redis.call('HSET', meta, 'head', question, 'depth', depth, 'branch', branch, 'updated_at', stamp(used_at(at, head[5])),
   't.id', turn_id, 't.hash', body_hash, 't.user', question, 't.reply', ARGV[10], 't.epoch', '1', 't.seq', '0',
   't.worker', ARGV[11], 't.lease', stamp(at + tonumber(ARGV[12])), 't.stop', '0', 't.losses', '0',

@@ -3,5 +3,5 @@
 local turn = redis.call('HMGET', KEYS[1], 't.id', 't.epoch', 't.worker', 't.stop', 't.started')
 local refused = refusal(turn, ARGV[1], ARGV[2], ARGV[3])
 if refused then return refused end
-redis.call('HSET', KEYS[2], ARGV[1], splice(ARGV[4], '"started_at":' .. turn[5]))
+redis.call('HSET', KEYS[2], ARGV[1], with_time(ARGV[4], 's', turn[5]))
 return {'ok', turn[4]}

@@ -13,8 +13,8 @@ if redis.call('STRLEN', text) ~= tonumber(ARGV[9]) or redis.call('STRLEN', reaso
 end
 
 local at = now()
-local times = '"started_at":' .. turn[5] .. ',"ended_at":' .. stamp(at)
-if turn[6] then times = times .. ',"first_token_at":' .. turn[6] end
+local record = with_time(with_time(ARGV[8], 's', turn[5]), 'e', stamp(at))
+if turn[6] then record = with_time(record, 'f', turn[6]) end
 redis.call('XADD', log, ARGV[2] .. '-' .. ARGV[4], 'e', ARGV[5])
 local branch, depth = string.match(turn[7], '^(%S+) (%S+)$')
 depth = tonumber(depth)
@@ -22,7 +22,7 @@ branch = grow(meta, tree, ARGV[6], turn[4], branch, depth)
 redis.call('HSET', messages, ARGV[6], turn[4] .. ' ' .. ARGV[1] .. ' ' .. branch .. '\n'
   .. splice(ARGV[7], '"timestamp":' .. stamp(at) .. ',"n":' .. depth + 1))
 redis.call('ZADD', order, redis.call('HINCRBY', meta, 'last', 1), ARGV[6])
-redis.call('HSET', turns, ARGV[1], splice(ARGV[8], times))
+redis.call('HSET', turns, ARGV[1], record)
 redis.call('HSET', meta, 'updated_at', stamp(used_at(at, turn[10])))
 if turn[8] == turn[4] then -- else somebody has turned to another branch meanwhile
   redis.call('HSET', meta, 'head', ARGV[6], 'depth', depth + 1, 'branch', branch)

@@ -11,7 +11,7 @@ local turn = redis.call('HMGET', meta, 't.id', 't.lease', 't.first', 't.epoch')
 local state = 'ended'
 if turn[1] == ARGV[2] then
   state = tonumber(turn[2]) < now() and 'lost' or 'running'
-  if turn[3] then record = splice(record, '"first_token_at":' .. turn[3]) end
+  if turn[3] then record = with_time(record, 'f', turn[3]) end
 end
 
 local function parts(entry) -- {id, {field, value}} to epoch, seq

@@ -16,6 +16,26 @@ local function splice(json, fields)
   return string.sub(json, 1, -2) .. ',' .. fields .. '}'
 end
 
+-- A turn's record with one more time at its end (see `store/records`): `s` when it was started, `f` when its first text
+-- came, `e` when it ended. A record of version 0.1 is JSON.
+local TIME_FIELD = {s = 'started_at', f = 'first_token_at', e = 'ended_at'}
+local function with_time(record, letter, at)
+  if string.sub(record, 1, 1) == '{' then return splice(record, '"' .. TIME_FIELD[letter] .. '":' .. at) end
+  return record .. letter .. at
+end
+
+-- The idempotency key of a turn's record.
+local function key_of(record)
+  if string.sub(record, 1, 1) == '{' then return cjson.decode(record).key or '' end
+  local length, start = string.match(record, '^%d+ (%d+)\n()')
+  return string.sub(record, start, start + tonumber(length) - 1)
+end
+
+-- As much of the hash of a body as is kept with a key: 128 bits tell two bodies apart.
+local function short_hash(body_hash)
+  return string.sub(body_hash, 1, 32)
+end
+
 -- Tells whoever listens to the conversation to look. Only a hint, so it may fail: an ACL can forbid channels.
 local function ring(meta)
   redis.pcall('SPUBLISH', meta, '1')
@@ -169,7 +189,7 @@ end
 -- What is kept of an idempotency key whose message was erased: its hash, and one of it with the body's, from which the
 -- text cannot be guessed as long as the key is a good one.
 local function hashed_key(key, body_hash)
-  return redis.sha1hex(key), redis.sha1hex(key .. ' ' .. body_hash)
+  return redis.sha1hex(key), redis.sha1hex(key .. ' ' .. short_hash(body_hash))
 end
 
 -- The same of the first so many keys of a hash, as `HGETALL` gives it.
@@ -187,7 +207,7 @@ local function drop(id, messages, turns, idempotency, tree)
   if turn_id ~= '-' then
     local record = redis.call('HGET', turns, turn_id)
     if record then
-      redis.call('HDEL', idempotency, cjson.decode(record).key or '')
+      redis.call('HDEL', idempotency, key_of(record))
       redis.call('HDEL', turns, turn_id)
     end
   end
