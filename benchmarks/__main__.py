@@ -15,6 +15,7 @@ from benchmarks import footprint, relayed, turns
 from benchmarks.growth import growth_rows
 from benchmarks.kept import kept_rows
 from benchmarks.machine import HERE, compiled
+from benchmarks.pauses import pause_rows
 from benchmarks.plot import Chart, Line
 from benchmarks.relayed import SWEEP, TARGETS, Tools, show
 from benchmarks.transfer import transfer_rows
@@ -136,11 +137,16 @@ def transfer(tools: Tools) -> Rows:
     return [_shown(row) for row in transfer_rows()]
 
 
+def pauses(tools: Tools) -> Rows:
+    """How long others wait while somebody asks for the largest things."""
+    return [_shown(row) for row in pause_rows()]
+
+
 BENCHMARKS: Final[dict[str, Callable[[Tools], Rows]]] = {
     function.__name__: function
     for function in (
         machine, paced, firehose, single, viewers, workers, length, accept, growth, kept, memory, start, size, sweep,
-        transfer,
+        transfer, pauses,
     )
 }  # fmt: skip
 

@@ -28,12 +28,12 @@ def transfer_rows() -> Iterator[dict[str, Any]]:
         with lianhua(1, disk=True) as target:
             file = target.folder / "file.json"
             _write(file, form)
-            with _watched(target) as seen:
+            with watched(target) as seen:
                 report = _send(target, file)
             assert report["format"] == form
             assert not report["skipped"], report
             yield {"what": f"import, {form}", **seen.row(file.stat().st_size), **report["imported"]}
-            with _watched(target) as seen:
+            with watched(target) as seen:
                 size = _receive(target)
             yield {"what": "export", **seen.row(size)}
 
@@ -124,7 +124,7 @@ def _receive(target: Lianhua) -> int:
     return size
 
 
-class _Seen:
+class Seen:
     """What a call that asks for next to nothing met meanwhile, and how large the server became."""
 
     def __init__(self, target: Lianhua) -> None:
@@ -160,8 +160,8 @@ class _Seen:
 
 
 @contextmanager
-def _watched(target: Lianhua) -> Iterator[_Seen]:
-    seen, over = _Seen(target), threading.Event()
+def watched(target: Lianhua) -> Iterator[Seen]:
+    seen, over = Seen(target), threading.Event()
     seen.look(http.client.HTTPConnection("127.0.0.1", target.port))  # the first call of all takes the framework 50 ms
     probing = threading.Thread(target=seen.probe, args=(target.port, over))
     probing.start()

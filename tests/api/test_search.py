@@ -1,11 +1,17 @@
 """`GET /api/conversations?q=`: what was said is found, by the person who said it."""
 
+import asyncio
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.client import Client
+from tests.support.server_process import ServerProcess
+from tests.support.serving_process import frozen
+from tests.support.store_dump import store_pid
+from tests.support.waiting import until
 
 LIST = "/api/conversations"
 
@@ -127,3 +133,20 @@ async def test_any_text_can_be_searched_for(alice: Client, wanted: str) -> None:
 async def test_a_page_that_cannot_be_is_refused(alice: Client, query: str) -> None:
     answer = await alice.ask("GET", f"{LIST}?user_id={alice.user}&q=lotus&{query}")
     assert answer.problem == (422, "invalid_request")
+
+
+async def test_a_search_whose_client_is_gone_is_ended(
+    alice: Client, http_server: ServerProcess, http_data_dir: Path
+) -> None:
+    conversation = await alice.create(title="lotus")
+    lines = [f"GET {LIST} {status} " for status in (200, 503)]
+    before = [http_server.log.count(line) for line in lines]
+    with frozen(store_pid(http_data_dir)):  # the search waits for it
+        address = alice.address(LIST, {"q": "lotus"})
+        _, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(f"GET {address.raw_path_qs} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+        await until(lambda: http_server.log.count(lines[0]) > before[0])
+    assert http_server.log.count(lines[1]) == before[1], "it was not the store's silence that ended it"
+    assert await found(alice, "lotus") == [conversation], "and its user's place is free"
