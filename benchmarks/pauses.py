@@ -71,12 +71,12 @@ class _Asking:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> bytes:
         encoded = body if body is None or isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        sign = "&" if "?" in path else "?"
+        joint = "&" if "?" in path else "?"
         names = {
             "Content-Type": "application/json",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
-        self._http.request(method, f"/api{path}{sign}user_id={OWNER}", encoded, names)
+        self._http.request(method, f"/api{path}{joint}user_id={OWNER}", encoded, names)
         answer = self._http.getresponse()
         read = answer.read()
         assert answer.status < 300, read[:500]
