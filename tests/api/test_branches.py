@@ -235,7 +235,7 @@ async def test_a_branch_that_one_turns_away_from_gets_its_reply_all_the_same(ali
     conversation = await alice.create()
     first = (await alice.say(conversation, "hello")).turn["reply_message_id"]
     second = (await acted(alice, conversation, retry=first)).turn["reply_message_id"]
-    turn = (await act(alice, conversation, message="[steady]", parent_id=second)).json
+    turn = (await act(alice, conversation, message="[slow]", parent_id=second)).json
     await alice.see(conversation, turn["turn_id"])
     assert (await act(alice, conversation, retry=first)).problem == (409, "turn_in_progress")
     branch = f"/api/conversations/{conversation}/branch"

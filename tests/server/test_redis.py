@@ -56,7 +56,7 @@ def wait_for(port: int) -> None:
 
 async def talk(client: Client) -> None:
     conversation = await client.create()
-    turn = await client.begin(conversation, "[steady]")
+    turn = await client.begin(conversation, "[slow]")
     assert (await client.send(conversation, "hello")).problem == (409, "turn_in_progress")
     whole = shown(await client.read(events(conversation, turn)))
     assert whole.end["status"] == "done"
