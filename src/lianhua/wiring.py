@@ -6,18 +6,22 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from lianhua.api.services import Chat
+from msgspec import Struct
+
+from lianhua.api.services import Services
 from lianhua.chat.personas import Personas, parse_personas
 from lianhua.chat.prices import Prices
 from lianhua.chat.prompt import CountTokens
 from lianhua.config.settings import DAY_S, Settings, is_loopback
-from lianhua.conversations.transfer import Transfer
+from lianhua.conversations.service import ConversationService
+from lianhua.conversations.transfer import Transfer, TransferLimits
 from lianhua.errors import WrongSettings
 from lianhua.models.catalog import Catalog
 from lianhua.models.configured import (
@@ -48,23 +52,26 @@ from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.messages import Branches
-from lianhua.store.open import open_store
+from lianhua.store.open import Store, open_store
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.transfer import TransferStore
 from lianhua.store.usage import UsageLedger
-from lianhua.streams.commit import GroupCommit
-from lianhua.streams.tail import Tails
+from lianhua.streams.commit import STORE_PATIENCE_S, GroupCommit
+from lianhua.streams.tail import REREAD_S, Tails
+from lianhua.streams.viewer import OWNER_CHECK_S
 from lianhua.turns.finalize import Finalizer
-from lianhua.turns.leases import Upkeep
+from lianhua.turns.leases import Upkeep, UpkeepTimes
+from lianhua.turns.lifecycle import Lifecycle
 from lianhua.turns.personas import Roles
 from lianhua.turns.planner import ContextLimits, TurnPlanner
-from lianhua.turns.recovery import Recovery
+from lianhua.turns.recovery import OnLoss, Recovery
 from lianhua.turns.registry import TurnTasks
 from lianhua.turns.runner import ReplyLimits, TurnRunner
-from lianhua.turns.service import ChatService
+from lianhua.turns.service import TurnService
 from lianhua.turns.stops import UnheardStops
+from lianhua.turns.titles import REST_S
 
 logger = logging.getLogger(__name__)
 
@@ -75,16 +82,53 @@ LISTED_MARGIN_S: Final = 3_600
 NO_LIMIT_S: Final = 365 * DAY_S  # of a turn that was lost, where conversations never expire
 
 
+class Policy(Struct, frozen=True):
+    """What the services are to do. `listed_s` is how long a running turn stays listed, `patience_s` how long a store
+    that is away is waited for, `title_rest_s` how long a conversation rests before it gets a better title, `reread_s`
+    how late a viewer is where hints are lost, `owner_check_s` how often an open stream looks whose conversation it is.
+    """
+
+    retention: Retention
+    reply: ReplyLimits
+    context: ContextLimits
+    transfer: TransferLimits
+    upkeep: UpkeepTimes = UpkeepTimes()
+    on_loss: OnLoss = "interrupt"
+    titles: bool = False
+    title_rest_s: float = REST_S
+    listed_s: int = 600
+    patience_s: float = STORE_PATIENCE_S
+    reread_s: float = REREAD_S
+    owner_check_s: float = OWNER_CHECK_S
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the operator has set."""
+    retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
+    # As long as the conversation: a turn whose worker was lost may first be met on its last day.
+    kept_s = retention.seconds or NO_LIMIT_S
+    return Policy(
+        retention,
+        ReplyLimits(settings.reply_timeout_s, settings.reply_chars, settings.retry_timeout_s),
+        ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars),
+        TransferLimits(settings.import_bytes, settings.reply_chars),
+        on_loss=settings.on_worker_loss,
+        titles=settings.titles == "model",
+        listed_s=int(max(settings.reply_timeout_s + LISTED_MARGIN_S, kept_s)),
+    )
+
+
 @asynccontextmanager
-async def open_chat(
+async def open_services(
     settings: Settings,
     *,
     pull: bool = False,
     erased: Callable[[], None] | None = None,
     found: FoundModel | None = None,
     model_host: ModelHost | None = None,
-) -> AsyncIterator[Chat]:
-    """The whole house for as long as the block runs. Raises `WrongSettings` or `StoreUnavailable`.
+) -> AsyncIterator[Services]:
+    """Everything, running, for as long as the block does; whoever serves closes `lifecycle` before it ends. Raises
+    `WrongSettings` or `StoreUnavailable`.
 
     `erased` is called when a text was erased, where the embedded store is another process's to look after. `found` is
     what another process has found for all of them, where no model is set, and `model_host` where its local model runs.
@@ -96,69 +140,92 @@ async def open_chat(
         logger.info("model: %s", describe(catalog.default))
         store = await stack.enter_async_context(open_store(settings))
         logger.info("store: %s", store.where)
-
-        retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
-        database = store.database
-        conversations = ConversationStore(database, retention, erased or store.erased)
-        roles = Roles(personas, OwnPersonas(database, erased or store.erased))
-        ledger = UsageLedger(database)
-        search = ConversationSearch(database, conversations)
-        stack.push_async_callback(search.stop)
-        # As long as the conversation: a turn whose worker was lost may first be met on its last day.
-        kept_s = retention.seconds or NO_LIMIT_S
-        listed_s = int(max(settings.reply_timeout_s + LISTED_MARGIN_S, kept_s))
-        journal = TurnJournal(database, retention, f"{os.getpid()}-{secrets.token_hex(4)}")
-        commit = GroupCommit(journal)
-        pubsub = PubSub(database)
-        runner = TurnRunner(
-            journal, commit, ReplyLimits(settings.reply_timeout_s, settings.reply_chars, settings.retry_timeout_s)
-        )
-        limits = ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars)
-        planner = TurnPlanner(catalog, limits, _counter_for)
-        branches = Branches(database)
-        running_turns = RunningTurns(database, listed_s)
-        finalizer = Finalizer(
-            conversations, journal, running_turns, ledger, search.index, titles=settings.titles == "model"
-        )
-        tasks = TurnTasks(commit, runner, finalizer)
-        on_loss, reply_s = settings.on_worker_loss, settings.reply_timeout_s
-        stops = UnheardStops(journal, pubsub)
-        recovery = Recovery(
-            journal, branches, roles, planner, runner, tasks, finalizer, running_turns, stops, on_loss, reply_s
-        )
-        tails = Tails(journal, commit, pubsub, recovery.recover)
-        upkeep = Upkeep(journal, commit, runner, tasks, running_turns, recovery, finalizer, pubsub)
-        service = ChatService(
-            conversations,
-            branches,
-            roles,
-            PreferenceStore(database),
-            journal,
-            commit,
-            planner,
-            tasks,
-            running_turns,
-            stops,
-            recovery,
-            tails,
-            pubsub,
-            Changes(database),
-            upkeep,
-            finalizer,
-        )
+        if erased:
+            store = replace(store, erased=erased)
         download = _download(settings, catalog) if pull and _is_demo(catalog) else None
         if download:
             stack.push_async_callback(download.close)
         for model in catalog:  # some counters read a vocabulary of megabytes: not in the first turn
             await asyncio.to_thread(_counter_for, model.info.name)
-        service.start_up()
-        prices = Prices(settings.prices, settings.currency)
-        transfer_store = TransferStore(database, retention, erased or store.erased)
-        own, chosen = OwnPersonas(database, erased or store.erased), PreferenceStore(database)
-        transfer = Transfer(transfer_store, own, chosen, settings.data_dir, settings.import_bytes, settings.reply_chars)
-        transfer.start_up()
-        stack.push_async_callback(transfer.stop)
-        yield Chat(service, transfer, ledger, search, prices, store, download)
+        services = build_services(
+            store,
+            catalog,
+            personas,
+            policy_of(settings),
+            folder=settings.data_dir,
+            prices=Prices(settings.prices, settings.currency),
+            download=download,
+        )
+        stack.push_async_callback(services.search.stop)
+        services.transfer.start_up()
+        stack.push_async_callback(services.transfer.stop)
+        services.lifecycle.start()
+        yield services
+
+
+def build_services(
+    store: Store,
+    catalog: Catalog,
+    personas: Personas,
+    policy: Policy,
+    *,
+    folder: Path,
+    prices: Prices,
+    download: Download | None = None,
+    worker: str | None = None,
+    counter_for: Callable[[str], CountTokens] | None = None,
+) -> Services:
+    """The one graph of objects over an open store. Nothing in it has begun: `lifecycle.start()` does.
+
+    Uploads are spooled in `folder`. `worker` is this process's name in the journal, `counter_for` how the tokens of a
+    model are counted, by its name.
+    """
+    database, retention = store.database, policy.retention
+    conversations, branches = ConversationStore(database, retention, store.erased), Branches(database)
+    own_personas, preferences = OwnPersonas(database, store.erased), PreferenceStore(database)
+    roles = Roles(personas, own_personas)
+    usage, running_turns = UsageLedger(database), RunningTurns(database, policy.listed_s)
+    search = ConversationSearch(database, conversations)
+    journal = TurnJournal(database, retention, worker or f"{os.getpid()}-{secrets.token_hex(4)}")
+    commit, pubsub = GroupCommit(journal, policy.patience_s), PubSub(database)
+
+    runner = TurnRunner(journal, commit, policy.reply)
+    planner = TurnPlanner(catalog, policy.context, counter_for or _counter_for)
+    finalizer = Finalizer(
+        conversations, journal, running_turns, usage, search.index,
+        titles=policy.titles, title_rest_s=policy.title_rest_s,
+    )  # fmt: skip
+    tasks = TurnTasks(commit, runner, finalizer)
+    stops = UnheardStops(journal, pubsub)
+    recovery = Recovery(
+        journal, branches, roles, planner, runner, tasks, finalizer, running_turns, stops, policy.on_loss,
+        policy.reply.seconds,
+    )  # fmt: skip
+    tails = Tails(journal, commit, pubsub, recovery.recover, policy.reread_s)
+    upkeep = Upkeep(journal, commit, runner, tasks, running_turns, recovery, finalizer, pubsub, policy.upkeep)
+
+    turns = TurnService(
+        conversations, branches, roles, journal, commit, planner, tasks, running_turns, stops, recovery, tails, pubsub,
+        finalizer, policy.owner_check_s,
+    )  # fmt: skip
+    return Services(
+        turns=turns,
+        conversations=ConversationService(
+            conversations, branches, roles, catalog, preferences, turns, finalizer, Changes(database), pubsub
+        ),
+        transfer=Transfer(
+            TransferStore(database, retention, store.erased), own_personas, preferences, folder, policy.transfer
+        ),
+        search=search,
+        usage=usage,
+        personas=roles,
+        preferences=preferences,
+        catalog=catalog,
+        prices=prices,
+        lifecycle=Lifecycle(journal.worker, turns, commit, tasks, stops, recovery, tails, upkeep, finalizer, pubsub),
+        store=store,
+        download=download,
+    )
 
 
 def load_personas(settings: Settings) -> Personas:

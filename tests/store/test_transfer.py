@@ -10,7 +10,7 @@ import resource
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from msgspec.structs import asdict, replace
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from lianhua.chat.personas import OwnPersona
-from lianhua.conversations.transfer import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Transfer
+from lianhua.conversations.transfer import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Transfer, TransferLimits
 from lianhua.errors import (
     ConversationNotFound,
     DiskFull,
@@ -50,11 +50,14 @@ DAY_MS = 86_400_000
 ID = "5f0c5a0e-0000-4000-8000-{:012x}"
 
 
+IMPATIENT: Final = {"patience_s": 0.0, "retry_s": 0.0}
+
+
 class Transfers:
     """Everything that an import needs, over one store."""
 
     def __init__(
-        self, nodes: Nodes, folder: Path, retention: Retention, kind: type[TransferStore] = TransferStore
+        self, nodes: Nodes, folder: Path, retention: Retention, kind: type[TransferStore] = TransferStore, **limits: Any
     ) -> None:
         self.nodes = nodes
         self.database = Database(nodes)
@@ -65,7 +68,9 @@ class Transfers:
         self.personas = OwnPersonas(self.database)
         self.preferences = PreferenceStore(self.database)
         self.folder = folder
-        self.transfer = Transfer(self.transfer_store, self.personas, self.preferences, folder, LIMIT, 400_000)
+        self.transfer = Transfer(
+            self.transfer_store, self.personas, self.preferences, folder, TransferLimits(LIMIT, 400_000, **limits)
+        )
 
     def _erased(self) -> None:
         self.erasures += 1
@@ -447,9 +452,7 @@ class Failing(TransferStore):
 async def test_an_import_that_the_store_fails_leaves_nothing(
     client: Redis, nodes: Nodes, tmp_path: Path, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
-    monkeypatch.setattr("lianhua.conversations.transfer.RETRY_S", 0.0)
-    transfers = Transfers(nodes, tmp_path, Retention(86_400, 0), Failing)
+    transfers = Transfers(nodes, tmp_path, Retention(86_400, 0), Failing, **IMPATIENT)
     monkeypatch.setattr(Failing, "left", 3 if at == "stage" else 0)
     monkeypatch.setattr(Failing, "at", at)
     persona = asdict(OwnPersona("own-0123456789", "n", "", "", "p"))
@@ -464,14 +467,12 @@ async def test_an_import_that_the_store_fails_leaves_nothing(
 async def test_an_import_that_is_taken_back_takes_nothing_else_along(
     client: Redis, nodes: Nodes, tmp_path: Path, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
-    monkeypatch.setattr("lianhua.conversations.transfer.RETRY_S", 0.0)
     transfers = Transfers(nodes, tmp_path, Retention(86_400, 0))
     file = native(*(conversation(number, pinned=number == 2) for number in range(5)))
     await transfers.bring(file)
     before, listed = await transfers.everything(), await transfers.listed()
     assert transfers.erasures == 0
-    failing = Transfers(nodes, tmp_path, Retention(86_400, 0), Failing)
+    failing = Transfers(nodes, tmp_path, Retention(86_400, 0), Failing, **IMPATIENT)
     monkeypatch.setattr(Failing, "left", 0)
     monkeypatch.setattr(Failing, "at", "enlist")
     with pytest.raises(StoreUnavailable):
@@ -539,12 +540,11 @@ async def trickle(began: asyncio.Event) -> AsyncIterator[bytes]:
 
 
 async def test_an_upload_leaves_the_store_its_room_on_the_disk(
-    transfers: Transfers, monkeypatch: pytest.MonkeyPatch
+    transfers: Transfers, nodes: Nodes, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("lianhua.conversations.transfer.KEPT_FREE_BYTES", 2**60)
+    full = Transfers(nodes, tmp_path, Retention(86_400, 0), kept_free_bytes=2**60)
     with pytest.raises(DiskFull):
-        await transfers.bring(native(conversation(1)))
-    monkeypatch.undo()
+        await full.bring(native(conversation(1)))
     assert await transfers.listed() == []
     assert (await transfers.bring(native(conversation(1)))).imported.conversations == 1
 
@@ -578,13 +578,12 @@ class Killed(TransferStore):
         pass
 
 
-async def test_what_was_listed_when_the_process_was_killed_is_kept(
-    client: Redis, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
+async def test_what_was_listed_when_the_process_was_killed_is_kept(client: Redis, nodes: Nodes, tmp_path: Path) -> None:
     week = Retention(7 * 86_400, 0)
     with pytest.raises(StoreUnavailable):
-        await Transfers(nodes, tmp_path, week, Killed).bring(native(*(conversation(number) for number in range(5))))
+        await Transfers(nodes, tmp_path, week, Killed, **IMPATIENT).bring(
+            native(*(conversation(number) for number in range(5)))
+        )
     metas = [ConversationKeys(ID.format(number)).meta for number in range(5)]
     assert sum([await client.pttl(meta) <= DAY_MS for meta in metas]) == 3
     transfers = Transfers(nodes, tmp_path, week)
@@ -607,11 +606,10 @@ async def test_what_was_listed_when_the_process_was_killed_is_kept(
 async def test_what_was_not_listed_when_the_process_was_killed_still_goes(
     client: Redis, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.conversations.transfer.PATIENCE_S", 0.0)
     monkeypatch.setattr(Killed, "at", "enlist")
     week = Retention(7 * 86_400, 0)
     with pytest.raises(ResponseError):
-        await Transfers(nodes, tmp_path, week, Killed).bring(native(conversation(1)))
+        await Transfers(nodes, tmp_path, week, Killed, **IMPATIENT).bring(native(conversation(1)))
     transfers = Transfers(nodes, tmp_path, week)
     assert await transfers.transfer_store.settle_left() == 0
     assert await transfers.listed() == []
@@ -657,15 +655,12 @@ async def test_imports_that_have_arrived_wait_for_their_turn(nodes: Nodes, clien
     assert max(at_once) == IMPORTS_AT_ONCE
 
 
-async def test_an_import_that_takes_too_long_is_taken_back(
-    nodes: Nodes, client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_import_that_takes_too_long_is_taken_back(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
     class Stuck(TransferStore):
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
             await asyncio.sleep(60)
 
-    monkeypatch.setattr("lianhua.conversations.transfer.IMPORT_S", 0.5)
-    transfers = Transfers(nodes, tmp_path, Retention(86_400, 0), Stuck)
+    transfers = Transfers(nodes, tmp_path, Retention(86_400, 0), Stuck, import_s=0.5)
     with pytest.raises(InvalidRequest, match="takes longer"):
         await transfers.bring(native(conversation(1)))
     assert await keys_of(nodes) == []
@@ -724,9 +719,7 @@ async def test_a_file_that_is_broken_at_its_end_brings_nothing(
     assert list(transfers.folder.iterdir()) == []
 
 
-async def test_a_file_that_is_too_large_brings_nothing(
-    nodes: Nodes, transfers: Transfers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_file_that_is_too_large_brings_nothing(nodes: Nodes, transfers: Transfers) -> None:
     file = native(conversation(1, ["x" * LIMIT]))
     with pytest.raises(PayloadTooLarge):
         await transfers.bring(file)
@@ -776,10 +769,8 @@ async def test_tabs_hear_of_what_has_come(transfers: Transfers) -> None:
     assert (await changes.after(OWNER, page.last)).missed is False
 
 
-async def test_an_export_goes_on_while_conversations_come_and_go(
-    transfers: Transfers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lianhua.conversations.transfer.PIECE_BYTES", 1)
+async def test_an_export_goes_on_while_conversations_come_and_go(client: Redis, nodes: Nodes, tmp_path: Path) -> None:
+    transfers = Transfers(nodes, tmp_path, Retention(86_400, 0), piece_bytes=1)
     await transfers.bring(native(*(conversation(number, ["x"] * 20) for number in range(6))))
     pieces = []
     async for piece in transfers.transfer.everything(OWNER):

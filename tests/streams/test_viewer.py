@@ -1,6 +1,7 @@
 """Viewers over time: whose turn it is, turns that run elsewhere, hints that are lost."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -16,11 +17,9 @@ from tests.support.waiting import HANGS_S, stays, until
 LONG = Rule(pieces=("a", "b", "c"), repeat=2_000, interval_s=0.01)
 
 
-async def test_an_open_stream_ends_when_the_conversation_is_no_longer_its_owners(
-    client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lianhua.streams.viewer.OWNER_CHECK_S", 0.2)
-    async with open_service(nodes, LONG) as one, open_service(nodes, worker="two") as two:
+async def test_an_open_stream_ends_when_the_conversation_is_no_longer_its_owners(client: Redis, nodes: Nodes) -> None:
+    often = partial(open_service, owner_check_s=0.2)
+    async with often(nodes, LONG) as one, often(nodes, worker="two") as two:
         ref = await start(one, "go")
         viewers = [asyncio.create_task(follow(service, ref)) for service in (one, two)]
         await stays(lambda: not any(viewer.done() for viewer in viewers), 0.3)
@@ -44,10 +43,9 @@ async def test_many_viewers_elsewhere_share_one_reader(nodes: Nodes) -> None:
         await until(lambda: not tasks_named(f"tail {ref.turn_id}"))
 
 
-async def test_a_viewer_elsewhere_is_woken_rather_than_late(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.streams.tail.REREAD_S", 60)
+async def test_a_viewer_elsewhere_is_woken_rather_than_late(nodes: Nodes) -> None:
     rule = Rule(pieces=("a", "b", "c"), repeat=20, interval_s=0.02)
-    async with open_service(nodes, rule) as one, open_service(nodes, worker="two") as two:
+    async with open_service(nodes, rule) as one, open_service(nodes, worker="two", reread_s=60) as two:
         ref = await start(one, "go")
         watch = Stopwatch()
         assert text_of(await follow(two, ref)) == "abc" * 20
@@ -71,7 +69,7 @@ async def test_a_stop_reaches_its_worker_although_the_hint_is_lost(
     silent = Rule(pieces=("late",), first_s=600)
     async with open_service(nodes, silent) as one, open_service(nodes, worker="two") as two:
         ref = await start(one, "go")
-        assert (await two.stop("ann", ref)).status == "stopped"
+        assert (await two.turns.stop("ann", ref)).status == "stopped"
 
 
 async def test_a_viewer_is_given_no_more_at_a_time_than_its_share(nodes: Nodes) -> None:
@@ -79,7 +77,7 @@ async def test_a_viewer_is_given_no_more_at_a_time_than_its_share(nodes: Nodes) 
     async with open_service(nodes, rule) as service:
         ref = await start(service, "go")
         await follow(service, ref)
-        late = await service.view("ann", ref)
+        late = await service.turns.view("ann", ref)
         assert late is not None
         steps = [len(frames) async for frames in late.frames()]
         assert len(steps) > 1

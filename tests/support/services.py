@@ -2,46 +2,41 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from lianhua import sse
+from lianhua.api.services import Services
 from lianhua.chat.events import Cursor, parse_event_id
 from lianhua.chat.personas import Personas, parse_personas
+from lianhua.chat.prices import Prices
 from lianhua.chat.turn import TurnRef
+from lianhua.conversations.transfer import TransferLimits
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel
 from lianhua.models.scripted import Rule, Script, ScriptedModel
 from lianhua.models.tokens import estimate_tokens
-from lianhua.store.changes import Changes
 from lianhua.store.client.client import Database, Durability
-from lianhua.store.client.pubsub import PubSub
 from lianhua.store.client.topology import Nodes
-from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.journal.log import FROM_START, TurnJournal
-from lianhua.store.journal.running import RunningTurns
-from lianhua.store.messages import Branches
-from lianhua.store.personas import OwnPersonas
-from lianhua.store.preferences import PreferenceStore
-from lianhua.store.search.query import ConversationSearch
-from lianhua.store.usage import UsageLedger
-from lianhua.streams.commit import STORE_PATIENCE_S, GroupCommit
-from lianhua.streams.tail import Tails
-from lianhua.turns.finalize import Finalizer
-from lianhua.turns.leases import Upkeep
-from lianhua.turns.personas import Roles
-from lianhua.turns.planner import Ask, ContextLimits, TurnPlanner
-from lianhua.turns.recovery import OnLoss, Recovery
-from lianhua.turns.registry import TurnTasks
+from lianhua.store.conversations import Retention
+from lianhua.store.journal.log import FROM_START
+from lianhua.store.open import Store
+from lianhua.turns.planner import Ask, ContextLimits
 from lianhua.turns.request import Send
-from lianhua.turns.runner import ReplyLimits, TurnRunner
-from lianhua.turns.service import ChatService
-from lianhua.turns.stops import UnheardStops
+from lianhua.turns.runner import ReplyLimits
+from lianhua.wiring import Policy, build_services
 from tests.support.waiting import HANGS_S, until
 
+POLICY = Policy(
+    Retention(86_400, 0), ReplyLimits(60, 100_000), ContextLimits(20, None, 32_000), TransferLimits(10**6, 100_000)
+)
 PERSONAS = parse_personas((files("lianhua.chat") / "personas.toml").read_text("utf-8"), "personas.toml")
 
 
@@ -60,64 +55,35 @@ async def open_service(
     model: ChatModel | None = None,
     others: Sequence[ChatModel] = (),
     worker: str = "one",
-    reply: ReplyLimits = ReplyLimits(60, 100_000),  # noqa: B008  frozen
     context_messages: int = 20,
     context_tokens: int = 8_192,
-    on_loss: OnLoss = "interrupt",
     strict: bool = False,
-    titles: bool = False,
-    patience_s: float = STORE_PATIENCE_S,
-) -> AsyncIterator[ChatService]:
-    """The service, started; closed at the end without waiting for running turns."""
-    retention = Retention(86_400, 0)
-    database = Database(nodes, Durability(nodes) if strict else None)
-    journal = TurnJournal(database, retention, worker)
-    commit = GroupCommit(journal, patience_s)
-    pubsub = PubSub(database)
+    **policy: Any,
+) -> AsyncIterator[Services]:
+    """All services as the server has them, running; closed at the end without waiting for turns that run. `policy` are
+    fields of `wiring.Policy`.
+    """
+    store = Store(Database(nodes, Durability(nodes) if strict else None), "of the test")
     catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens)), *others])
-    limits = ContextLimits(context_messages, None, 32_000)
-    planner = TurnPlanner(catalog, limits, lambda _: estimate_tokens)
-    conversations = ConversationStore(database, retention)
-    branches = Branches(database)
-    roles = Roles(Personas(PERSONAS), OwnPersonas(database))
-    runner = TurnRunner(journal, commit, reply)
-    running_turns = RunningTurns(database, 600)
-    search = ConversationSearch(database, conversations)
-    finalizer = Finalizer(conversations, journal, running_turns, UsageLedger(database), search.index, titles=titles)
-    tasks = TurnTasks(commit, runner, finalizer)
-    stops = UnheardStops(journal, pubsub)
-    recovery = Recovery(
-        journal, branches, roles, planner, runner, tasks, finalizer, running_turns, stops, on_loss, reply.seconds
+    services = build_services(
+        store,
+        catalog,
+        Personas(PERSONAS),
+        msgspec.structs.replace(POLICY, context=ContextLimits(context_messages, None, 32_000), **policy),
+        folder=Path(tempfile.gettempdir()),
+        prices=Prices({}, "EUR"),
+        worker=worker,
+        counter_for=lambda _: estimate_tokens,
     )
-    tails = Tails(journal, commit, pubsub, recovery.recover)
-    upkeep = Upkeep(journal, commit, runner, tasks, running_turns, recovery, finalizer, pubsub)
-    service = ChatService(
-        conversations,
-        branches,
-        roles,
-        PreferenceStore(database),
-        journal,
-        commit,
-        planner,
-        tasks,
-        running_turns,
-        stops,
-        recovery,
-        tails,
-        pubsub,
-        Changes(database),
-        upkeep,
-        finalizer,
-    )
-    service.start_up()
+    services.lifecycle.start()
     try:
-        yield service
+        yield services
     finally:
         hurry = asyncio.Event()
         hurry.set()
         try:
             async with asyncio.timeout(HANGS_S):
-                await service.close(0, hurry)
+                await services.lifecycle.close(0, hurry)
         except TimeoutError:
             for task in asyncio.all_tasks():
                 task.print_stack()
@@ -128,15 +94,15 @@ def ask(message: str, key: str | None = None, role: str | None = None) -> Ask:
     return Ask(Send(message), "en", key or f"key of {message}", role)
 
 
-async def start(service: ChatService, message: str, *, conversation: str | None = None) -> TurnRef:
-    conversation = conversation or (await service.create("ann", None, None)).id
-    accepted = await service.start("ann", conversation, ask(message))
+async def start(service: Services, message: str, *, conversation: str | None = None) -> TurnRef:
+    conversation = conversation or (await service.conversations.create("ann", None, None)).id
+    accepted = await service.turns.start("ann", conversation, ask(message))
     return TurnRef(conversation, accepted.turn_id)
 
 
-async def follow(service: ChatService, ref: TurnRef, after: Cursor = FROM_START, limit: int | None = None) -> Seen:
+async def follow(service: Services, ref: TurnRef, after: Cursor = FROM_START, limit: int | None = None) -> Seen:
     """Everything a viewer gets until the end, or its first `limit` events."""
-    viewer = await service.view("ann", ref, after)
+    viewer = await service.turns.view("ann", ref, after)
     seen = Seen([], [], [])
     if viewer is None:
         return seen
@@ -153,11 +119,11 @@ async def follow(service: ChatService, ref: TurnRef, after: Cursor = FROM_START,
     return seen
 
 
-async def ended(service: ChatService, ref: TurnRef) -> str:
+async def ended(service: Services, ref: TurnRef) -> str:
     """Waits for the end of a turn without looking at its events; its status."""
 
     async def status() -> str | None:
-        status = (await service.turn("ann", ref)).status
+        status = (await service.turns.turn("ann", ref)).status
         return status if status != "running" else None
 
     return str(await until(status))
@@ -179,6 +145,6 @@ def end_of(seen: Seen) -> dict[str, object]:
     return end
 
 
-async def reply_of(service: ChatService, ref: TurnRef) -> tuple[str, str]:
-    message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
+async def reply_of(service: Services, ref: TurnRef) -> tuple[str, str]:
+    message = (await service.conversations.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
     return message.content, message.status

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from lianhua.api.services import Services
 from lianhua.chat.prompt import GO_ON, Prompt
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import StoreUnavailable
@@ -17,16 +19,16 @@ from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
 from lianhua.store.journal.log import Fate, TurnJournal
 from lianhua.turns.finalize import Finalizer
+from lianhua.turns.leases import UpkeepTimes
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Act, Continue, Edit, Retry, Send
-from lianhua.turns.service import ChatService
 from lianhua.turns.titles import clean_title
 from tests.support.services import end_of, follow, open_service, reply_of, start, text_of
 from tests.support.waiting import stays, until
 
 
-async def act(service: ChatService, conversation: str, what: Act, key: str) -> TurnRef:
-    accepted = await service.start("ann", conversation, Ask(what, "en", key))
+async def act(service: Services, conversation: str, what: Act, key: str) -> TurnRef:
+    accepted = await service.turns.start("ann", conversation, Ask(what, "en", key))
     return TurnRef(conversation, accepted.turn_id)
 
 
@@ -35,25 +37,22 @@ async def lose(client: Redis, ref: TurnRef) -> None:
     await client.hset(f"lianhua:{{{ref.conversation_id}}}", mapping={"t.lease": "1", "t.worker": "lost"})
 
 
-@pytest.fixture
-def unswept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lost turns are met by their readers only."""
-    monkeypatch.setattr("lianhua.turns.leases.SWEEP_S", 600.0)
-    monkeypatch.setattr("lianhua.turns.leases.RENEW_S", 600.0)
+# Lost turns are met by their readers only.
+open_unswept = partial(open_service, upkeep=UpkeepTimes(renew_s=600.0, sweep_s=600.0))
 
 
 CUT = Rule("poem", pieces=("Roses are red, ", "violets "), finish="")
 
 
-async def test_going_on_survives_the_loss_of_its_worker(client: Redis, nodes: Nodes, unswept: None) -> None:
+async def test_going_on_survives_the_loss_of_its_worker(client: Redis, nodes: Nodes) -> None:
     rest = Rule(GO_ON["en"], pieces=("are blue.",), first_s=60)
     async with (
-        open_service(nodes, CUT, rest) as one,
-        open_service(nodes, Rule(GO_ON["en"], pieces=("violets are blue.",)), worker="two") as two,
+        open_unswept(nodes, CUT, rest) as one,
+        open_unswept(nodes, Rule(GO_ON["en"], pieces=("violets are blue.",)), worker="two") as two,
     ):
         ref = await start(one, "poem")
         await follow(one, ref)
-        kept = (await one.messages("ann", ref.conversation_id, None, 1)).messages[0].message
+        kept = (await one.conversations.messages("ann", ref.conversation_id, None, 1)).messages[0].message
         ref = await act(one, ref.conversation_id, Continue(kept.id), "go on")
         first = await follow(one, ref, limit=2)
         assert text_of(first) == "Roses are red, violets ", "what is kept is seen at once"
@@ -66,35 +65,38 @@ async def test_going_on_survives_the_loss_of_its_worker(client: Redis, nodes: No
         assert await reply_of(two, ref) == (text_of(seen), "done")
 
 
-async def test_what_went_on_and_was_lost_is_kept(client: Redis, nodes: Nodes, unswept: None) -> None:
+async def test_what_went_on_and_was_lost_is_kept(client: Redis, nodes: Nodes) -> None:
     rest = Rule(GO_ON["en"], pieces=("bloom ", "never"), interval_s=60)
-    async with open_service(nodes, CUT, rest) as one, open_service(nodes, worker="two") as two:
+    async with open_unswept(nodes, CUT, rest) as one, open_unswept(nodes, worker="two") as two:
         ref = await start(one, "poem")
         await follow(one, ref)
-        kept = (await one.messages("ann", ref.conversation_id, None, 1)).messages[0].message
+        kept = (await one.conversations.messages("ann", ref.conversation_id, None, 1)).messages[0].message
         ref = await act(one, ref.conversation_id, Continue(kept.id), "go on")
         await follow(one, ref, limit=3)
         await lose(client, ref)
-        assert (await two.turn("ann", ref)).status == "interrupted"
+        assert (await two.turns.turn("ann", ref)).status == "interrupted"
         assert await reply_of(two, ref) == ("Roses are red, violets bloom ", "interrupted")
 
 
-async def test_a_retry_and_an_edit_that_are_lost_are_made_again(client: Redis, nodes: Nodes, unswept: None) -> None:
+async def test_a_retry_and_an_edit_that_are_lost_are_made_again(client: Redis, nodes: Nodes) -> None:
     silent = Rule("again", first_s=60, pieces=("never",))
-    async with open_service(nodes, silent) as one, open_service(nodes, Rule(pieces=("made",)), worker="two") as two:
+    async with open_unswept(nodes, silent) as one, open_unswept(nodes, Rule(pieces=("made",)), worker="two") as two:
         ref = await start(one, "hello")
         await follow(one, ref)
-        question, _ = (placed.message for placed in (await one.messages("ann", ref.conversation_id, None, 2)).messages)
+        question, _ = (
+            placed.message
+            for placed in (await one.conversations.messages("ann", ref.conversation_id, None, 2)).messages
+        )
         acts: list[Act] = [Edit(question.id, "again"), Send("again", parent_id="")]
         for number, what in enumerate(acts):
             edited = await act(one, ref.conversation_id, what, f"edit {number}")
             await lose(client, edited)
             assert text_of(await follow(two, edited)) == "made"
-        newest = (await two.messages("ann", ref.conversation_id, None, 1)).messages[0].message
+        newest = (await two.conversations.messages("ann", ref.conversation_id, None, 1)).messages[0].message
         retried = await act(one, ref.conversation_id, Retry(newest.id), "retry")
         await lose(client, retried)
         assert text_of(await follow(two, retried)) == "made"
-        page = await two.messages("ann", ref.conversation_id, None, 10)
+        page = await two.conversations.messages("ann", ref.conversation_id, None, 10)
         assert [len(placed.siblings) for placed in page.messages] == [3, 2]
 
 
@@ -102,8 +104,8 @@ async def test_the_demo_goes_on_where_it_was_stopped(client: Redis, nodes: Nodes
     async with open_service(nodes, model=DemoModel(interval_s=0.005)) as service:
         ref = await start(service, "hello")
         await follow(service, ref, limit=4)
-        await service.stop("ann", ref)
-        cut = (await service.messages("ann", ref.conversation_id, None, 1)).messages[0].message
+        await service.turns.stop("ann", ref)
+        cut = (await service.conversations.messages("ann", ref.conversation_id, None, 1)).messages[0].message
         whole = await follow(service, await act(service, ref.conversation_id, Continue(cut.id), "go on"))
         again = await follow(service, await act(service, ref.conversation_id, Retry(cut.id), "again"))
         assert cut.status == "stopped"
@@ -143,9 +145,7 @@ async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
             ref = await start(service, "go")
             await follow(service, ref)
             assert await client.smembers("lianhua:{running}")
-    monkeypatch.setattr("lianhua.turns.leases.SWEEP_S", 0.05)
-    monkeypatch.setattr("lianhua.turns.leases.FORGET_S", 0.05)
-    async with open_service(nodes, worker="two"):
+    async with open_service(nodes, worker="two", upkeep=UpkeepTimes(sweep_s=0.05, forget_s=0.05)):
 
         async def is_forgotten() -> bool:
             return not await client.smembers("lianhua:{running}")
@@ -186,16 +186,14 @@ class Titling:
         return sum("name conversations" in prompt.messages[0].content for prompt in self.prompts)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lianhua.turns.titles.REST_S", 0.1)
+open_quick = partial(open_service, title_rest_s=0.1)
 
 
-async def title_of(service: ChatService, ref: TurnRef) -> str:
-    return (await service.get("ann", ref.conversation_id)).title
+async def title_of(service: Services, ref: TurnRef) -> str:
+    return (await service.conversations.get("ann", ref.conversation_id)).title
 
 
-async def until_title(service: ChatService, ref: TurnRef, title: str) -> None:
+async def until_title(service: Services, ref: TurnRef, title: str) -> None:
     async def is_given() -> bool:
         return await title_of(service, ref) == title
 
@@ -211,9 +209,9 @@ async def until_counted(client: Redis, count: int) -> None:
     await until(are_counted)
 
 
-async def test_a_model_improves_the_title_once_and_pays_for_it(client: Redis, nodes: Nodes, quick: None) -> None:
+async def test_a_model_improves_the_title_once_and_pays_for_it(client: Redis, nodes: Nodes) -> None:
     model = Titling('Title: "Greetings."\nand more')
-    async with open_service(nodes, model=model, titles=True) as service:
+    async with open_quick(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello   there\nfriend")
         await follow(service, ref)
         assert await title_of(service, ref) == "hello there friend"
@@ -226,19 +224,19 @@ async def test_a_model_improves_the_title_once_and_pays_for_it(client: Redis, no
 
 
 @pytest.mark.parametrize("finish", ["length", "content_filter", None])
-async def test_an_answer_that_was_cut_is_no_title(client: Redis, nodes: Nodes, quick: None, finish: str | None) -> None:
+async def test_an_answer_that_was_cut_is_no_title(client: Redis, nodes: Nodes, finish: str | None) -> None:
     model = Titling("Okay, the user wants", finish=finish)
-    async with open_service(nodes, model=model, titles=True) as service:
+    async with open_quick(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
         await until_counted(client, 2)  # it was paid for all the same
         assert await title_of(service, ref) == "hello"
 
 
-async def test_a_turn_comes_before_a_title(client: Redis, nodes: Nodes, quick: None) -> None:
+async def test_a_turn_comes_before_a_title(client: Redis, nodes: Nodes) -> None:
     gate = asyncio.Event()
     model = Titling("Late", gate=gate, kind="local")
-    async with open_service(nodes, model=model, titles=True) as service:
+    async with open_quick(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
         await until(lambda: model.asked)
@@ -250,35 +248,35 @@ async def test_a_turn_comes_before_a_title(client: Redis, nodes: Nodes, quick: N
         await until_title(service, elsewhere, "Late")
 
 
-async def test_a_title_that_somebody_chose_stays(client: Redis, nodes: Nodes, quick: None) -> None:
+async def test_a_title_that_somebody_chose_stays(client: Redis, nodes: Nodes) -> None:
     gate = asyncio.Event()
     model = Titling("Late", gate=gate)
-    async with open_service(nodes, model=model, titles=True) as service:
+    async with open_quick(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
         await until(lambda: model.asked)
-        await service.update("ann", ref.conversation_id, title="Mine")
+        await service.conversations.update("ann", ref.conversation_id, title="Mine")
         gate.set()
         await until_counted(client, 2)
         assert await title_of(service, ref) == "Mine"
 
 
-async def test_what_was_erased_goes_to_no_model(client: Redis, nodes: Nodes, quick: None) -> None:
+async def test_what_was_erased_goes_to_no_model(client: Redis, nodes: Nodes) -> None:
     model = Titling("Secret")
     async with (
-        open_service(nodes, model=model, titles=True) as service,
-        open_service(nodes, worker="two") as elsewhere,
+        open_quick(nodes, model=model, titles=True) as service,
+        open_quick(nodes, worker="two") as elsewhere,
     ):
         for eraser in (service, elsewhere):
             ref = await start(service, "my secret plan")
             await follow(service, ref)
-            await eraser.erase("ann", ref.conversation_id, keep_conversation=eraser is service)
+            await eraser.conversations.erase("ann", ref.conversation_id, keep_conversation=eraser is service)
         await stays(lambda: model.asked == 0, 0.4)
 
 
-async def test_no_title_is_made_by_what_is_no_model(client: Redis, nodes: Nodes, quick: None) -> None:
+async def test_no_title_is_made_by_what_is_no_model(client: Redis, nodes: Nodes) -> None:
     model = Titling("Demo", kind="demo")
-    async with open_service(nodes, model=model, titles=True) as service:
+    async with open_quick(nodes, model=model, titles=True) as service:
         ref = await start(service, "hello")
         await follow(service, ref)
         await stays(lambda: model.asked == 0, 0.4)

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-import pytest
 from redis.asyncio import Redis
 
 from lianhua.chat.prompt import Prompt
 from lianhua.errors import ModelUnavailable
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
 from lianhua.store.client.topology import Nodes
+from lianhua.turns.leases import UpkeepTimes
 from tests.support.services import end_of, follow, open_service, start, text_of
 from tests.support.waiting import until
 
@@ -34,23 +34,21 @@ class Model:
         pass
 
 
-async def test_a_takeover_goes_on_with_the_model_that_was_asked_last(
-    client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lianhua.turns.leases.RENEW_S", 600)
+async def test_a_takeover_goes_on_with_the_model_that_was_asked_last(client: Redis, nodes: Nodes) -> None:
+    times = UpkeepTimes(renew_s=600)
     first, second = Model("first", "fails", "second", "third"), Model("second", "waits")
     elsewhere = [Model("first", "answers", "second", "third"), Model("second", "fails"), Model("third", "answers")]
     async with (
-        open_service(nodes, model=first, others=[second, Model("third", "answers")]) as one,
-        open_service(nodes, model=elsewhere[0], others=elsewhere[1:], worker="two") as two,
+        open_service(nodes, model=first, others=[second, Model("third", "answers")], upkeep=times) as one,
+        open_service(nodes, model=elsewhere[0], others=elsewhere[1:], worker="two", upkeep=times) as two,
     ):
         ref = await start(one, "go")
         await until(lambda: second.asked)
-        assert (await one.turn("ann", ref)).record.model == "second"
+        assert (await one.turns.turn("ann", ref)).record.model == "second"
         await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.lease", "1")
         seen = await follow(two, ref)
-        record = (await two.turn("ann", ref)).record
-        (_, reply) = (await two.messages("ann", ref.conversation_id, None, 10)).messages
+        record = (await two.turns.turn("ann", ref)).record
+        (_, reply) = (await two.conversations.messages("ann", ref.conversation_id, None, 10)).messages
     assert (text_of(seen), end_of(seen)["status"]) == ("third", "done")
     assert [model.asked for model in elsewhere] == [0, 1, 1]
     assert (record.model, record.asked, reply.message.model) == ("third", "first", "third")

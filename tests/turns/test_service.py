@@ -70,7 +70,7 @@ async def test_the_model_is_given_the_conversation_so_far(nodes: Nodes) -> None:
         ref = await start(service, "two", conversation=ref.conversation_id)
         seen = await follow(service, ref)
         assert text_of(seen) == "echo: two (turn 2: 4 messages)"
-        account = await service.context(ref, (await service.turn("ann", ref)).record)
+        account = await service.turns.context(ref, (await service.turns.turn("ann", ref)).record)
         assert [entry.reason for entry in account.messages] == ["persona", "fits", "fits", "last_message"]
 
 
@@ -103,14 +103,14 @@ async def test_a_dropped_viewer_resumes_without_gap_or_double(nodes: Nodes) -> N
                 break
             cursor = part.cursors[-1]
         assert joined == await follow(service, ref)
-        assert await service.view("ann", ref, joined.cursors[-1]) is None
+        assert await service.turns.view("ann", ref, joined.cursors[-1]) is None
 
 
 async def test_a_viewer_far_behind_reads_the_journal_again(nodes: Nodes) -> None:
     pieces = tuple(f"{number}," for number in range(VIEWER_BACKLOG_EVENTS + 900))
     async with open_service(nodes, Rule(pieces=pieces)) as service:
         ref = await start(service, "go")
-        viewer = await service.view("ann", ref)
+        viewer = await service.turns.view("ann", ref)
         assert viewer is not None
         frames = viewer.frames()
         early = await anext(frames)
@@ -146,8 +146,8 @@ async def test_a_stop_keeps_what_came_and_is_harmless_twice(nodes: Nodes) -> Non
         ref = await start(service, "go")
         viewer = asyncio.create_task(follow(service, ref))
         await follow(service, ref, limit=5)
-        first = await service.stop("ann", ref)
-        second = await service.stop("ann", ref)
+        first = await service.turns.stop("ann", ref)
+        second = await service.turns.stop("ann", ref)
         assert first.status == second.status == "stopped"
         seen = await viewer
         assert end_of(seen)["status"] == "stopped"
@@ -160,9 +160,9 @@ async def test_many_stops_at_once_are_one(nodes: Nodes) -> None:
     async with open_service(nodes, model=model) as service:
         ref = await start(service, "go")
         await follow(service, ref, limit=2)
-        stops = [asyncio.create_task(service.stop("ann", ref)) for _ in range(5)]
+        stops = [asyncio.create_task(service.turns.stop("ann", ref)) for _ in range(5)]
         await model.closing.wait()
-        stops.append(asyncio.create_task(service.stop("ann", ref)))
+        stops.append(asyncio.create_task(service.turns.stop("ann", ref)))
         assert {(await stop).status for stop in stops} == {"stopped"}
         assert await reply_of(service, ref) == ("on and on", "stopped")
 
@@ -172,14 +172,14 @@ async def test_a_stop_in_the_moment_of_the_time_limit_is_harmless(nodes: Nodes) 
     async with open_service(nodes, model=model, reply=ReplyLimits(0.5, 20_000)) as service:
         ref = await start(service, "go")
         await model.closing.wait()  # the limit has passed, and the model takes its time to close
-        assert (await service.stop("ann", ref)).status == "stopped"
+        assert (await service.turns.stop("ann", ref)).status == "stopped"
         assert await reply_of(service, ref) == ("on and on", "stopped")
 
 
 async def test_a_stop_before_the_first_piece(nodes: Nodes) -> None:
     async with open_service(nodes, Rule(pieces=("a",), first_s=30)) as service:
         ref = await start(service, "go")
-        assert (await service.stop("ann", ref)).status == "stopped"
+        assert (await service.turns.stop("ann", ref)).status == "stopped"
         seen = await follow(service, ref)
         assert (seen.names, end_of(seen)["length"]) == (["turn", "end"], 0)
 
@@ -191,7 +191,7 @@ async def test_another_workers_stop_ends_the_turn(nodes: Nodes) -> None:
     ):
         ref = await start(one, "go")
         await follow(one, ref, limit=2)
-        await two.stop("ann", ref)
+        await two.turns.stop("ann", ref)
         assert await ended(two, ref) == "stopped"
 
 
@@ -278,9 +278,9 @@ async def test_a_context_that_is_too_long_gets_one_smaller_try(nodes: Nodes) -> 
             ref = await start(service, f"q{number} " + "word " * 40, conversation=ref.conversation_id)
             seen = await follow(service, ref)
         assert seen.names == ["turn", "notice", "piece", "end"]
-        record = (await service.turn("ann", ref)).record
+        record = (await service.turns.turn("ann", ref)).record
         assert record.attempts == 2
-        account = await service.context(ref, record)
+        account = await service.turns.context(ref, record)
         reasons = [entry.reason for entry in account.messages]
         assert "retry_smaller" in reasons
         given = [part.content for part in model.prompts[-1].messages]
@@ -356,7 +356,7 @@ async def test_a_correction_reaches_every_viewer_here_and_elsewhere(nodes: Nodes
             assert snapshot["reasoning"] == "hm, yes"
             assert end_of(seen)["sha256"] == hashlib.sha256(b"So be it").hexdigest()
         assert after[-2:] == ["notice", "end"]
-        message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
+        message = (await service.conversations.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
         assert (message.content, message.reasoning, message.finish_reason) == ("So be it", "hm, yes", "length")
 
 
@@ -369,8 +369,8 @@ async def test_a_stop_right_behind_a_correction_keeps_it(nodes: Nodes) -> None:
             await follow(service, ref, limit=2)
             model.gates[0].set()
             await asyncio.sleep(0)
-            assert (await service.stop("ann", ref)).status == "stopped"
-            message = (await service.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
+            assert (await service.turns.stop("ann", ref)).status == "stopped"
+            message = (await service.conversations.messages("ann", ref.conversation_id, None, 10)).messages[-1].message
             assert (message.content, message.reasoning) in (
                 ("hm, ", ""),
                 ("hm, yes", ""),
@@ -387,46 +387,48 @@ async def test_reasoning_and_text_arrive_in_order_and_joined(nodes: Nodes) -> No
         seen = await follow(service, ref)
         assert seen.names == ["turn", "notice", "reasoning", "reasoning", "piece", "piece", "end"]
         assert [json.loads(data)["content"] for data in seen.data[2:6]] == ["hm, yes", "!", "So be it", "."]
-        message = (await service.messages("ann", ref.conversation_id, None, 1)).messages[0].message
+        message = (await service.conversations.messages("ann", ref.conversation_id, None, 1)).messages[0].message
         assert (message.content, message.reasoning) == ("So be it.", "hm, yes!")
 
 
 async def test_joining_the_same_question_and_refusing_another(nodes: Nodes) -> None:
     async with open_service(nodes, Rule(pieces=("a",), first_s=60)) as service:
-        conversation = (await service.create("ann", None, None)).id
-        first = await service.start_or_join("ann", conversation, ask("same", "k1"))
-        joined = await service.start_or_join("ann", conversation, ask("same", "k2"))
+        conversation = (await service.conversations.create("ann", None, None)).id
+        first = await service.turns.start_or_join("ann", conversation, ask("same", "k1"))
+        joined = await service.turns.start_or_join("ann", conversation, ask("same", "k2"))
         assert (joined.turn_id, joined.repeated) == (first.turn_id, True)
         with pytest.raises(TurnInProgress) as refusal:
-            await service.start_or_join("ann", conversation, ask("other", "k3"))
+            await service.turns.start_or_join("ann", conversation, ask("other", "k3"))
         assert refusal.value.turn_id == first.turn_id
         with pytest.raises(TurnInProgress):
-            await service.start_or_join("ann", conversation, ask("same", "k4", role="teacher"))
-        assert (await service.get("ann", conversation)).message_count == 1
+            await service.turns.start_or_join("ann", conversation, ask("same", "k4", role="teacher"))
+        assert (await service.conversations.get("ann", conversation)).message_count == 1
 
 
 async def test_a_persona_given_with_a_message_stays_with_the_conversation(nodes: Nodes) -> None:
     async with open_service(nodes) as service:
-        conversation = (await service.create("ann", None, None)).id
-        accepted = await service.start("ann", conversation, ask("hello", role="teacher"))
+        conversation = (await service.conversations.create("ann", None, None)).id
+        accepted = await service.turns.start("ann", conversation, ask("hello", role="teacher"))
         await follow(service, TurnRef(conversation, accepted.turn_id))
-        assert (await service.get("ann", conversation)).role == "teacher"
-        assert (await service.messages("ann", conversation, None, 1)).messages[0].message.persona == "teacher"
+        assert (await service.conversations.get("ann", conversation)).role == "teacher"
+        assert (await service.conversations.messages("ann", conversation, None, 1)).messages[
+            0
+        ].message.persona == "teacher"
 
 
 async def test_what_cannot_be_asked_is_refused_and_nothing_stored(nodes: Nodes) -> None:
     async with open_service(nodes, context_tokens=1_000) as service:
-        conversation = (await service.create("ann", None, None)).id
+        conversation = (await service.conversations.create("ann", None, None)).id
         for message, error in (("", InvalidRequest), (" \n", InvalidRequest), ("x" * 32_001, MessageTooLong)):
             with pytest.raises(error):
-                await service.start("ann", conversation, ask(message, "k"))
+                await service.turns.start("ann", conversation, ask(message, "k"))
         with pytest.raises(MessageTooLong) as refusal:
-            await service.start("ann", conversation, ask("word " * 2_000, "k"))
+            await service.turns.start("ann", conversation, ask("word " * 2_000, "k"))
         assert refusal.value.unit == "tokens"
-        service.drain()
+        service.lifecycle.drain()
         with pytest.raises(Draining):
-            await service.start("ann", conversation, ask("hello", "k"))
-        assert (await service.get("ann", conversation)).message_count == 0
+            await service.turns.start("ann", conversation, ask("hello", "k"))
+        assert (await service.conversations.get("ann", conversation)).message_count == 0
 
 
 async def test_closing_keeps_the_text_of_running_turns(nodes: Nodes) -> None:
@@ -441,8 +443,8 @@ async def test_closing_keeps_the_text_of_running_turns(nodes: Nodes) -> None:
 
 async def test_what_is_accepted_while_closing_is_ended_too(nodes: Nodes) -> None:
     async with open_service(nodes, Rule(pieces=("a",), repeat=100_000, interval_s=0.05)) as service:
-        conversations = [(await service.create("ann", None, None)).id for _ in range(20)]
-        starts = [asyncio.create_task(service.start("ann", name, ask("go"))) for name in conversations]
+        conversations = [(await service.conversations.create("ann", None, None)).id for _ in range(20)]
+        starts = [asyncio.create_task(service.turns.start("ann", name, ask("go"))) for name in conversations]
         await asyncio.sleep(0.001)
     answers = await asyncio.gather(*starts, return_exceptions=True)
     accepted = [answer for answer in answers if isinstance(answer, Accepted)]
@@ -451,10 +453,10 @@ async def test_what_is_accepted_while_closing_is_ended_too(nodes: Nodes) -> None
     async with open_service(nodes, worker="next") as following:
 
         async def at_rest() -> bool:
-            return not any([(await following.get("ann", name)).running_turn_id for name in conversations])
+            return not any([(await following.conversations.get("ann", name)).running_turn_id for name in conversations])
 
         await until(at_rest)
-        states = [await following.get("ann", name) for name in conversations]
+        states = [await following.conversations.get("ann", name) for name in conversations]
     assert sum(state.message_count for state in states) == 2 * len(accepted)
 
 
@@ -474,7 +476,7 @@ async def test_a_turn_whose_acceptance_was_answered_late_is_run(nodes: Nodes, mo
     async with open_service(nodes, Rule(pieces=("here",))) as service:
         ref = await start(service, "go")
         assert text_of(await follow(service, ref)) == "here"
-        assert (await service.messages("ann", ref.conversation_id, None, 10)).total == 2
+        assert (await service.conversations.messages("ann", ref.conversation_id, None, 10)).total == 2
 
 
 async def test_a_turn_that_opens_after_the_grace_is_handed_over(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -490,8 +492,8 @@ async def test_a_turn_that_opens_after_the_grace_is_handed_over(nodes: Nodes, mo
 
     monkeypatch.setattr(TurnJournal, "accept", slow)
     async with open_service(nodes, Rule(pieces=("a",), repeat=100, interval_s=0.1)) as service:
-        conversation = (await service.create("ann", None, None)).id
-        starting = asyncio.create_task(service.start("ann", conversation, ask("go")))
+        conversation = (await service.conversations.create("ann", None, None)).id
+        starting = asyncio.create_task(service.turns.start("ann", conversation, ask("go")))
         await opened.wait()
     assert isinstance(await starting, Accepted)
     async with open_service(nodes, Rule(pieces=("made ", "elsewhere")), worker="next") as following:
@@ -502,16 +504,18 @@ async def test_a_turn_that_opens_after_the_grace_is_handed_over(nodes: Nodes, mo
 
 async def test_a_caller_that_goes_away_leaves_its_turn_running(nodes: Nodes) -> None:
     async with open_service(nodes, Rule(pieces=("here",), first_s=0.1)) as service:
-        conversation = (await service.create("ann", None, None)).id
-        caller = asyncio.create_task(service.start("ann", conversation, ask("go")))
+        conversation = (await service.conversations.create("ann", None, None)).id
+        caller = asyncio.create_task(service.turns.start("ann", conversation, ask("go")))
         await asyncio.sleep(0)
         caller.cancel()
 
         async def is_made() -> bool:
-            return (await service.get("ann", conversation)).message_count == 2
+            return (await service.conversations.get("ann", conversation)).message_count == 2
 
         await until(is_made)
-        assert (await service.messages("ann", conversation, None, 1)).messages[0].message.content == "here"
+        assert (await service.conversations.messages("ann", conversation, None, 1)).messages[
+            0
+        ].message.content == "here"
 
 
 async def test_nothing_is_left_of_a_turn_that_the_store_forgot(client: Redis, nodes: Nodes) -> None:
@@ -527,9 +531,9 @@ async def test_clearing_stops_the_reply_and_leaves_nothing(client: Redis, nodes:
         ref = await start(service, "go")
         viewer = asyncio.create_task(follow(service, ref))
         await follow(service, ref, limit=3)
-        await service.erase("ann", ref.conversation_id, keep_conversation=True)
+        await service.conversations.erase("ann", ref.conversation_id, keep_conversation=True)
         assert end_of(await viewer)["status"] == "stopped"
-        assert (await service.messages("ann", ref.conversation_id, None, 10)).total == 0
+        assert (await service.conversations.messages("ann", ref.conversation_id, None, 10)).total == 0
         await until(lambda: not tasks_named(f"turn {ref.turn_id}"))
         left = {key async for key in client.scan_iter("*")}
         lists = {b"lianhua:{user:ann}:conversations", b"lianhua:{user:ann}:feed"}

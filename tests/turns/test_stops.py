@@ -41,9 +41,9 @@ async def test_a_stop_that_the_store_did_not_hear_is_raised_when_it_is_back(tmp_
             await follow(one, ref, limit=2 if rule is SHOWN else 1)
             proxy.refuse()
             with pytest.raises(StoreUnavailable):
-                await one.stop("ann", ref)
+                await one.turns.stop("ann", ref)
             await proxy.accept()
-            await one.worker_gone("one")  # its lease ends now
+            await one.lifecycle.worker_gone("one")  # its lease ends now
             assert await ended(one, ref) == "stopped"
 
 
@@ -53,9 +53,9 @@ async def test_a_stop_meets_a_turn_that_is_being_handed_over(tmp_path: Path) -> 
         async with open_service(nodes, worker="two") as two:
             async with open_service(nodes, SILENT) as one:
                 ref = await start(one, "go")
-                (job,) = one._tasks.jobs
+                (job,) = one.lifecycle._tasks.jobs
                 job.stop("handed_over")
                 job.stop("stopped")
                 assert await ended(one, ref) == "stopped"
-            assert (await two.turn("ann", ref)).record.attempts == 1
+            assert (await two.turns.turn("ann", ref)).record.attempts == 1
         await nodes.close()

@@ -28,15 +28,15 @@ from lianhua.api.routes import (
     usage,
 )
 from lianhua.api.schemas.bodies import ProblemOut
-from lianhua.api.services import Chat
+from lianhua.api.services import Services
 from lianhua.config.hosts import host_names
 from lianhua.config.settings import Settings
 
 PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
 
 
-def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
-    """The ASGI application over an open `chat`. The caller closes it, and the `streams` before it."""
+def create_app(services: Services, streams: OpenStreams, settings: Settings) -> ASGIApp:
+    """The ASGI application over open `services`. The caller closes it, and the `streams` before it."""
     refusal = {"model": ProblemOut, "content": {"application/problem+json": {}}, "description": "Refused"}
     app = FastAPI(
         title="Lianhua 连话",
@@ -46,13 +46,7 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
         redoc_url=None,
         responses={"4XX": refusal, "503": refusal},
     )
-    app.state.service = chat.service
-    app.state.transfer = chat.transfer
-    app.state.ledger = chat.ledger
-    app.state.search = chat.search
-    app.state.prices = chat.prices
-    app.state.store = chat.store
-    app.state.download = chat.download
+    app.state.services = services
     app.state.settings = settings
     app.state.page = page.Page(PAGE_FOLDER)
 
@@ -79,7 +73,7 @@ def create_app(chat: Chat, streams: OpenStreams, settings: Settings) -> ASGIApp:
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
     gate = Gate(HeadAsGet(app), settings.allowed_origins, host_names(settings), streamed, health.PROBES)
-    guarded = Headers(Streams(gate, streams), draining=lambda: chat.service.draining)
+    guarded = Headers(Streams(gate, streams), draining=lambda: services.turns.draining)
 
     def is_route(path: str) -> bool:
         """Also one with a slash too many or too few: the framework leads to the other."""

@@ -11,16 +11,21 @@ from typing import Annotated, Final
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, Field
 
+from lianhua.api.services import Services
 from lianhua.chat import texts
 from lianhua.chat.messages import Language
 from lianhua.chat.prices import Prices
 from lianhua.chat.turn import TurnRef
+from lianhua.conversations.service import ConversationService
+from lianhua.conversations.transfer import Transfer
 from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
+from lianhua.models.catalog import Catalog
+from lianhua.models.download.download import Download
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
 from lianhua.turns.personas import Roles
-from lianhua.turns.service import ChatService
+from lianhua.turns.service import TurnService
 
 COOKIE: Final = "lianhua_uid"
 COOKIE_DAYS: Final = 400  # the longest that browsers keep one (RFC 6265bis, 5.5)
@@ -53,34 +58,56 @@ Wanted = Annotated[
 Before = Annotated[str | None, Query(max_length=200, description="The `next` of the page before")]
 
 
-async def get_service(request: Request) -> ChatService:
-    service: ChatService = request.app.state.service
-    return service
+# One step each, not two: the framework takes time for every dependency of a dependency.
 
 
-async def get_roles(request: Request) -> Roles:
-    roles: Roles = request.app.state.service.roles
-    return roles
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+async def get_services(request: Request) -> Services:
+    return _services(request)
+
+
+async def get_turns(request: Request) -> TurnService:
+    return _services(request).turns
+
+
+async def get_conversations(request: Request) -> ConversationService:
+    return _services(request).conversations
+
+
+async def get_catalog(request: Request) -> Catalog:
+    return _services(request).catalog
+
+
+async def get_personas(request: Request) -> Roles:
+    return _services(request).personas
 
 
 async def get_choices(request: Request) -> PreferenceStore:
-    choices: PreferenceStore = request.app.state.service.preferences
-    return choices
+    return _services(request).preferences
 
 
 async def get_ledger(request: Request) -> UsageLedger:
-    ledger: UsageLedger = request.app.state.ledger
-    return ledger
+    return _services(request).usage
 
 
 async def get_search(request: Request) -> ConversationSearch:
-    search: ConversationSearch = request.app.state.search
-    return search
+    return _services(request).search
 
 
 async def get_prices(request: Request) -> Prices:
-    prices: Prices = request.app.state.prices
-    return prices
+    return _services(request).prices
+
+
+async def get_transfer(request: Request) -> Transfer:
+    return _services(request).transfer
+
+
+async def get_download(request: Request) -> Download | None:
+    return _services(request).download
 
 
 async def get_base_path(request: Request) -> str:
@@ -163,10 +190,15 @@ async def get_idempotency_key(
     return idempotency_key
 
 
-Service = Annotated[ChatService, Depends(get_service)]
+Open = Annotated[Services, Depends(get_services)]
+Turns = Annotated[TurnService, Depends(get_turns)]
+Conversations = Annotated[ConversationService, Depends(get_conversations)]
+Models = Annotated[Catalog, Depends(get_catalog)]
+Files = Annotated[Transfer, Depends(get_transfer)]
+ModelDownload = Annotated[Download | None, Depends(get_download)]
 User = Annotated[str, Depends(get_user)]
 KnownUser = Annotated[str | None, Depends(get_known_user)]
-UserRoles = Annotated[Roles, Depends(get_roles)]
+UserRoles = Annotated[Roles, Depends(get_personas)]
 Choices = Annotated[PreferenceStore, Depends(get_choices)]
 Ledger = Annotated[UsageLedger, Depends(get_ledger)]
 Search = Annotated[ConversationSearch, Depends(get_search)]

@@ -1,24 +1,34 @@
-"""What is open while the server runs, as the routes and the server's process know it."""
+"""What is open while the server runs: the one graph of objects, as routes and the server's process know it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lianhua.chat.prices import Prices
+from lianhua.conversations.service import ConversationService
 from lianhua.conversations.transfer import Transfer
+from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
 from lianhua.store.open import Store
+from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
-from lianhua.turns.service import ChatService
+from lianhua.turns.lifecycle import Lifecycle
+from lianhua.turns.personas import Roles
+from lianhua.turns.service import TurnService
 
 
 @dataclass(frozen=True)
-class Chat:
-    """Everything that is open while the server runs. `download` is there where the small model may be fetched."""
+class Services:
+    """Made by `wiring`. `download` is there where the small model may be fetched."""
 
-    service: ChatService
+    turns: TurnService
+    conversations: ConversationService
     transfer: Transfer
-    ledger: UsageLedger
     search: ConversationSearch
+    usage: UsageLedger
+    personas: Roles
+    preferences: PreferenceStore
+    catalog: Catalog
     prices: Prices
+    lifecycle: Lifecycle
     store: Store
-    download: Download | None
+    download: Download | None = field(default=None)

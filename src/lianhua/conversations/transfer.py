@@ -43,6 +43,7 @@ from lianhua.formats.values import (
     messages_of,
     opening,
 )
+from lianhua.store.client.retry import after, patiently
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.transfer import AT_ONCE, Leaving, Staged, TransferStore, staged
@@ -66,6 +67,21 @@ RETRY_S: Final = 0.5
 LEFT_S: Final = 300.0  # how often somebody looks for imports whose process died when they were listed
 
 
+class TransferLimits(Struct, frozen=True):
+    """Of files: how large one may be on its way in, how long a message in it (in characters), how long the work on one
+    may take and a store that is away is waited for (in seconds), what of the disk is left free, and in which pieces a
+    file goes out (in bytes).
+    """
+
+    file_bytes: int
+    message_chars: int
+    import_s: float = IMPORT_S
+    patience_s: float = PATIENCE_S
+    retry_s: float = RETRY_S
+    kept_free_bytes: int = KEPT_FREE_BYTES
+    piece_bytes: int = PIECE_BYTES
+
+
 class Transfer:
     """Raises `InvalidRequest` where a file is not understood, and what the store raises. Nothing is left of an import
     that fails.
@@ -77,19 +93,14 @@ class Transfer:
         personas: OwnPersonas,
         preferences: PreferenceStore,
         folder: Path,
-        limit_bytes: int,
-        message_chars: int,
+        limits: TransferLimits,
     ) -> None:
-        """Files on their way in are in `folder`, nameless, so that they are gone when the process is.
-
-        `limit_bytes` is of a file, `message_chars` of a message that comes in.
-        """
+        """Files on their way in are in `folder`, nameless, so that they are gone when the process is."""
         self._transfer_store = transfer_store
         self._personas = personas
         self._preferences = preferences
         self._folder = folder
-        self._limit_bytes = limit_bytes
-        self._message_chars = message_chars
+        self._limits = limits
         self._bringing: set[str] = set()  # users
         self._uploading: set[str] = set()  # those of them whose work has not begun
         self._slots = asyncio.Semaphore(IMPORTS_AT_ONCE)
@@ -157,7 +168,7 @@ class Transfer:
                 async for piece in self._conversation(leaving):
                     gathered.append(piece)
                     size += len(piece)
-                    if size >= PIECE_BYTES:
+                    if size >= self._limits.piece_bytes:
                         yield seal.over(b"".join(gathered))
                         gathered, size = [], 0
         yield seal.over(b"".join(gathered) + END_OF_CONVERSATIONS) + seal.of_json(count)
@@ -200,7 +211,7 @@ class Transfer:
             waiting.append(chunk)
             size += len(chunk)
             total += len(chunk)
-            if total > self._limit_bytes:
+            if total > self._limits.file_bytes:
                 raise PayloadTooLarge(str(total))
             if size >= SPOOL_BYTES:
                 await asyncio.to_thread(self._write, file, waiting)
@@ -210,26 +221,28 @@ class Transfer:
 
     def _write(self, file: IO[bytes], lines: list[bytes]) -> None:
         """Writes as long as the disk has room for others too. Raises `DiskFull`, and `OSError` as the disk does."""
-        if shutil.disk_usage(self._folder).free < KEPT_FREE_BYTES + sum(map(len, lines)):
+        if shutil.disk_usage(self._folder).free < self._limits.kept_free_bytes + sum(map(len, lines)):
             raise DiskFull("no room for a file")
         file.writelines(lines)
 
     async def _import_in_time(self, user: str, file: IO[bytes], keep: bool) -> ImportReport:
         try:
-            async with asyncio.timeout(IMPORT_S):
+            async with asyncio.timeout(self._limits.import_s):
                 # A thread is not cancelled, so it looks at the time itself.
-                return await self._import(user, file, keep, time.monotonic() + IMPORT_S)
+                return await self._import(user, file, keep, time.monotonic() + self._limits.import_s)
         except TimeoutError as exc:
-            raise InvalidRequest("file", f"takes longer than {IMPORT_S / 60:.0f} minutes; bring it in parts") from exc
+            raise InvalidRequest(
+                "file", f"takes longer than {self._limits.import_s / 60:.0f} minutes; bring it in parts"
+            ) from exc
 
     async def _import(self, user: str, file: IO[bytes], keep: bool, until: float) -> ImportReport:
         now = time.time()
         checked = await self._check(file, keep, now, until)
         tally = Tally(keeps=keep)
-        allowance = Allowance(self._limit_bytes, until)
+        allowance = Allowance(self._limits.file_bytes, until)
         documents = await asyncio.to_thread(documents_of, file, tally)
         with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as later:
-            arrival = _Arrival(user, self._transfer_store, self._personas, tally, later, self._write)
+            arrival = _Arrival(user, self._transfer_store, self._personas, tally, later, self._write, self._limits)
             try:
                 roles = await arrival.personas(checked.personas)
                 for document, kind in zip(documents, checked.kinds, strict=True):
@@ -257,14 +270,14 @@ class Transfer:
         for item, _ in items:
             if isinstance(item, PortableConversation):
                 named = _with_roles(item, roles) if roles else item
-                whole = shortened(named, self._message_chars, tally)
+                whole = shortened(named, self._limits.message_chars, tally)
                 one = staged(whole, self._transfer_store.retention)
                 yield (whole, one), 2 * sum(len(value) for _, value, _ in one.messages)
 
     async def _check(self, file: IO[bytes], keep: bool, now: float, until: float) -> "_Checked":
         """Reads all of it and keeps next to nothing."""
         tally = Tally(keeps=keep)
-        look, sealed, allowance = (Allowance(self._limit_bytes, until) for _ in range(3))
+        look, sealed, allowance = (Allowance(self._limits.file_bytes, until) for _ in range(3))
         documents = await asyncio.to_thread(documents_of, file, tally)
         kinds = [await asyncio.to_thread(_kind, document, look, sealed) for document in documents]
         checked = _Checked(_known(kinds), [], {}, 0)
@@ -319,10 +332,12 @@ class _Arrival:
         tally: Tally,
         later: IO[bytes],
         write: Callable[[IO[bytes], list[bytes]], None],
+        limits: TransferLimits,
     ) -> None:
         """`later` is an empty file for the conversations that are known: they wait until all others are there."""
         self._later = later
         self._write = write
+        self._limits = limits
         self._user = user
         self._transfer_store = transfer_store
         self._own = own
@@ -380,6 +395,9 @@ class _Arrival:
         """In a thread: one conversation can take a long time to write down."""
         self._write(self._later, [msgspec.json.encode(whole) + b"\n" for whole in known])
 
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(call, after(self._limits.patience_s), self._limits.retry_s)
+
     def _is_again(self, wanted: str) -> bool:
         """Whether the file has had one of that id before."""
         if wanted in self._wanted:
@@ -404,7 +422,7 @@ class _Arrival:
 
     async def _extend(self, whole: PortableConversation) -> None:
         skip = self._tally.skip
-        found = await _patiently(lambda: self._transfer_store.extend(self._user, whole))
+        found = await self._patiently(lambda: self._transfer_store.extend(self._user, whole))
         if found is None:
             skip("conversation", "gone", whole.title)
             return
@@ -421,8 +439,8 @@ class _Arrival:
         """All of it appears, and stays."""
         if self._listed:
             names = [name for name, _, _ in self._listed]
-            await _patiently(lambda: self._transfer_store.enlist(self._user, self._mark, self._listed))
-            gone = await _patiently(lambda: self._transfer_store.settle(self._user, self._mark, names))
+            await self._patiently(lambda: self._transfer_store.enlist(self._user, self._mark, self._listed))
+            gone = await self._patiently(lambda: self._transfer_store.settle(self._user, self._mark, names))
             self._tally.skip("conversation", "gone", count=len(gone))
             with suppress(Unavailable):  # `Transfer.start_up` comes by
                 await self._transfer_store.settled(self._user, self._mark)
@@ -430,7 +448,7 @@ class _Arrival:
     async def take_back(self) -> None:
         """Removes what was written. What the store does not let go now ends by itself within a day."""
         try:
-            await _patiently(lambda: self._transfer_store.remove(self._user, self._mark, sorted(self._tried)))
+            await self._patiently(lambda: self._transfer_store.remove(self._user, self._mark, sorted(self._tried)))
             for name in self._personas:
                 await self._own.remove(self._user, name)
         except Exception:
@@ -450,19 +468,6 @@ def _disk_room() -> Iterator[None]:
 
 def _same(one: OwnPersona, other: OwnPersona) -> bool:
     return replace(one, created_at=0, updated_at=0) == replace(other, created_at=0, updated_at=0)
-
-
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Again and again while the store is away."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE_S
-    while True:
-        try:
-            return await call()
-        except Unavailable:
-            if loop.time() > deadline:
-                raise
-            await asyncio.sleep(RETRY_S)
 
 
 def _kind(document: Document, look: Allowance, sealed: Allowance) -> Kind | InvalidRequest:

@@ -1,4 +1,4 @@
-"""One server process: the application over an open chat, on a socket that is there already, until it is told to end."""
+"""One server process: the application over open services, on a socket that is there already."""
 
 import asyncio
 import gc
@@ -11,13 +11,13 @@ import uvicorn
 
 from lianhua.api.app import create_app
 from lianhua.api.event_stream import OpenStreams
-from lianhua.api.services import Chat
+from lianhua.api.services import Services
 from lianhua.config.settings import Settings
 from lianhua.models.discover import FoundModel
 from lianhua.server.control import WorkerLine
 from lianhua.server.protocol import KEEP_ALIVE_S, Protocol
 from lianhua.server.sockets import address_of
-from lianhua.wiring import describe, open_chat
+from lianhua.wiring import describe, open_services
 
 # Orchestrators kill after 30 s. The rest is for the ends of turns (2 s), last bytes (1 s) and the store (2 s at worst).
 TERM_GRACE_S: Final = 25.0
@@ -43,10 +43,10 @@ async def serve(
     with listener:
         host = line.model_host if line else None
         erased = line.erased if line else None
-        async with open_chat(settings, pull=pull, erased=erased, found=found, model_host=host) as chat:
+        async with open_services(settings, pull=pull, erased=erased, found=found, model_host=host) as services:
             streams = OpenStreams()
             config = uvicorn.Config(
-                create_app(chat, streams, settings),
+                create_app(services, streams, settings),
                 http=Protocol,
                 ws="none",
                 lifespan="off",
@@ -57,7 +57,7 @@ async def serve(
                 timeout_keep_alive=int(KEEP_ALIVE_S),
                 proxy_headers=False,  # `api.outside` reads them
             )
-            await _Server(config, chat, streams, address_of(settings, listener), line).serve(sockets=[listener])
+            await _Server(config, services, streams, address_of(settings, listener), line).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -67,10 +67,10 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, chat: Chat, streams: OpenStreams, address: str, line: WorkerLine | None
+        self, config: uvicorn.Config, services: Services, streams: OpenStreams, address: str, line: WorkerLine | None
     ) -> None:
         super().__init__(config)
-        self._chat = chat
+        self._services = services
         self._streams = streams
         self._public_address = address
         self._line = line
@@ -80,9 +80,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         _spare_the_collector()
-        model = describe(self._chat.service.catalog.default)
+        model = describe(self._services.catalog.default)
         if self._line:
-            self._line.ready(self._chat.service.worker, model, self)
+            self._line.ready(self._services.lifecycle.worker, model, self)
         else:
             # On stdout, so that a script that starts the server with port 0 can read where it is.
             print(f"Lianhua 连话: {self._public_address}  ({model})", flush=True)
@@ -102,14 +102,14 @@ class _Server(uvicorn.Server):
 
     async def worker_gone(self, worker: str) -> None:
         """Another worker has died; this one looks after its turns."""
-        await self._chat.service.worker_gone(worker)
+        await self._services.lifecycle.worker_gone(worker)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._chat.service.drain()
+        self._services.lifecycle.drain()
         if self._line and self._line.others_serve:
             for server in self.servers:  # the socket is shared: new connections are for the workers that stay
                 server.close()
-        await asyncio.gather(self._streams.close(), self._chat.service.close(TERM_GRACE_S, self._hurry))
+        await asyncio.gather(self._streams.close(), self._services.lifecycle.close(TERM_GRACE_S, self._hurry))
         await self._streams.close(for_good=True)  # of those who came back meanwhile
         await super().shutdown(sockets=sockets)
 

@@ -1,7 +1,7 @@
 """One tab of one user: follows what happens to the user's conversations, wherever it happens."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from lianhua.errors import StoreUnavailable, Unavailable
 from lianhua.store.changes import Change, ChangePage, Changes
 from lianhua.store.client.keys import list_keys
 from lianhua.store.client.pubsub import PubSub
+from lianhua.store.client.retry import after, patiently
 from lianhua.store.journal.log import LEASE_S
 from lianhua.streams.live import Push
 from lianhua.streams.viewer import HEARTBEAT_S
@@ -64,18 +65,15 @@ class Feed:
                 await bell.wait(min(REREAD_S, last_byte + HEARTBEAT_S - clock()))
 
     async def _read(self) -> ChangePage:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE_S
-        while True:
-            try:
-                page = await self._changes.after(self._owner, self._last or "")
-            except Unavailable as exc:
-                if loop.time() > deadline:
-                    raise StoreUnavailable("the changes cannot be read") from exc
-                await asyncio.sleep(RETRY_S)
-            else:
-                self._last = page.last
-                return page
+        def read() -> Awaitable[ChangePage]:
+            return self._changes.after(self._owner, self._last or "")
+
+        try:
+            page = await patiently(read, after(PATIENCE_S), RETRY_S)
+        except Unavailable as exc:
+            raise StoreUnavailable("the changes cannot be read") from exc
+        self._last = page.last
+        return page
 
 
 def _frames(page: ChangePage) -> bytes:

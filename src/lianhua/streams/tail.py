@@ -11,6 +11,7 @@ from lianhua.chat.turn import TurnRef
 from lianhua.errors import LianhuaError, StoreUnavailable, Unavailable
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.pubsub import PubSub
+from lianhua.store.client.retry import after, patiently
 from lianhua.store.journal.log import LEASE_S, PAGE_EVENTS, EventPage, SnapshotPage, TurnJournal
 from lianhua.streams.commit import GroupCommit
 from lianhua.streams.live import LiveTurn
@@ -32,7 +33,15 @@ class Tails:
     lost.
     """
 
-    def __init__(self, journal: TurnJournal, commit: GroupCommit, pubsub: PubSub, recover: Recover) -> None:
+    def __init__(
+        self,
+        journal: TurnJournal,
+        commit: GroupCommit,
+        pubsub: PubSub,
+        recover: Recover,
+        reread_s: float = REREAD_S,
+    ) -> None:
+        self._reread_s = reread_s
         self._journal = journal
         self._commit = commit
         self._pubsub = pubsub
@@ -85,7 +94,7 @@ class Tails:
                 while not live.over:
                     bell.reset()
                     if not await self._step(tail, owner):
-                        await bell.wait(REREAD_S)
+                        await bell.wait(self._reread_s)
         except LianhuaError as exc:
             live.close(exc)
         except asyncio.CancelledError:
@@ -135,14 +144,9 @@ class _Tail:
         return now < self._ahead_until
 
 
-async def read_patiently(journal: TurnJournal, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
+async def read_patiently(journal: TurnJournal, ref: TurnRef, owner: str, cursor: Cursor) -> EventPage | SnapshotPage:
     """The next page, also over a short absence of the store. Raises what `TurnJournal.read` does."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + READ_PATIENCE_S
-    while True:
-        try:
-            return await journal.read(ref, owner, after)
-        except Unavailable as exc:
-            if loop.time() > deadline:
-                raise StoreUnavailable("the journal cannot be read") from exc
-            await asyncio.sleep(RETRY_S)
+    try:
+        return await patiently(lambda: journal.read(ref, owner, cursor), after(READ_PATIENCE_S), RETRY_S)
+    except Unavailable as exc:
+        raise StoreUnavailable("the journal cannot be read") from exc

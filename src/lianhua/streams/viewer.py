@@ -45,6 +45,7 @@ class Viewer:
         "_last_byte",
         "_over",
         "_owner",
+        "_owner_check_s",
         "_owner_checked",
         "_push",
         "_recover",
@@ -66,7 +67,9 @@ class Viewer:
         recover: Recover,
         given: Callable[[TurnRef], None],
         running: TurnRecord | None = None,
+        owner_check_s: float = OWNER_CHECK_S,
     ) -> None:
+        self._owner_check_s = owner_check_s
         self._ref = ref
         self._owner = owner
         self._cursor = cursor
@@ -157,7 +160,7 @@ class Viewer:
             self._over = self._cursor == live.end
         if self._over or frames:
             return frames
-        if self._clock() - self._owner_checked >= OWNER_CHECK_S:
+        if self._clock() - self._owner_checked >= self._owner_check_s:
             await self._check_owner()
         quiet_s = self._clock() - self._last_byte
         if quiet_s >= HEARTBEAT_S:
@@ -165,7 +168,7 @@ class Viewer:
         if found is None:
             await live.listen(self._cursor, None, min(HEARTBEAT_S - quiet_s, RETRY_S))
         else:
-            owner_due_s = self._owner_checked + OWNER_CHECK_S - self._clock()
+            owner_due_s = self._owner_checked + self._owner_check_s - self._clock()
             await self._listen(live, min(HEARTBEAT_S - quiet_s, owner_due_s))
         return b""
 

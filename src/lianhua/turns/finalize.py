@@ -16,7 +16,7 @@ from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.usage import COUNTED_S, TITLE, UsageLedger
 from lianhua.turns.running import Job
-from lianhua.turns.titles import EXCERPT_CHARS, Titler, Untitled
+from lianhua.turns.titles import EXCERPT_CHARS, REST_S, Titler, Untitled
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +40,14 @@ class Finalizer:
         index: IndexText,
         *,
         titles: bool,
+        title_rest_s: float = REST_S,
     ) -> None:
         self._conversations = conversations
         self._journal = journal
         self._running_turns = running_turns
         self._ledger = ledger
         self._index = index
-        self._titler = Titler(self._is_untitled, self._title) if titles else None
+        self._titler = Titler(self._is_untitled, self._title, title_rest_s) if titles else None
         self._telling: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
+from msgspec import Struct
+
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import Unavailable
 from lianhua.store.client.keys import worker_channel
@@ -29,6 +31,16 @@ SWEEP_S: Final = 1.0  # a lost turn is met at the latest so long after its lease
 FORGET_S: Final = LEASE_S
 
 
+class UpkeepTimes(Struct, frozen=True):
+    """How often, in seconds: leases are renewed, lost turns looked for, and a listed turn that has ended looked at
+    again before it is taken off the list.
+    """
+
+    renew_s: float = RENEW_S
+    sweep_s: float = SWEEP_S
+    forget_s: float = FORGET_S
+
+
 class Upkeep:
     """Tasks from `start` to `stop`."""
 
@@ -42,8 +54,10 @@ class Upkeep:
         recovery: Recovery,
         finalizer: Finalizer,
         pubsub: PubSub,
+        times: UpkeepTimes = UpkeepTimes(),  # noqa: B008  frozen
     ) -> None:
         self._journal = journal
+        self._times = times
         self._commit = commit
         self._runner = runner
         self._tasks = tasks
@@ -61,8 +75,8 @@ class Upkeep:
         channel = worker_channel(self._journal.worker)
         self._listening.enter_context(self._pubsub.listen(channel, self._hear))
         self._chores = [
-            asyncio.create_task(_every(RENEW_S / 2, self._renew), name="renew leases"),
-            asyncio.create_task(_every(SWEEP_S, self._sweep), name="look for lost turns"),
+            asyncio.create_task(_every(self._times.renew_s / 2, self._renew), name="renew leases"),
+            asyncio.create_task(_every(self._times.sweep_s, self._sweep), name="look for lost turns"),
         ]
 
     async def stop(self) -> None:
@@ -93,7 +107,7 @@ class Upkeep:
         for job in self._tasks.jobs:
             if self._commit.out_of_patience(job.renewed_at_s):
                 job.stop("gone")  # its lease may be another worker's by now
-            elif now - job.renewed_at_s >= RENEW_S / 2:  # else its latest append has renewed it
+            elif now - job.renewed_at_s >= self._times.renew_s / 2:  # else its latest append has renewed it
                 lanes[self._journal.lane(job.turn.ref)].append(job)
         for lane, jobs in lanes.items():
             if lane not in self._renewing:
@@ -169,7 +183,7 @@ class Upkeep:
                 await self._forget(ref)
             elif found == "ended":
                 self._missing.add(ref)
-                self._due_s[ref] = clock() + FORGET_S
+                self._due_s[ref] = clock() + self._times.forget_s
             else:
                 self._missing.discard(ref)
                 self._due_s[ref] = clock() + (found.seconds if isinstance(found, Held) else LEASE_S)

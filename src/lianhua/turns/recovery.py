@@ -10,6 +10,7 @@ import msgspec
 from lianhua.chat.messages import Usage
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import LianhuaError, Unavailable
+from lianhua.store.client.retry import after, patiently
 from lianhua.store.journal.log import Claim, Held, TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.messages import Branches
@@ -111,15 +112,8 @@ class Recovery:
         if self._stops.wants(ref):
             claim = msgspec.structs.replace(claim, stopped=True)
         logger.warning("turn %s: taken over, it has lost %d workers", ref.turn_id, claim.losses)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + STORE_PATIENCE_S
-        while True:
-            try:
-                return await self._take_over(ref, claim)
-            except Unavailable:
-                if loop.time() > deadline:  # our claim runs out, and somebody else looks at it
-                    raise
-                await asyncio.sleep(RETRY_S)
+        # When patience is over our claim runs out, and another worker looks at it.
+        return await patiently(lambda: self._take_over(ref, claim), after(STORE_PATIENCE_S), RETRY_S)
 
     async def _take_over(self, ref: TurnRef, claim: Claim) -> Literal["taken", "ended"]:
         await self._running_turns.add(ref)  # should this process die too, or its former worker have taken it out

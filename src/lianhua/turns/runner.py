@@ -35,6 +35,7 @@ from lianhua.models.port import (
 )
 from lianhua.models.tries import RETRY_S as REPEAT_S
 from lianhua.models.tries import Tries
+from lianhua.store.client.retry import patiently
 from lianhua.store.journal.log import Claim, Fate, TurnJournal
 from lianhua.streams.commit import RETRY_S, GroupCommit
 from lianhua.turns.running import Asking, Job, opening_reasoning
@@ -368,13 +369,10 @@ class TurnRunner:
     async def _patiently(self, step: Callable[[], Awaitable[Fate]]) -> Fate:
         """Repeats a step until the store takes it. Raises `TurnGone` when the lease may be another worker's by then."""
         began_s = asyncio.get_running_loop().time()
-        while True:
-            try:
-                return await step()
-            except Unavailable as exc:
-                if self._commit.out_of_patience(began_s):
-                    raise TurnGone("the store is away") from exc
-                await asyncio.sleep(RETRY_S)
+        try:
+            return await patiently(step, lambda: self._commit.out_of_patience(began_s), RETRY_S)
+        except Unavailable as exc:
+            raise TurnGone("the store is away") from exc
 
     async def _is_our_end(self, job: Job, end: Numbered) -> bool:
         """Whether a turn that has ended already was ended by us, the answer having been lost on its way."""

@@ -70,8 +70,9 @@ Stands = Callable[[Untitled], Awaitable[bool]]
 class Titler:
     """Owns one task a title. A turn always comes first."""
 
-    def __init__(self, stands: Stands, take: TakeTitle) -> None:
+    def __init__(self, stands: Stands, take: TakeTitle, rest_s: float = REST_S) -> None:
         self._stands = stands
+        self._rest_s = rest_s
         self._take = take
         self._waiting: dict[str, Untitled] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -125,7 +126,7 @@ class Titler:
             logger.error("conversation %s keeps its first title", name, exc_info=error)
 
     async def _title(self, untitled: Untitled) -> None:
-        await asyncio.sleep(REST_S)
+        await asyncio.sleep(self._rest_s)
         try:
             if not await self._stands(untitled):
                 return

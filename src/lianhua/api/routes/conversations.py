@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from lianhua.api.deps import Before, ConversationId, Limit, PriceList, Search, Service, User, Wanted
+from lianhua.api.deps import Before, ConversationId, Conversations, Limit, PriceList, Search, User, Wanted
 from lianhua.api.event_stream import SOCKET
 from lianhua.api.schemas.bodies import (
     ConversationOut,
@@ -24,7 +24,7 @@ T = TypeVar("T")
 @router.get("", response_model_exclude_unset=True)
 async def list_conversations(
     request: Request,
-    service: Service,
+    conversations: Conversations,
     search: Search,
     prices: PriceList,
     user: User,
@@ -40,41 +40,45 @@ async def list_conversations(
         if found is None:
             return ConversationPageOut(conversations=[], next=None)  # nobody reads it
         return ConversationPageOut(conversations=[found_out(each, prices) for each in found.found], next=found.next)
-    page = await service.page(user, before, limit)
-    conversations = [listed_out(conversation, prices) for conversation in page.conversations]
-    return ConversationPageOut(conversations=conversations, next=page.next)
+    page = await conversations.page(user, before, limit)
+    listed = [listed_out(conversation, prices) for conversation in page.conversations]
+    return ConversationPageOut(conversations=listed, next=page.next)
 
 
 @router.post("", status_code=201)
 async def create_conversation(
-    service: Service, prices: PriceList, user: User, body: NewConversation
+    conversations: Conversations, prices: PriceList, user: User, body: NewConversation
 ) -> ConversationOut:
-    return conversation_out(await service.create(user, body.role, body.model, body.title), prices)
+    return conversation_out(await conversations.create(user, body.role, body.model, body.title), prices)
 
 
 @router.get("/{conversation_id}")
 async def read_conversation(
-    service: Service, prices: PriceList, user: User, conversation_id: ConversationId
+    conversations: Conversations, prices: PriceList, user: User, conversation_id: ConversationId
 ) -> ConversationOut:
-    return conversation_out(await service.get(user, conversation_id), prices)
+    return conversation_out(await conversations.get(user, conversation_id), prices)
 
 
 @router.patch("/{conversation_id}")
 async def change_conversation(
-    service: Service, prices: PriceList, user: User, conversation_id: ConversationId, body: ConversationPatch
+    conversations: Conversations,
+    prices: PriceList,
+    user: User,
+    conversation_id: ConversationId,
+    body: ConversationPatch,
 ) -> ConversationOut:
     """Changes what the body names. A pinned conversation never expires and keeps all its messages."""
     model = "" if body.model is None and "model" in body.model_fields_set else body.model
-    changed = await service.update(
+    changed = await conversations.update(
         user, conversation_id, title=body.title, role=body.role, model=model, pinned=body.pinned
     )
     return conversation_out(changed, prices)
 
 
 @router.delete("/{conversation_id}", status_code=204)
-async def delete_conversation(service: Service, user: User, conversation_id: ConversationId) -> Response:
+async def delete_conversation(conversations: Conversations, user: User, conversation_id: ConversationId) -> Response:
     """Removes the conversation with everything in it; a running reply is stopped."""
-    await service.erase(user, conversation_id, keep_conversation=False)
+    await conversations.erase(user, conversation_id, keep_conversation=False)
     return Response(status_code=204)
 
 

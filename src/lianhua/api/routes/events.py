@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
-from lianhua.api.deps import Service, User
+from lianhua.api.deps import Conversations, User
 from lianhua.api.event_stream import EventStream
 from lianhua.streams.changes import Feed
 
@@ -13,14 +13,14 @@ router = APIRouter(tags=["conversations"])
 
 
 async def feed_of_user(
-    service: Service,
+    conversations: Conversations,
     user: User,
     after: Annotated[
         str | None, Query(max_length=200, description="Like Last-Event-ID, for a connection that is not the same one's")
     ] = None,
     last_event_id: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Feed:
-    return await service.feed(user, last_event_id if last_event_id is not None else after)
+    return await conversations.feed(user, last_event_id if last_event_id is not None else after)
 
 
 @router.get(

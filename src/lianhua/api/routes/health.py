@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
-from lianhua.api.deps import Service
+from lianhua.api.deps import Open
 from lianhua.api.schemas.bodies import HealthOut
 from lianhua.errors import Draining, StoreUnavailable
 
@@ -18,10 +18,10 @@ async def healthz() -> HealthOut:
 
 
 @router.get("/readyz")
-async def readyz(request: Request, service: Service) -> HealthOut:
+async def readyz(services: Open) -> HealthOut:
     """503 while shutting down or while the store is away."""
-    if service.draining:
+    if services.turns.draining:
         raise Draining("shutting down")
-    if not await request.app.state.store.takes_writes():
+    if not await services.store.takes_writes():
         raise StoreUnavailable("takes no writes")
     return HealthOut(status="ready")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from lianhua.api.deps import Before, ConversationId, Limit, PriceList, Service, User
+from lianhua.api.deps import Before, ConversationId, Conversations, Limit, PriceList, User
 from lianhua.api.schemas.bodies import BranchBody, ConversationOut, MessageOut, MessagePageOut, MessagePatch
 from lianhua.api.schemas.presenters import conversation_out, message_out
 
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/conversations/{conversation_id}", tags=["conversatio
 
 @router.get("/messages", response_model_exclude_unset=True)
 async def list_messages(
-    service: Service,
+    conversations: Conversations,
     prices: PriceList,
     user: User,
     conversation_id: ConversationId,
@@ -21,14 +21,14 @@ async def list_messages(
     limit: Limit = 50,
 ) -> MessagePageOut:
     """A page of the current branch, oldest first within the page; `next` asks for the page before it."""
-    page = await service.messages(user, conversation_id, before, limit)
+    page = await conversations.messages(user, conversation_id, before, limit)
     messages = [message_out(placed, prices) for placed in page.messages]
     return MessagePageOut(messages=messages, total=page.total, dropped=page.dropped, next=page.next)
 
 
 @router.patch("/messages/{message_id}", response_model_exclude_unset=True)
 async def change_message(
-    service: Service,
+    conversations: Conversations,
     prices: PriceList,
     user: User,
     conversation_id: ConversationId,
@@ -38,13 +38,13 @@ async def change_message(
     """Pins a message, or lets it go. A pinned one is kept as long as its conversation, and is in every prompt of its
     branch with room for it.
     """
-    placed = await service.pin_message(user, conversation_id, message_id, pinned=body.pinned)
+    placed = await conversations.pin_message(user, conversation_id, message_id, pinned=body.pinned)
     return message_out(placed, prices)
 
 
 @router.patch("/branch")
 async def change_branch(
-    service: Service, prices: PriceList, user: User, conversation_id: ConversationId, body: BranchBody
+    conversations: Conversations, prices: PriceList, user: User, conversation_id: ConversationId, body: BranchBody
 ) -> ConversationOut:
     """Makes the branch of a message the current one, down to its newest message."""
-    return conversation_out(await service.switch_branch(user, conversation_id, body.message_id), prices)
+    return conversation_out(await conversations.switch_branch(user, conversation_id, body.message_id), prices)

@@ -1,8 +1,8 @@
 """The models, and the small one on its way to this computer."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
-from lianhua.api.deps import Service, ViewerLanguage
+from lianhua.api.deps import ModelDownload, Models, ViewerLanguage
 from lianhua.api.schemas.bodies import DownloadOut, ModelOut, ModelsOut
 from lianhua.chat.messages import Language
 from lianhua.errors import InvalidRequest
@@ -12,34 +12,32 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 
 @router.get("")
-async def list_models(request: Request, service: Service, language: ViewerLanguage) -> ModelsOut:
+async def list_models(models: Models, download: ModelDownload, language: ViewerLanguage) -> ModelsOut:
     """The models to choose from, and which answers when nobody chooses."""
-    download: Download | None = request.app.state.download
     return ModelsOut(
-        models=[ModelOut.model_validate(model.info) for model in service.catalog],
-        default_model=service.catalog.default.info.id,
+        models=[ModelOut.model_validate(model.info) for model in models],
+        default_model=models.default.info.id,
         download=_download_out(download, language) if download else None,
     )
 
 
 @router.post("/download")
-async def start_download(request: Request, language: ViewerLanguage) -> DownloadOut:
+async def start_download(download: ModelDownload, language: ViewerLanguage) -> DownloadOut:
     """Fetches the small model, or goes on where it was stopped."""
-    download = _download(request)
-    download.start()
-    return _download_out(download, language)
+    there = _there(download)
+    there.start()
+    return _download_out(there, language)
 
 
 @router.delete("/download")
-async def stop_download(request: Request, language: ViewerLanguage) -> DownloadOut:
+async def stop_download(download: ModelDownload, language: ViewerLanguage) -> DownloadOut:
     """Stops fetching; what has come is kept for later."""
-    download = _download(request)
-    await download.stop()
-    return _download_out(download, language)
+    there = _there(download)
+    await there.stop()
+    return _download_out(there, language)
 
 
-def _download(request: Request) -> Download:
-    download: Download | None = request.app.state.download
+def _there(download: Download | None) -> Download:
     if download is None:
         raise InvalidRequest("download", "this server was not started with --pull")
     return download

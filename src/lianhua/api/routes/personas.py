@@ -6,10 +6,10 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from lianhua.api.deps import Service, User, UserRoles
+from lianhua.api.deps import Models, User, UserRoles
 from lianhua.api.schemas.personas import NewPersona, OwnPersonaOut, OwnPersonasOut, PersonaPatch
 from lianhua.chat.personas import OwnPersona, new_own_id
-from lianhua.turns.service import ChatService
+from lianhua.models.catalog import Catalog
 
 router = APIRouter(prefix="/personas", tags=["personas"])
 
@@ -21,9 +21,9 @@ async def list_personas(roles: UserRoles, user: User) -> OwnPersonasOut:
 
 
 @router.post("", status_code=201)
-async def create_persona(service: Service, roles: UserRoles, user: User, body: NewPersona) -> OwnPersonaOut:
+async def create_persona(models: Models, roles: UserRoles, user: User, body: NewPersona) -> OwnPersonaOut:
     """A new persona; its id is a `role` from now on."""
-    fields = _fields(service, body.model_dump())
+    fields = _fields(models, body.model_dump())
     return OwnPersonaOut.model_validate(await roles.create(user, OwnPersona(new_own_id(), **fields)))
 
 
@@ -34,10 +34,10 @@ async def read_persona(roles: UserRoles, user: User, persona_id: str) -> OwnPers
 
 @router.patch("/{persona_id}")
 async def change_persona(
-    service: Service, roles: UserRoles, user: User, persona_id: str, body: PersonaPatch
+    models: Models, roles: UserRoles, user: User, persona_id: str, body: PersonaPatch
 ) -> OwnPersonaOut:
     """Changes what the body names; a null takes `model`, `temperature`, `top_p` or `max_tokens` back."""
-    fields = _fields(service, body.model_dump(exclude_unset=True))
+    fields = _fields(models, body.model_dump(exclude_unset=True))
     changed = await roles.change(user, persona_id, lambda persona: msgspec.structs.replace(persona, **fields))
     return OwnPersonaOut.model_validate(changed)
 
@@ -49,10 +49,10 @@ async def delete_persona(roles: UserRoles, user: User, persona_id: str) -> Respo
     return Response(status_code=204)
 
 
-def _fields(service: ChatService, fields: dict[str, Any]) -> dict[str, Any]:
+def _fields(models: Catalog, fields: dict[str, Any]) -> dict[str, Any]:
     """The body's fields as a persona keeps them. Raises `UnknownModel`."""
     if fields.get("model") is not None:
-        service.catalog.get(fields["model"])
+        models.get(fields["model"])
     if "suggestions" in fields:
         fields["suggestions"] = tuple(fields["suggestions"])
     return fields

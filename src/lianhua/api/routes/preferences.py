@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from lianhua.api.deps import Choices, Service, User, UserRoles
+from lianhua.api.deps import Choices, Models, User, UserRoles
 from lianhua.api.schemas.bodies import PreferencesOut, PreferencesPatch
 
 router = APIRouter(prefix="/settings", tags=["settings"])
@@ -16,11 +16,11 @@ async def read_settings(choices: Choices, user: User) -> PreferencesOut:
 
 @router.patch("")
 async def change_settings(
-    service: Service, roles: UserRoles, choices: Choices, user: User, body: PreferencesPatch
+    models: Models, roles: UserRoles, choices: Choices, user: User, body: PreferencesPatch
 ) -> PreferencesOut:
     """Changes what the body names; null takes a choice back."""
     if body.default_role is not None:
         await roles.get(user, body.default_role)
     if body.default_model is not None:
-        service.catalog.get(body.default_model)
+        models.get(body.default_model)
     return PreferencesOut.model_validate(await choices.change(user, body.model_dump(exclude_unset=True)))

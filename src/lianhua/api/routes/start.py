@@ -4,7 +4,17 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
-from lianhua.api.deps import Choices, PriceList, Search, Service, User, UserRoles, ViewerLanguage
+from lianhua.api.deps import (
+    Choices,
+    Conversations,
+    ModelDownload,
+    Models,
+    PriceList,
+    Search,
+    User,
+    UserRoles,
+    ViewerLanguage,
+)
 from lianhua.api.routes.conversations import list_conversations
 from lianhua.api.routes.models import list_models
 from lianhua.api.routes.preferences import read_settings
@@ -18,7 +28,9 @@ router = APIRouter(prefix="/start", tags=["start"])
 @router.get("", response_model_exclude_unset=True)
 async def read_start(
     request: Request,
-    service: Service,
+    conversations: Conversations,
+    catalog: Models,
+    download: ModelDownload,
     search: Search,
     roles: UserRoles,
     choices: Choices,
@@ -27,10 +39,10 @@ async def read_start(
     language: ViewerLanguage,
 ) -> StartOut:
     """Personas, models, the caller's settings and newest conversations, as their own routes give them."""
-    personas, models, settings, conversations = await asyncio.gather(
+    personas, models, settings, listed = await asyncio.gather(
         list_roles(roles, user, language),
-        list_models(request, service, language),
+        list_models(catalog, download, language),
         read_settings(choices, user),
-        list_conversations(request, service, search, prices, user, limit=CONVERSATIONS),
+        list_conversations(request, conversations, search, prices, user, limit=CONVERSATIONS),
     )
-    return StartOut(roles=personas, models=models, settings=settings, conversations=conversations)
+    return StartOut(roles=personas, models=models, settings=settings, conversations=listed)

@@ -8,16 +8,15 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lianhua.api.deps import ConversationId, User, ViewerLanguage
+from lianhua.api.deps import ConversationId, Files, User, ViewerLanguage
 from lianhua.api.event_stream import SEND_TIMEOUT_S, SOCKET
 from lianhua.api.middleware.head import is_head
 from lianhua.api.schemas.bodies import ImportReportOut
-from lianhua.conversations.transfer import Transfer
 from lianhua.errors import InvalidRequest, LianhuaError
 
 logger = logging.getLogger(__name__)
@@ -37,17 +36,9 @@ _body = {"requestBody": {"required": True, "content": dict.fromkeys(_TYPES, _fil
 router = APIRouter(tags=["transfer"])
 
 
-async def get_transfer(request: Request) -> Transfer:
-    transfer: Transfer = request.app.state.transfer
-    return transfer
-
-
-Transfers = Annotated[Transfer, Depends(get_transfer)]
-
-
 @router.get("/conversations/{conversation_id}/export", response_class=Response, responses=_one)  # type: ignore[arg-type]
 async def export_conversation(
-    transfer: Transfers,
+    transfer: Files,
     user: User,
     language: ViewerLanguage,
     conversation_id: ConversationId,
@@ -61,7 +52,7 @@ async def export_conversation(
 
 
 @router.get("/export", response_class=Response, responses=_all)  # type: ignore[arg-type]
-async def export_everything(transfer: Transfers, user: User) -> Response:
+async def export_everything(transfer: Files, user: User) -> Response:
     """Everything that the caller has, as one file that can be imported: conversations, own personas, settings."""
     return await _download(transfer.everything(user), _JSON, "lianhua", "json")
 
@@ -69,7 +60,7 @@ async def export_everything(transfer: Transfers, user: User) -> Response:
 @router.post("/import", openapi_extra=_body, response_model_exclude_none=True)
 async def import_file(
     request: Request,
-    transfer: Transfers,
+    transfer: Files,
     user: User,
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
     keep: Annotated[Literal["unknown"] | None, Query()] = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
-from lianhua.api.deps import BasePath, ConversationId, IdempotencyKey, PriceList, Service, Turn, User, ViewerLanguage
+from lianhua.api.deps import BasePath, ConversationId, IdempotencyKey, PriceList, Turn, Turns, User, ViewerLanguage
 from lianhua.api.event_stream import EventStream
 from lianhua.api.schemas.bodies import ContinueBody, EditBody, NewTurnBody, RetryBody, SendBody, TurnOut, TurnStartedOut
 from lianhua.api.schemas.presenters import turn_out
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/conversations/{conversation_id}/turns", tags=["turns
 
 @router.post("", status_code=202, responses={200: {"model": TurnStartedOut, "description": "The same key again"}})
 async def start_turn(
-    service: Service,
+    turns: Turns,
     user: User,
     language: ViewerLanguage,
     conversation_id: ConversationId,
@@ -33,7 +33,7 @@ async def start_turn(
     anybody follows it.
     """
     ask = Ask(_act(body), language, key, body.role, body.model)
-    accepted = await service.start(user, conversation_id, ask)
+    accepted = await turns.start(user, conversation_id, ask)
     if accepted.repeated:
         response.status_code = 200
     return TurnStartedOut(
@@ -57,7 +57,7 @@ def _act(body: NewTurnBody) -> Act:
 
 
 async def viewer_of_turn(
-    service: Service,
+    turns: Turns,
     user: User,
     ref: Turn,
     after: Annotated[
@@ -67,10 +67,10 @@ async def viewer_of_turn(
 ) -> Viewer | None:
     cursor_text = last_event_id if last_event_id is not None else after
     if cursor_text is None:
-        return await service.view(user, ref, FROM_START)
+        return await turns.view(user, ref, FROM_START)
     parsed = parse_event_id(cursor_text)
     cursor = parsed[1] if parsed and parsed[0] == ref.turn_id else FROM_SNAPSHOT
-    return await service.view(user, ref, cursor)
+    return await turns.view(user, ref, cursor)
 
 
 @router.get(
@@ -89,14 +89,14 @@ async def follow_turn(viewer: Annotated[Viewer | None, Depends(viewer_of_turn)])
 
 
 @router.get("/{turn_id}")
-async def read_turn(service: Service, prices: PriceList, user: User, ref: Turn) -> TurnOut:
+async def read_turn(turns: Turns, prices: PriceList, user: User, ref: Turn) -> TurnOut:
     """How the turn stands, and what of the conversation was sent to the model."""
-    view = await service.turn(user, ref)
-    return turn_out(view, await service.context(ref, view.record), prices)
+    view = await turns.turn(user, ref)
+    return turn_out(view, await turns.context(ref, view.record), prices)
 
 
 @router.post("/{turn_id}/stop")
-async def stop_turn(service: Service, prices: PriceList, user: User, ref: Turn) -> TurnOut:
+async def stop_turn(turns: Turns, prices: PriceList, user: User, ref: Turn) -> TurnOut:
     """Ends the reply where it is; what came of it is kept. Harmless when repeated."""
-    view = await service.stop(user, ref)
-    return turn_out(view, await service.context(ref, view.record), prices)
+    view = await turns.stop(user, ref)
+    return turn_out(view, await turns.context(ref, view.record), prices)

@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from lianhua.api.deps import (
     Before,
+    Conversations,
     KnownUser,
     Name,
     PlainText,
     PriceList,
-    Service,
     SessionId,
+    Turns,
     User,
     UserRoles,
     ViewerLanguage,
@@ -27,26 +28,27 @@ from lianhua.chat.events import parse_event_id
 from lianhua.chat.personas import DEFAULT_ROLE, is_own_id
 from lianhua.chat.texts import say
 from lianhua.chat.turn import TurnRef
+from lianhua.conversations.service import ConversationService
 from lianhua.errors import InvalidRequest
 from lianhua.store.journal.log import FROM_SNAPSHOT
 from lianhua.streams.viewer import Viewer
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Send
-from lianhua.turns.service import ChatService
+from lianhua.turns.service import TurnService
 
 router = APIRouter(tags=["tutorial"])
 
 
 @router.post("/chat/start")
 async def start_session(
-    service: Service,
+    conversations: Conversations,
     roles: UserRoles,
     user: User,
     language: ViewerLanguage,
     role: Annotated[Name | None, Query()] = None,
 ) -> SessionOut:
     """Opens a conversation; its id is the `session_id` of the other calls."""
-    conversation = await service.create(user, role, None)
+    conversation = await conversations.create(user, role, None)
     persona = await roles.get_or_default(user, conversation.role)
     return SessionOut(session_id=conversation.id, welcome_message=persona.text(language).welcome)
 
@@ -61,7 +63,8 @@ async def same_site(
 
 
 async def viewer_of_stream(
-    service: Service,
+    turns: Turns,
+    conversations: Conversations,
     user: User,
     language: ViewerLanguage,
     session_id: SessionId,
@@ -73,26 +76,28 @@ async def viewer_of_stream(
 ) -> Source | None:
     """Everything that can refuse, before the first byte. None: over, and nothing is missing."""
     if last_event_id is not None:
-        return await _resumed(service, user, session_id, last_event_id)
+        return await _resumed(turns, conversations, user, session_id, last_event_id)
     if message is None:
         raise InvalidRequest("message", "is needed")
-    ask = Ask(Send(message), language, turn_key or service.new_key(), role, joinable=True)
+    ask = Ask(Send(message), language, turn_key or turns.new_key(), role, joinable=True)
     if for_head:
-        await service.check(user, session_id, ask)
+        await turns.check(user, session_id, ask)
         return Unfollowed()
-    accepted = await service.start_or_join(user, session_id, ask)
-    return await service.view(user, TurnRef(session_id, accepted.turn_id))
+    accepted = await turns.start_or_join(user, session_id, ask)
+    return await turns.view(user, TurnRef(session_id, accepted.turn_id))
 
 
-async def _resumed(service: ChatService, user: str, session_id: str, last_event_id: str) -> Viewer | None:
+async def _resumed(
+    turns: TurnService, conversations: ConversationService, user: str, session_id: str, last_event_id: str
+) -> Viewer | None:
     """Goes on where the id says. One that is not parsed follows what runs, from a snapshot, and starts nothing."""
     if parsed := parse_event_id(last_event_id):
         turn_id, cursor = parsed
-        return await service.view(user, TurnRef(session_id, turn_id), cursor)
-    conversation = await service.get(user, session_id)
+        return await turns.view(user, TurnRef(session_id, turn_id), cursor)
+    conversation = await conversations.get(user, session_id)
     if conversation.running_turn_id is None:
         return None
-    return await service.view(user, TurnRef(session_id, conversation.running_turn_id), FROM_SNAPSHOT)
+    return await turns.view(user, TurnRef(session_id, conversation.running_turn_id), FROM_SNAPSHOT)
 
 
 @router.get(
@@ -113,7 +118,7 @@ async def stream_reply(viewer: Annotated[Source | None, Depends(viewer_of_stream
 
 @router.get("/chat/history", response_model_exclude_unset=True)
 async def read_history(
-    service: Service,
+    conversations: Conversations,
     prices: PriceList,
     user: User,
     session_id: SessionId,
@@ -121,15 +126,17 @@ async def read_history(
     before: Before = None,
 ) -> HistoryOut:
     """The newest messages of a conversation, oldest first."""
-    page = await service.messages(user, session_id, before, limit)
+    page = await conversations.messages(user, session_id, before, limit)
     messages = [message_out(placed, prices) for placed in page.messages]
     return HistoryOut(messages=messages, total=page.kept)
 
 
 @router.delete("/chat/history/{session_id}")
-async def clear_history(service: Service, user: User, language: ViewerLanguage, session_id: str) -> ClearedOut:
+async def clear_history(
+    conversations: Conversations, user: User, language: ViewerLanguage, session_id: str
+) -> ClearedOut:
     """Removes every message; a running reply is stopped. The conversation itself stays and can go on, empty."""
-    await service.erase(user, known_form(session_id), keep_conversation=True)
+    await conversations.erase(user, known_form(session_id), keep_conversation=True)
     return ClearedOut(message=say("history_cleared", language))
 
 

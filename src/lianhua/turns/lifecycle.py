@@ -1,0 +1,72 @@
+"""The life of the turns of one process: what goes on beside them is started, and all of it ends in order."""
+
+import asyncio
+from typing import Final
+
+from lianhua.store.client.pubsub import PubSub
+from lianhua.streams.commit import GroupCommit
+from lianhua.streams.tail import Tails
+from lianhua.turns.finalize import Finalizer
+from lianhua.turns.leases import Upkeep
+from lianhua.turns.recovery import Recovery
+from lianhua.turns.registry import TurnTasks
+from lianhua.turns.service import TurnService
+from lianhua.turns.stops import UnheardStops
+
+RECOVERY_WAIT_S: Final = 2.0  # while the server shuts down
+
+
+class Lifecycle:
+    """`start` it once, `close` it once. `worker` is this process as the journal knows it."""
+
+    def __init__(
+        self,
+        worker: str,
+        turns: TurnService,
+        commit: GroupCommit,
+        tasks: TurnTasks,
+        stops: UnheardStops,
+        recovery: Recovery,
+        tails: Tails,
+        upkeep: Upkeep,
+        finalizer: Finalizer,
+        pubsub: PubSub,
+    ) -> None:
+        self.worker = worker
+        self._turns = turns
+        self._commit = commit
+        self._tasks = tasks
+        self._stops = stops
+        self._recovery = recovery
+        self._tails = tails
+        self._upkeep = upkeep
+        self._finalizer = finalizer
+        self._pubsub = pubsub
+
+    def start(self) -> None:
+        self._pubsub.start()
+        self._upkeep.start()
+
+    async def worker_gone(self, worker: str) -> None:
+        """Another process is known to have died, the one of that name."""
+        await self._upkeep.worker_gone(worker)
+
+    @property
+    def draining(self) -> bool:
+        return self._turns.draining
+
+    def drain(self) -> None:
+        """From now on new turns are refused with `Draining`; running ones go on."""
+        self._turns.drain()
+        self._recovery.drain()
+
+    async def close(self, grace_s: float, hurry: asyncio.Event) -> None:
+        """Gives turns `grace_s`, less when `hurry` is set, then ends them as `interrupted` with their text kept."""
+        self.drain()
+        await asyncio.gather(self._recovery.close(RECOVERY_WAIT_S), self._tasks.close(grace_s, hurry))
+        await self._stops.close()
+        await self._finalizer.stop()
+        await self._upkeep.stop()
+        await self._tails.stop()
+        await self._pubsub.stop()
+        await self._commit.stop()
