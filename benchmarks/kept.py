@@ -18,7 +18,8 @@ from lianhua.config.settings import load_settings
 from lianhua.store.client.client import Database
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.journal.log import Append, NewTurn, TurnJournal
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import Append, NewTurn
 from lianhua.store.open import open_store
 from lianhua.store.records import stored_record
 from lianhua.store.search.query import ConversationSearch

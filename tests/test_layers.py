@@ -28,7 +28,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 # Within the packages that have some of their own: each may import those before it.
 FLOORS: dict[str, tuple[str, ...]] = {
     "formats": ("values", "json", "convert", "reader"),
-    "models": ("tries", "port", "thoughts", "http", "openai", "download", "local", "discover"),
+    "models": ("tries", "port", "thoughts", "http", "openai", "download", "local", "discover", "choose"),
     "store": (
         "client",
         "changes",

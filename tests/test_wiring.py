@@ -6,9 +6,10 @@ import pytest
 
 from lianhua.config.settings import load_settings
 from lianhua.errors import WrongSettings
+from lianhua.models.choose import describe_window, pick_models
 from lianhua.models.configured import UNKNOWN_CONTEXT_TOKENS, context_tokens_of
 from lianhua.models.port import ModelInfo
-from lianhua.wiring import describe_window, load_personas, pick_models
+from lianhua.wiring import load_personas
 
 NOWHERE = Path("/nonexistent/.env")
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lianhua.api.middleware.guard import CONTENT_SECURITY_POLICY
+from lianhua.api.middleware.headers import CONTENT_SECURITY_POLICY
 
 FIRST_LOAD_BYTES = 60_000  # everything that an empty cache fetches before the page stands, compressed
 

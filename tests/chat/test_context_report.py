@@ -99,6 +99,8 @@ def test_what_retention_has_dropped_since_is_counted_and_not_named() -> None:
     names = [one.id for one in account.messages]
     assert names == ["persona", *(f"{DROPPED}{place}" for place in (6, 5, 4, 3)), said[-2].id, said[-1].id, "q"]
     assert former_start(account) == f"{DROPPED}6"
+    pinned = prompt.report.expanded([*prompt.path[:3], "", "", prompt.path[5]])
+    assert [one.id for one in pinned.messages][1:4] == [f"{DROPPED}6", prompt.path[5], f"{DROPPED}4"]
 
 
 def test_an_account_of_an_earlier_version_is_read() -> None:

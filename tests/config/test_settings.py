@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from lianhua.config.settings import SETTINGS, Settings, is_loopback, load_settings
+from lianhua.config.readers import is_loopback
+from lianhua.config.settings import SETTINGS, Settings, load_settings
 from lianhua.errors import WrongSettings
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ from lianhua.store.client.client import Database
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.journal.log import Accepted, Append, NewTurn, TurnJournal
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import Accepted, Append, NewTurn
 from lianhua.store.messages import PINNED_MESSAGES, Branches, Placed
 
 OWNER = "ann"
@@ -367,3 +368,25 @@ async def test_all_keys_of_a_tree_expire_together(talk: Talk, client: Redis) -> 
     await talk.branches.pin(NAME, OWNER, "r1", pinned=False)
     moments = [await client.pexpiretime(key) for key in ConversationKeys(NAME).lasting]
     assert all(one == other > 0 for one, other in pairwise(moments)), moments
+
+
+async def test_what_stands_above_a_message_is_named_as_far_as_it_is_kept(client: Redis, nodes: Nodes) -> None:
+    talk = Talk(nodes, cap=6)
+    await talk.open()
+    await talk.say(1)
+    await talk.say(2)
+    await talk.answer("u1", "s1")  # beside the first reply, on a branch of its own
+    await talk.branches.switch(NAME, OWNER, "r2")
+    for reply in ("r1", "s1"):
+        await talk.branches.pin(NAME, OWNER, reply, pinned=True)
+    assert await talk.branches.ancestry(NAME, "r2", 10) == ["r2", "u2", "r1", "u1"]
+    assert await talk.branches.ancestry(NAME, "s1", 10) == ["s1", "u1"]
+    for number in range(3, 7):
+        await talk.say(number)
+    way = ["u6", "r5", "u5", "r4", "u4", "r3", "u3", "r2", "u2", "r1"]
+    kept = [name for name in way if await talk.branches.message(NAME, OWNER, name)]
+    assert kept == [*way[: len(kept) - 1], "r1"], "retention has dropped what lies between"
+    named = await talk.branches.ancestry(NAME, "u6", 20)
+    assert named == [name if name in kept else "" for name in way]
+    assert await talk.branches.ancestry(NAME, "u6", 9) == kept[:-1]
+    assert await talk.branches.ancestry(NAME, "gone", 5) == []

@@ -20,12 +20,9 @@ from lianhua.store.client.client import Database
 from lianhua.store.client.keys import ConversationKeys, erased_key, list_keys
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import LOOK_EVERY, ConversationStore, Retention
-from lianhua.store.journal.log import (
-    FROM_SNAPSHOT,
-    FROM_START,
-    LEASE_S,
-    LOG_EVENTS,
-    PAGE_EVENTS,
+from lianhua.store.journal.leases import LEASE_S
+from lianhua.store.journal.log import LOG_EVENTS, PAGE_EVENTS, TurnJournal
+from lianhua.store.journal.values import (
     Accepted,
     Append,
     Busy,
@@ -37,7 +34,6 @@ from lianhua.store.journal.log import (
     Renewed,
     SnapshotPage,
     StopAsked,
-    TurnJournal,
 )
 from lianhua.store.messages import Branches, Placed
 from lianhua.store.open import open_nodes
@@ -113,7 +109,7 @@ async def test_a_turn_from_question_to_reply(stores: Stores) -> None:
     turn = await stores.open(1)
     await stores.write(turn, "你", "好")
     end = await stores.finish(turn, 1)
-    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
+    page = await stores.journal.read(turn.ref, OWNER, Cursor.START)
     assert isinstance(page, EventPage)
     assert page.state == "ended"
     assert [type(n.event) for n in page.events] == [TurnStarted, TextPiece, TextPiece, End]
@@ -130,7 +126,7 @@ async def test_every_cursor_gets_exactly_the_rest(stores: Stores) -> None:
     turn = await stores.open(1)
     await stores.write(turn, *"abcdef")
     await stores.finish(turn, 1)
-    everything = await stores.journal.read(turn.ref, OWNER, FROM_START)
+    everything = await stores.journal.read(turn.ref, OWNER, Cursor.START)
     assert isinstance(everything, EventPage)
     for place, event in enumerate(everything.events):
         rest = await stores.journal.read(turn.ref, OWNER, event.cursor)
@@ -148,7 +144,7 @@ async def test_a_resend_is_harmless_and_a_gap_in_time_too(stores: Stores) -> Non
     end = turn.end("done", "stop")
     assert await stores.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ok"
     assert await stores.journal.finish(turn.ref, end, reply(turn, 1), record(1)) == "ended"
-    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
+    page = await stores.journal.read(turn.ref, OWNER, Cursor.START)
     assert isinstance(page, EventPage)
     assert "".join(n.event.content for n in page.events if isinstance(n.event, TextPiece)) == "once more"
     assert sum(isinstance(n.event, End) for n in page.events) == 1
@@ -213,7 +209,7 @@ async def test_what_was_shown_can_be_put_right(stores: Stores) -> None:
     rest = await stores.journal.read(turn.ref, OWNER, seen)
     assert isinstance(rest, EventPage)
     assert [event.event for event in rest.events] == [snapshot.event, TextPiece("the answer")]
-    for late in (FROM_START, Cursor(1, 1)):
+    for late in (Cursor.START, Cursor(1, 1)):
         page = await stores.journal.read(turn.ref, OWNER, late)
         assert isinstance(page, SnapshotPage)
         assert (page.text, page.reasoning, page.cursor) == ("the answer", "thoughts and more", Cursor(1, 4))
@@ -326,7 +322,7 @@ async def test_a_turn_that_the_first_version_began_goes_on(stores: Stores) -> No
     await stores.client.hset(keys.turns, "1", plain % (context, more))
     await stores.client.hset(keys.idempotency, "key1", f"{'b' * 64} 1 u1 r1")
     await stores.write(turn, "hi")
-    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
+    page = await stores.journal.read(turn.ref, OWNER, Cursor.START)
     assert (page.record.key, page.record.started_at, page.record.context) == ("key1", 5.5, ACCOUNT)
     assert page.record.first_token_at is not None
     again = await stores.journal.accept(new_turn(Turn(TurnRef(CONVERSATION, "2")), 1, None, "key1", "b" * 64))
@@ -393,7 +389,7 @@ async def test_a_turn_taken_over_is_closed_to_its_former_worker(stores: Stores) 
     heir = Turn(turn.ref, claim.epoch, next_seq=1, text=claim.text)
     await stores.write(heir, "and more")
     await stores.finish(heir, 1)
-    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
+    page = await stores.journal.read(turn.ref, OWNER, Cursor.START)
     assert isinstance(page, EventPage)
     cursors = [n.cursor for n in page.events]
     assert cursors == sorted(set(cursors))
@@ -407,13 +403,13 @@ async def test_a_cursor_older_than_the_log_gets_a_snapshot(stores: Stores) -> No
     old = await stores.journal.read(turn.ref, OWNER, Cursor(1, 3))
     assert isinstance(old, SnapshotPage)
     assert (old.text, old.cursor, old.end) == (turn.text, Cursor(1, count), None)
-    assert isinstance(await stores.journal.read(turn.ref, OWNER, FROM_START), SnapshotPage)
+    assert isinstance(await stores.journal.read(turn.ref, OWNER, Cursor.START), SnapshotPage)
     recent = await stores.journal.read(turn.ref, OWNER, Cursor(1, count - 300))
     assert isinstance(recent, EventPage)
     assert len(recent.events) == PAGE_EVENTS
 
 
-@pytest.mark.parametrize("cursor", [Cursor(1, 99), Cursor(7, 0), FROM_SNAPSHOT])
+@pytest.mark.parametrize("cursor", [Cursor(1, 99), Cursor(7, 0), Cursor.SNAPSHOT])
 async def test_a_cursor_that_we_never_gave_gets_a_snapshot(stores: Stores, cursor: Cursor) -> None:
     turn = await stores.open(1)
     await stores.write(turn, "text")
@@ -440,7 +436,7 @@ async def test_the_reply_serves_when_the_log_is_gone(stores: Stores) -> None:
 async def test_a_foreign_turn_is_a_missing_one(stores: Stores) -> None:
     turn = await stores.open(1)
     for call in (
-        stores.journal.read(turn.ref, "bob", FROM_START),
+        stores.journal.read(turn.ref, "bob", Cursor.START),
         stores.journal.stop(turn.ref, "bob"),
         stores.branches.page(CONVERSATION, "bob", None, 10),
         stores.conversations.update(CONVERSATION, "bob", {"title": "mine"}),
@@ -450,7 +446,7 @@ async def test_a_foreign_turn_is_a_missing_one(stores: Stores) -> None:
         with pytest.raises(ConversationNotFound):
             await call
     with pytest.raises(TurnNotFound):
-        await stores.journal.read(TurnRef(CONVERSATION, "ff"), OWNER, FROM_START)
+        await stores.journal.read(TurnRef(CONVERSATION, "ff"), OWNER, Cursor.START)
     assert (await stores.conversations.get(CONVERSATION, OWNER)).running_turn_id == "1"
 
 
@@ -741,7 +737,7 @@ async def test_a_record_can_be_replaced_while_the_turn_runs(stores: Stores) -> N
     smaller = msgspec.structs.replace(record(1), context=ContextReport(50, 5, 2), attempts=2)
     assert await stores.journal.replace_record(turn.ref, 1, smaller) == "ok"
     assert await stores.journal.replace_record(turn.ref, 0, smaller) == "fenced"
-    page = await stores.journal.read(turn.ref, OWNER, FROM_START)
+    page = await stores.journal.read(turn.ref, OWNER, Cursor.START)
     assert (page.record.context.budget_tokens, page.record.attempts) == (50, 2)
     assert page.record.started_at is not None
 

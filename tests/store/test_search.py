@@ -21,7 +21,8 @@ from lianhua.store.client.keys import ConversationKeys, list_keys
 from lianhua.store.client.scripts import Argument
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.journal.log import Accepted, Append, NewTurn, TurnJournal
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import Accepted, Append, NewTurn
 from lianhua.store.search import index, query, reading
 from lianhua.store.search.excerpt import Needle
 from lianhua.store.search.ngrams import BITS, MADE_BIT, Signature, probe

@@ -26,7 +26,6 @@ from lianhua.models.tokens import estimate_tokens
 from lianhua.store.client.client import Database, Durability
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import Retention
-from lianhua.store.journal.log import FROM_START
 from lianhua.store.open import Store
 from lianhua.turns.planner import Ask, ContextLimits
 from lianhua.turns.request import Send
@@ -100,7 +99,7 @@ async def start(service: Services, message: str, *, conversation: str | None = N
     return TurnRef(conversation, accepted.turn_id)
 
 
-async def follow(service: Services, ref: TurnRef, after: Cursor = FROM_START, limit: int | None = None) -> Seen:
+async def follow(service: Services, ref: TurnRef, after: Cursor = Cursor.START, limit: int | None = None) -> Seen:
     """Everything a viewer gets until the end, or its first `limit` events."""
     viewer = await service.turns.view("ann", ref, after)
     seen = Seen([], [], [])

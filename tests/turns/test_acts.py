@@ -17,7 +17,8 @@ from lianhua.models.demo import DemoModel
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, ModelKind, TextDelta
 from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
-from lianhua.store.journal.log import Fate, TurnJournal
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import Fate
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.leases import UpkeepTimes
 from lianhua.turns.planner import Ask

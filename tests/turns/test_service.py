@@ -32,7 +32,8 @@ from lianhua.models.port import (
 )
 from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
-from lianhua.store.journal.log import FROM_SNAPSHOT, FROM_START, Accepted, Busy, Moved, NewTurn, TurnJournal
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import Accepted, Busy, Moved, NewTurn
 from lianhua.streams.live import VIEWER_BACKLOG_EVENTS
 from lianhua.turns.planner import title_of
 from lianhua.turns.runner import ReplyLimits
@@ -93,7 +94,7 @@ async def test_a_dropped_viewer_resumes_without_gap_or_double(nodes: Nodes) -> N
     async with open_service(nodes, Rule(pieces=("a", "b", "c"), repeat=8, interval_s=0.003)) as service:
         ref = await start(service, "go")
         joined = Seen([], [], [])
-        cursor = FROM_START
+        cursor = Cursor.START
         while True:
             part = await follow(service, ref, cursor, limit=3)
             joined.names.extend(part.names)
@@ -126,11 +127,11 @@ async def test_a_snapshot_comes_after_the_start_and_before_the_rest(nodes: Nodes
     async with open_service(nodes, Rule(pieces=("a", "b", "c"), interval_s=0.05)) as service:
         ref = await start(service, "go")
         await follow(service, ref, limit=2)
-        seen = await follow(service, ref, FROM_SNAPSHOT)
+        seen = await follow(service, ref, Cursor.SNAPSHOT)
         assert seen.names[:2] == ["turn", "snapshot"]
         assert json.loads(seen.data[1])["content"] + text_of(seen) == "abc"
         assert seen.cursors == sorted(set(seen.cursors))
-        again = await follow(service, ref, FROM_SNAPSHOT)
+        again = await follow(service, ref, Cursor.SNAPSHOT)
         assert (again.names, json.loads(again.data[1])["content"]) == (["turn", "snapshot", "end"], "abc")
 
 

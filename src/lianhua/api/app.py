@@ -10,8 +10,12 @@ from starlette.types import ASGIApp
 import lianhua
 from lianhua.api import page, problems
 from lianhua.api.event_stream import OpenStreams, Streams
-from lianhua.api.middleware.guard import Gate, Headers
+from lianhua.api.middleware.access import Access
+from lianhua.api.middleware.body import Body
+from lianhua.api.middleware.csrf import SameSite
 from lianhua.api.middleware.head import HeadAsGet
+from lianhua.api.middleware.headers import Headers
+from lianhua.api.middleware.hosts import Hosts
 from lianhua.api.middleware.outside import Outside
 from lianhua.api.routes import (
     conversations,
@@ -72,8 +76,9 @@ def create_app(services: Services, streams: OpenStreams, settings: Settings) -> 
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
-    gate = Gate(HeadAsGet(app), settings.allowed_origins, host_names(settings), streamed, health.PROBES)
-    guarded = Headers(Streams(gate, streams), draining=lambda: services.turns.draining)
+    bounded = Body(HeadAsGet(app), streamed)
+    gate = Hosts(SameSite(bounded, settings.allowed_origins), host_names(settings), health.PROBES)
+    guarded = Headers(Access(Streams(gate, streams)), draining=lambda: services.turns.draining)
 
     def is_route(path: str) -> bool:
         """Also one with a slash too many or too few: the framework leads to the other."""

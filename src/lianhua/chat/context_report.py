@@ -48,12 +48,13 @@ class ContextReport(Struct, frozen=True, omit_defaults=True):
     def expanded(self, path: Sequence[str]) -> ContextAccount:
         """The account. `path` has the ids of the question and of the messages above it, each one's parent next.
 
-        A message beyond the end of `path` gets an id that begins with `DROPPED`.
+        One that is empty there, or beyond its end, gets an id that begins with `DROPPED`.
         """
         if self.messages:
             return ContextAccount(self.budget_tokens, self.used_tokens, self.older_left_out, self.messages)
         found: list[ContextEntry] = []
-        above = itertools.chain(path, (f"{DROPPED}{place}" for place in itertools.count(len(path))))
+        known = itertools.chain(path, itertools.repeat(""))
+        above = (name or f"{DROPPED}{place}" for place, name in enumerate(known))
         for letter, tokens, name in reversed(list(self._parsed())):
             found.append(_entry(letter, tokens, next(above) if name is None else name))
         return ContextAccount(self.budget_tokens, self.used_tokens, self.older_left_out, tuple(reversed(found)))

@@ -1,7 +1,7 @@
 """What a viewer receives: the event union, its place in a turn, and its three forms (value, log entry, SSE frame)."""
 
 import re
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 from msgspec import Struct
@@ -13,13 +13,21 @@ from lianhua.chat.messages import MessageStatus, Usage
 class Cursor(Struct, frozen=True, gc=False, order=True):
     """Where an event stands in its turn. `epoch` rises when another worker takes the turn over, `seq` with every
     event.
+
+    `START` asks for every event, `SNAPSHOT` for the text so far: `lua/read.lua` knows them by their epochs.
     """
+
+    START: ClassVar["Cursor"]
+    SNAPSHOT: ClassVar["Cursor"]
 
     epoch: int
     seq: int
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.seq}"
+
+
+Cursor.START, Cursor.SNAPSHOT = Cursor(-1, 0), Cursor(-2, 0)
 
 
 class TurnStarted(Struct, frozen=True):

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from lianhua.config.settings import Settings, is_loopback
+from lianhua.config.readers import is_loopback
+from lianhua.config.settings import Settings
 
 HOSTS_FILE = Path("/etc/hosts")
 HOSTS_FILE_BYTES = 1024 * 1024  # lists against advertisements are some MB; the machine's own line stands at the top

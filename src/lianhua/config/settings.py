@@ -4,20 +4,33 @@
 names, and a test holds the three together.
 """
 
-import math
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from lianhua.config.store_url import parse_address
+from lianhua.config.readers import (
+    clean_base_path,
+    is_loopback,
+    number,
+    one_of,
+    read_currency,
+    read_file,
+    read_folder,
+    read_networks,
+    read_origins,
+    read_prices,
+    read_store_url,
+    read_text,
+    read_web_url,
+    read_yes_or_no,
+    whole,
+)
 from lianhua.errors import WrongSettings
 
 PREFIX = "LIANHUA_"
@@ -104,134 +117,6 @@ class Settings:
         return is_loopback(self.host)
 
 
-def is_loopback(host: str) -> bool:
-    """True for `localhost` and for an address of the loopback range; a name is not looked up."""
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        number = int(value)
-        if not low <= number <= high:
-            raise ValueError
-        return number
-
-    read.__doc__ = f"a whole number from {low} to {high}" if low < high else f"{low}: this version knows no other"
-    return read
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(value: str) -> float:
-        number = float(value)
-        if not (math.isfinite(number) and low <= number <= high):
-            raise ValueError
-        return number
-
-    read.__doc__ = f"a number from {low:g} to {high:g}"
-    return read
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in choices:
-            raise ValueError
-        return value
-
-    read.__doc__ = "one of: " + ", ".join(choices)
-    return read
-
-
-def _yes_or_no(value: str) -> bool:
-    """1 or 0"""
-    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
-
-
-def _file(value: str) -> Path:
-    """a file that can be read"""
-    path = Path(value).expanduser()
-    if not path.is_file():
-        raise ValueError
-    return path
-
-
-def _folder(value: str) -> Path:
-    return Path(value).expanduser().absolute()
-
-
-def _web_url(value: str) -> str:
-    """an address that starts with http:// or https://"""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError
-    return value.rstrip("/")
-
-
-def _store_url(value: str) -> str:
-    """redis://, rediss:// or unix://…, redis+sentinel://host,host/name or redis+cluster://host,host (see the docs)"""
-    parse_address(value)
-    return value
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    """origins such as https://chat.example.org, separated by commas"""
-    origins = tuple(part.strip() for part in value.split(",") if part.strip())
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
-            raise ValueError
-    return origins
-
-
-def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """addresses or networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas"""
-    return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
-
-
-# Unreserved characters (RFC 3986, 2.3) in whole segments: nothing that a proxy, a cookie or a browser reads otherwise.
-_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,100}){1,20}")
-
-
-def clean_base_path(value: str) -> str:
-    """a path such as /chat, of letters, digits and . _ ~ -"""
-    path = "/" + value.strip("/") if value.strip("/") else ""
-    if path and (value.startswith("//") or not _BASE_PATH.fullmatch(path)):
-        raise ValueError
-    return path
-
-
-_PRICE = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,9})?")
-
-
-def _prices(value: str) -> Mapping[str, tuple[Decimal, Decimal]]:
-    """model=in/out, separated by commas: the price of a million tokens of prompts and of replies, as gpt-4o=2.5/10"""
-    prices: dict[str, tuple[Decimal, Decimal]] = {}
-    for part in value.split(","):
-        model, _, pair = part.rpartition("=")  # a model's id may hold the sign too
-        prompt, _, completion = (text.strip() for text in pair.partition("/"))
-        if not (model.strip() and _PRICE.fullmatch(prompt) and _PRICE.fullmatch(completion)):
-            raise ValueError
-        if model.strip() in prices:
-            raise ValueError
-        prices[model.strip()] = Decimal(prompt), Decimal(completion)
-    return prices
-
-
-def _currency(value: str) -> str:
-    """a currency in three capital letters, such as USD or CNY"""
-    if not re.fullmatch(r"[A-Z]{3}", value):
-        raise ValueError
-    return value
-
-
 @dataclass(frozen=True)
 class Setting:
     """One row of the table. The docstring of `read` says what it takes."""
@@ -255,48 +140,48 @@ def _default_data_dir(env: Mapping[str, str]) -> Path:
 DAY_S = 86_400
 
 SETTINGS: tuple[Setting, ...] = (
-    _row("OPENAI_API_KEY", _text),
-    _row("OPENAI_BASE_URL", _web_url),
-    _row("OPENAI_MODEL", _text, "gpt-4o"),
-    _row("REDIS_URL", _store_url),
-    _row("REDIS_HOST", _text),
-    _row("REDIS_PORT", _whole(1, 65_535), 6379),
-    _row("LIANHUA_DATA_DIR", _folder, _default_data_dir),
-    _row("LIANHUA_STORE_MB", _whole(64, 16_777_216)),
-    _row("LIANHUA_HOST", _text, "127.0.0.1"),
-    _row("LIANHUA_PORT", _whole(0, 65_535), 8000),
-    _row("LIANHUA_WORKERS", _whole(1, 64), 1),
-    _row("LIANHUA_AUTH", _one_of("open"), "open"),
-    _row("LIANHUA_ALLOW_OPEN", _yes_or_no, False),
-    _row("LIANHUA_ALLOW_OPEN_STORE", _yes_or_no, False),
-    _row("LIANHUA_DURABILITY", _one_of("normal", "strict"), "normal"),
-    _row("LIANHUA_ON_WORKER_LOSS", _one_of("interrupt", "continue"), "interrupt"),
-    _row("LIANHUA_ALLOWED_ORIGINS", _origins, ()),
-    _row("LIANHUA_TRUSTED_PROXIES", _networks, ()),
+    _row("OPENAI_API_KEY", read_text),
+    _row("OPENAI_BASE_URL", read_web_url),
+    _row("OPENAI_MODEL", read_text, "gpt-4o"),
+    _row("REDIS_URL", read_store_url),
+    _row("REDIS_HOST", read_text),
+    _row("REDIS_PORT", whole(1, 65_535), 6379),
+    _row("LIANHUA_DATA_DIR", read_folder, _default_data_dir),
+    _row("LIANHUA_STORE_MB", whole(64, 16_777_216)),
+    _row("LIANHUA_HOST", read_text, "127.0.0.1"),
+    _row("LIANHUA_PORT", whole(0, 65_535), 8000),
+    _row("LIANHUA_WORKERS", whole(1, 64), 1),
+    _row("LIANHUA_AUTH", one_of("open"), "open"),
+    _row("LIANHUA_ALLOW_OPEN", read_yes_or_no, False),
+    _row("LIANHUA_ALLOW_OPEN_STORE", read_yes_or_no, False),
+    _row("LIANHUA_DURABILITY", one_of("normal", "strict"), "normal"),
+    _row("LIANHUA_ON_WORKER_LOSS", one_of("interrupt", "continue"), "interrupt"),
+    _row("LIANHUA_ALLOWED_ORIGINS", read_origins, ()),
+    _row("LIANHUA_TRUSTED_PROXIES", read_networks, ()),
     _row("LIANHUA_BASE_PATH", clean_base_path, ""),
-    _row("LIANHUA_PERSONAS", _file),
-    _row("LIANHUA_MODELS", _text),
-    _row("LIANHUA_LOCAL_MODEL", _file),
-    _row("LIANHUA_SCRIPT", _file),
-    _row("LIANHUA_DISCOVERY", _yes_or_no, True),
-    _row("LIANHUA_MODEL_PROXY", _one_of("environment", "off"), "environment"),
-    _row("LIANHUA_CONTEXT_MESSAGES", _whole(1, 1_000), 20),
-    _row("LIANHUA_CONTEXT_TOKENS", _whole(512, 10_000_000)),
-    _row("LIANHUA_REPLY_TOKENS", _whole(16, 1_000_000)),
-    _row("LIANHUA_MESSAGE_CHARS", _whole(1, 60_000), 32_000),
-    _row("LIANHUA_REPLY_CHARS", _whole(1_000, 10_000_000), 400_000),
-    _row("LIANHUA_RETENTION_DAYS", _number(0, 36_500), 7.0),
-    _row("LIANHUA_RETENTION_MESSAGES", _whole(0, 1_000_000), 50),
-    _row("LIANHUA_IMPORT_MB", _whole(1, 65_536), 512),
-    _row("LIANHUA_TITLES", _one_of("model", "message"), "model"),
-    _row("LIANHUA_CONNECT_TIMEOUT_S", _number(0.1, 600), 10.0),
-    _row("LIANHUA_FIRST_BYTE_TIMEOUT_S", _number(0.1, 3_600), 300.0),
-    _row("LIANHUA_DELTA_TIMEOUT_S", _number(0.1, 3_600), 60.0),
-    _row("LIANHUA_REPLY_TIMEOUT_S", _number(1, 86_400), 3_600.0),
-    _row("LIANHUA_RETRY_TIMEOUT_S", _number(0, 3_600), 60.0),
-    _row("LIANHUA_PRICES", _prices, lambda _env: {}),
-    _row("LIANHUA_CURRENCY", _currency, "USD"),
-    _row("LIANHUA_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
+    _row("LIANHUA_PERSONAS", read_file),
+    _row("LIANHUA_MODELS", read_text),
+    _row("LIANHUA_LOCAL_MODEL", read_file),
+    _row("LIANHUA_SCRIPT", read_file),
+    _row("LIANHUA_DISCOVERY", read_yes_or_no, True),
+    _row("LIANHUA_MODEL_PROXY", one_of("environment", "off"), "environment"),
+    _row("LIANHUA_CONTEXT_MESSAGES", whole(1, 1_000), 20),
+    _row("LIANHUA_CONTEXT_TOKENS", whole(512, 10_000_000)),
+    _row("LIANHUA_REPLY_TOKENS", whole(16, 1_000_000)),
+    _row("LIANHUA_MESSAGE_CHARS", whole(1, 60_000), 32_000),
+    _row("LIANHUA_REPLY_CHARS", whole(1_000, 10_000_000), 400_000),
+    _row("LIANHUA_RETENTION_DAYS", number(0, 36_500), 7.0),
+    _row("LIANHUA_RETENTION_MESSAGES", whole(0, 1_000_000), 50),
+    _row("LIANHUA_IMPORT_MB", whole(1, 65_536), 512),
+    _row("LIANHUA_TITLES", one_of("model", "message"), "model"),
+    _row("LIANHUA_CONNECT_TIMEOUT_S", number(0.1, 600), 10.0),
+    _row("LIANHUA_FIRST_BYTE_TIMEOUT_S", number(0.1, 3_600), 300.0),
+    _row("LIANHUA_DELTA_TIMEOUT_S", number(0.1, 3_600), 60.0),
+    _row("LIANHUA_REPLY_TIMEOUT_S", number(1, 86_400), 3_600.0),
+    _row("LIANHUA_RETRY_TIMEOUT_S", number(0, 3_600), 60.0),
+    _row("LIANHUA_PRICES", read_prices, lambda _env: {}),
+    _row("LIANHUA_CURRENCY", read_currency, "USD"),
+    _row("LIANHUA_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info"),
 )
 
 # Part of the contract, not of this version: a setting that would do nothing is refused rather than ignored.

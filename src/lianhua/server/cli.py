@@ -18,7 +18,8 @@ from urllib.parse import quote
 import msgspec
 
 import lianhua
-from lianhua.config.settings import Settings, is_loopback, load_settings
+from lianhua.config.readers import is_loopback
+from lianhua.config.settings import Settings, load_settings
 from lianhua.errors import LianhuaError, WrongSettings
 from lianhua.models.discover import FoundModel
 from lianhua.models.download.package_index import PackageIndex

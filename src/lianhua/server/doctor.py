@@ -12,10 +12,11 @@ from lianhua.chat.texts import say
 from lianhua.config.hosts import host_names
 from lianhua.config.settings import Settings
 from lianhua.errors import LianhuaError, ModelError
+from lianhua.models.choose import describe, describe_window, pick_models
 from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
 from lianhua.store.open import is_served, open_store
-from lianhua.wiring import describe, describe_window, load_personas, pick_models
+from lianhua.wiring import load_personas
 
 ANSWER_TIMEOUT_S = 120.0  # a model on this computer is loaded first
 

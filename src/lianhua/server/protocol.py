@@ -12,7 +12,8 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from lianhua.api.event_stream import SOCKET
-from lianhua.api.middleware.guard import SECURITY_HEADERS, STREAM_TIMEOUT_S
+from lianhua.api.middleware.body import STREAM_TIMEOUT_S
+from lianhua.api.middleware.headers import SECURITY_HEADERS
 from lianhua.api.problems import unread
 from lianhua.errors import HeadTooLarge, HeadTooSlow, LianhuaError
 

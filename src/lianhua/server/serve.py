@@ -13,11 +13,12 @@ from lianhua.api.app import create_app
 from lianhua.api.event_stream import OpenStreams
 from lianhua.api.services import Services
 from lianhua.config.settings import Settings
+from lianhua.models.choose import describe
 from lianhua.models.discover import FoundModel
 from lianhua.server.control import WorkerLine
 from lianhua.server.protocol import KEEP_ALIVE_S, Protocol
 from lianhua.server.sockets import address_of
-from lianhua.wiring import describe, open_services
+from lianhua.wiring import open_services
 
 # Orchestrators kill after 30 s. The rest is for the ends of turns (2 s), last bytes (1 s) and the store (2 s at worst).
 TERM_GRACE_S: Final = 25.0

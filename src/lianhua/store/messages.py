@@ -135,10 +135,11 @@ class Branches:
         return stored_message(value) if value is not None else None
 
     async def ancestry(self, conversation_id: str, message_id: str, limit: int) -> list[str]:
-        """The ids of a message and of those above it, each one's parent next: at most `limit`, as far as they are kept.
-        The caller has checked the owner.
+        """The ids of a message and of those above it, each one's parent next: at most `limit`, empty for one that is
+        not kept. The caller has checked the owner.
         """
-        keys = [ConversationKeys(conversation_id).messages]
+        names = ConversationKeys(conversation_id)
+        keys = [names.meta, names.messages, names.tree]
         return [name.decode() for name in await self._database.run(self._ancestry, keys, [message_id, limit])]
 
     async def switch(self, conversation_id: str, owner: str, message_id: str) -> None:

@@ -12,7 +12,7 @@ from lianhua.store.changes import Change, ChangePage, Changes
 from lianhua.store.client.keys import list_keys
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.client.retry import after, patiently
-from lianhua.store.journal.log import LEASE_S
+from lianhua.store.journal.leases import LEASE_S
 from lianhua.streams.live import Push
 from lianhua.streams.viewer import HEARTBEAT_S
 

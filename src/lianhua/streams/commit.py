@@ -13,7 +13,9 @@ from typing import Final
 from lianhua.chat.events import Cursor
 from lianhua.chat.turn import Numbered, TurnRef
 from lianhua.errors import StoreUnavailable, Unavailable
-from lianhua.store.journal.log import LEASE_S, Append, Fate, TurnJournal
+from lianhua.store.journal.leases import LEASE_S
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import Append, Fate
 from lianhua.streams.awake import Awake
 from lianhua.streams.live import LiveTurn
 from lianhua.streams.pacer import Pacer

@@ -12,7 +12,9 @@ from lianhua.errors import LianhuaError, StoreUnavailable, Unavailable
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.client.retry import after, patiently
-from lianhua.store.journal.log import LEASE_S, PAGE_EVENTS, EventPage, SnapshotPage, TurnJournal
+from lianhua.store.journal.leases import LEASE_S
+from lianhua.store.journal.log import PAGE_EVENTS, TurnJournal
+from lianhua.store.journal.values import EventPage, SnapshotPage
 from lianhua.streams.commit import GroupCommit
 from lianhua.streams.live import LiveTurn
 

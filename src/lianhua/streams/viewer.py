@@ -13,7 +13,8 @@ from lianhua.chat.turn import TurnRecord, TurnRef
 from lianhua.errors import Unavailable
 from lianhua.sse import comment
 from lianhua.store.conversations import ConversationStore
-from lianhua.store.journal.log import FROM_SNAPSHOT, FROM_START, EventPage, SnapshotPage, TurnJournal
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import EventPage, SnapshotPage
 from lianhua.store.messages import Branches
 from lianhua.streams.live import STEP_BYTES, LiveTurn, Push
 from lianhua.streams.tail import AHEAD_PATIENCE_S, RETRY_S, Recover, Tails, read_patiently
@@ -79,7 +80,7 @@ class Viewer:
         self._branches = branches
         self._recover = recover
         self._given = given
-        self._runs_here = running is not None and cursor == FROM_START
+        self._runs_here = running is not None and cursor == Cursor.START
         self._joinable = running is not None and running.joinable
         self._first: EventPage | SnapshotPage | None = None
         self._over = False
@@ -214,7 +215,7 @@ class Viewer:
 
     async def _advance_by_snapshot(self, page: SnapshotPage) -> bytes:
         shown: list[tuple[Cursor, Event]] = []
-        if self._cursor in (FROM_START, FROM_SNAPSHOT):
+        if self._cursor in (Cursor.START, Cursor.SNAPSHOT):
             shown.append((FIRST, _started(self._ref, page.record)))
         covered = _before(page.end.cursor) if page.end else page.cursor
         if covered > FIRST:  # at the first event there is no text yet, and its id is taken

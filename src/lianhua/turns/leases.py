@@ -13,8 +13,10 @@ from lianhua.chat.turn import TurnRef
 from lianhua.errors import Unavailable
 from lianhua.store.client.keys import worker_channel
 from lianhua.store.client.pubsub import PubSub
-from lianhua.store.journal.log import LEASE_S, Fate, Held, Renewed, TurnJournal
+from lianhua.store.journal.leases import LEASE_S
+from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
+from lianhua.store.journal.values import Fate, Held, Renewed
 from lianhua.streams.commit import COMMIT_EVENTS, GroupCommit
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.recovery import Recovery

@@ -31,7 +31,7 @@ from lianhua.chat.window import former_start
 from lianhua.errors import InvalidRequest, MessageTooLong
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel, GenerationOptions
-from lianhua.store.journal.log import Claim, NewTurn
+from lianhua.store.journal.values import Claim, NewTurn
 from lianhua.store.messages import Window
 from lianhua.turns.request import Act, Edit, Send, Target
 from lianhua.turns.running import NOTHING_KEPT, Asking, Job, Kept

@@ -11,8 +11,9 @@ from lianhua.chat.messages import Usage
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import LianhuaError, Unavailable
 from lianhua.store.client.retry import after, patiently
-from lianhua.store.journal.log import Claim, Held, TurnJournal
+from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
+from lianhua.store.journal.values import Claim, Held
 from lianhua.store.messages import Branches
 from lianhua.streams.commit import RETRY_S, STORE_PATIENCE_S
 from lianhua.turns.finalize import Finalizer

@@ -36,7 +36,8 @@ from lianhua.models.port import (
 from lianhua.models.tries import RETRY_S as REPEAT_S
 from lianhua.models.tries import Tries
 from lianhua.store.client.retry import patiently
-from lianhua.store.journal.log import Claim, Fate, TurnJournal
+from lianhua.store.journal.log import TurnJournal
+from lianhua.store.journal.values import Claim, Fate
 from lianhua.streams.commit import RETRY_S, GroupCommit
 from lianhua.turns.running import Asking, Job, opening_reasoning
 

@@ -15,8 +15,9 @@ from lianhua.store.client.keys import worker_channel
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.client.retry import patiently
 from lianhua.store.conversations import ConversationStore
-from lianhua.store.journal.log import FROM_START, Accepted, Busy, Moved, NewTurn, StopAsked, TurnJournal
+from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
+from lianhua.store.journal.values import Accepted, Busy, Moved, NewTurn, StopAsked
 from lianhua.store.messages import Branches
 from lianhua.streams.commit import RETRY_S, GroupCommit
 from lianhua.streams.tail import Tails
@@ -173,7 +174,7 @@ class TurnService:
         if self._draining:
             raise Draining("shutting down")
 
-    async def view(self, user: str, ref: TurnRef, after: Cursor = FROM_START) -> Viewer | None:
+    async def view(self, user: str, ref: TurnRef, after: Cursor = Cursor.START) -> Viewer | None:
         """A viewer of the turn, open at the cursor; None when the turn is over and nothing is missing."""
         job = self._tasks.job(ref, user)
         viewer = Viewer(
@@ -193,9 +194,9 @@ class TurnService:
 
     async def turn(self, user: str, ref: TurnRef) -> TurnView:
         """The turn as it stands now."""
-        page = await self._journal.read(ref, user, FROM_START)
+        page = await self._journal.read(ref, user, Cursor.START)
         if page.state == "lost" and await self._recovery.recover(ref):
-            page = await self._journal.read(ref, user, FROM_START)
+            page = await self._journal.read(ref, user, Cursor.START)
         if end := page.record.end:
             return TurnView(end.status, page.record)
         return TurnView("running", page.record, stopping=await self._journal.stopping(ref))

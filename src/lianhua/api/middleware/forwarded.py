@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from lianhua.config.settings import clean_base_path
+from lianhua.config.readers import clean_base_path
 
 Networks = Sequence[IPv4Network | IPv6Network]
 

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lianhua.api.middleware.forwarded import Networks, is_trusted, read_forwarded
-from lianhua.api.middleware.guard import FORWARDED_HOSTS
 
 IsRoute = Callable[[str], bool]
+FORWARDED_HOSTS: Final = "lianhua.forwarded_hosts"  # in a request's state
 NOWHERE: Final = ""  # the base path without its last slash: nothing below it is asked for
 
 
@@ -76,3 +76,15 @@ def _into(base_path: str, scope: Scope) -> Response:
     query = scope["query_string"].decode("latin-1")
     address = f"./{base_path.rpartition('/')[2]}/"
     return Response(status_code=307, headers={"Location": f"{address}?{query}" if query else address})
+
+
+def route_path(scope: Scope) -> str:
+    """The path without the base path."""
+    path: str = scope["path"]
+    return path.removeprefix(scope["root_path"])
+
+
+def asked_hosts(scope: Scope) -> list[str]:
+    """The name in the Host header, then those by which the client asked a trusted proxy, if one says so."""
+    own = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    return [own, *scope.get("state", {}).get(FORWARDED_HOSTS, ())]

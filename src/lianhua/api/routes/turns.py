@@ -9,8 +9,7 @@ from lianhua.api.deps import BasePath, ConversationId, IdempotencyKey, PriceList
 from lianhua.api.event_stream import EventStream
 from lianhua.api.schemas.bodies import ContinueBody, EditBody, NewTurnBody, RetryBody, SendBody, TurnOut, TurnStartedOut
 from lianhua.api.schemas.presenters import turn_out
-from lianhua.chat.events import parse_event_id
-from lianhua.store.journal.log import FROM_SNAPSHOT, FROM_START
+from lianhua.chat.events import Cursor, parse_event_id
 from lianhua.streams.viewer import Viewer
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Act, Continue, Edit, Retry, Send
@@ -67,9 +66,9 @@ async def viewer_of_turn(
 ) -> Viewer | None:
     cursor_text = last_event_id if last_event_id is not None else after
     if cursor_text is None:
-        return await turns.view(user, ref, FROM_START)
+        return await turns.view(user, ref, Cursor.START)
     parsed = parse_event_id(cursor_text)
-    cursor = parsed[1] if parsed and parsed[0] == ref.turn_id else FROM_SNAPSHOT
+    cursor = parsed[1] if parsed and parsed[0] == ref.turn_id else Cursor.SNAPSHOT
     return await turns.view(user, ref, cursor)
 
 

@@ -20,17 +20,17 @@ from lianhua.api.deps import (
     known_form,
 )
 from lianhua.api.event_stream import EventStream, Source
-from lianhua.api.middleware.guard import asked_hosts, check_site
+from lianhua.api.middleware.csrf import check_site
 from lianhua.api.middleware.head import ForHead, Unfollowed
+from lianhua.api.middleware.outside import asked_hosts
 from lianhua.api.schemas.bodies import ClearedOut, HistoryOut, RoleOut, RolesOut, SessionOut
 from lianhua.api.schemas.presenters import message_out
-from lianhua.chat.events import parse_event_id
+from lianhua.chat.events import Cursor, parse_event_id
 from lianhua.chat.personas import DEFAULT_ROLE, is_own_id
 from lianhua.chat.texts import say
 from lianhua.chat.turn import TurnRef
 from lianhua.conversations.service import ConversationService
 from lianhua.errors import InvalidRequest
-from lianhua.store.journal.log import FROM_SNAPSHOT
 from lianhua.streams.viewer import Viewer
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Send
@@ -97,7 +97,7 @@ async def _resumed(
     conversation = await conversations.get(user, session_id)
     if conversation.running_turn_id is None:
         return None
-    return await turns.view(user, TurnRef(session_id, conversation.running_turn_id), FROM_SNAPSHOT)
+    return await turns.view(user, TurnRef(session_id, conversation.running_turn_id), Cursor.SNAPSHOT)
 
 
 @router.get(

@@ -6,10 +6,9 @@ Nothing here keeps state: any process may call anything about any turn.
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from lianhua.chat.events import Cursor, End, from_log, parse_cursor, to_log
 from lianhua.chat.messages import Message
@@ -26,11 +25,26 @@ from lianhua.store.client.client import Database, Keyed
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Argument, Script, is_outage, translated
 from lianhua.store.conversations import Retention
+from lianhua.store.journal.leases import LEASE_S
+from lianhua.store.journal.values import (
+    Accepted,
+    Append,
+    Busy,
+    Claim,
+    EventPage,
+    Fate,
+    Held,
+    Moved,
+    NewTurn,
+    Renewed,
+    SnapshotPage,
+    StopAsked,
+    TurnState,
+)
 from lianhua.store.records import read_record, stored_record
 
 logger = logging.getLogger(__name__)
 
-LEASE_S: Final = 15.0
 LOG_EVENTS: Final = 512  # older ones are trimmed: a viewer that far behind is served sooner by a snapshot
 PAGE_EVENTS: Final = 256
 # Events in one call of the script, which shares its fixed cost: 20 % less CPU of the store than with one each, and the
@@ -40,130 +54,6 @@ LINGER_S: Final = 600  # how long the log of an ended turn can still be replayed
 JOIN_S: Final = LINGER_S  # how long a turn is joined whose end nobody was given: a browser comes back within seconds
 
 _encode = msgspec.json.Encoder().encode
-
-# What an append or a renewal met: written, asked to stop, over (ended or erased), taken by another worker, or refused
-# because the store has lost events that came before.
-Fate = Literal["ok", "stop", "ended", "fenced", "behind"]
-
-
-class NewTurn(Struct, frozen=True):
-    """All that `accept` stores: `question` is the user's message, new, or there already and `answered_again`.
-
-    A new one comes below its parent, or should that be gone, where the message `beside` stands. `expected_head` is the
-    newest message that the prompt was made from, None where it does not matter.
-    """
-
-    ref: TurnRef
-    owner: str
-    body_hash: str
-    question: Message
-    record: TurnRecord
-    first_event: Numbered
-    title: str
-    beside: str = ""
-    answered_again: bool = False
-    expected_head: str | None = None
-
-
-class Accepted(Struct, frozen=True):
-    """The turn is open; `repeated` when this key had opened it before."""
-
-    turn_id: str
-    user_message_id: str
-    reply_message_id: str
-    repeated: bool
-
-
-class Busy(Struct, frozen=True):
-    """Another turn runs. `same_body` when it was asked the same thing, `lost` when its lease has run out."""
-
-    turn_id: str
-    user_message_id: str
-    reply_message_id: str
-    same_body: bool
-    lost: bool
-
-
-class Moved(Struct, frozen=True):
-    """The conversation has a newer message than the prompt was made from."""
-
-
-class Append(Struct, frozen=True, gc=False):
-    """One event on its way into the log, encoded: what cannot be encoded fails its own turn and no other."""
-
-    ref: TurnRef
-    cursor: Cursor
-    kind: bytes
-    value: bytes
-
-    @classmethod
-    def of(cls, ref: TurnRef, event: Numbered) -> "Append":
-        return cls(ref, event.cursor, *to_log(event.event))
-
-
-class EventPage(Struct, frozen=True):
-    """Events after a cursor, at most `PAGE_EVENTS`."""
-
-    state: "TurnState"
-    record: TurnRecord
-    events: tuple[Numbered, ...]
-
-
-class SnapshotPage(Struct, frozen=True):
-    """The text so far, for a cursor that the log does not reach. `cursor` is the last event that it covers.
-
-    `end` where the turn is over. `text` and `reasoning` are None when only the stored reply still has them. `ahead`:
-    the cursor is beyond the latest event of a running turn; if it was ours, its worker will put back what the store
-    has lost.
-    """
-
-    state: "TurnState"
-    record: TurnRecord
-    cursor: Cursor
-    text: str | None
-    reasoning: str | None
-    end: Numbered | None
-    ahead: bool = False
-
-
-TurnState = Literal["running", "lost", "ended"]
-FROM_START: Final = Cursor(-1, 0)
-FROM_SNAPSHOT: Final = Cursor(-2, 0)
-
-
-class Held(Struct, frozen=True):
-    """A worker holds the turn's lease, for `seconds` more unless it renews it."""
-
-    seconds: float
-
-
-class Claim(Struct, frozen=True):
-    """A turn taken over, with everything its viewers may have seen.
-
-    `losses` counts the workers that it has lost, `stopped` tells that somebody asked to stop it meanwhile.
-    """
-
-    owner: str
-    epoch: int
-    losses: int
-    stopped: bool
-    text: str
-    reasoning: str
-    record: TurnRecord
-
-
-class StopAsked(Struct, frozen=True):
-    """Whether the turn runs, and the worker that is to hear of it."""
-
-    state: Literal["running", "lost", "ended"]
-    worker: str
-
-
-class Renewed(Struct, frozen=True):
-    """What a renewal met, and the last seq that the store has of this worker (None where that could not be learned)."""
-
-    fate: Fate
-    seq: int | None
 
 
 class TurnJournal:
@@ -396,7 +286,7 @@ class TurnJournal:
     async def read(self, ref: TurnRef, owner: str, after: Cursor) -> EventPage | SnapshotPage:
         """What comes after a cursor: events, or a snapshot where the log does not reach back to it.
 
-        `FROM_START` asks for every event, `FROM_SNAPSHOT` for the text so far. Raises `ConversationNotFound`,
+        `Cursor.START` asks for every event, `Cursor.SNAPSHOT` for the text so far. Raises `ConversationNotFound`,
         `TurnNotFound`.
         """
         keys = ConversationKeys(ref.conversation_id)

@@ -154,7 +154,7 @@ local function way_to(tree, branch, depth)
   return way
 end
 
--- The pinned messages above a depth on the way to a message, the deepest first: {depth, value} each.
+-- The pinned messages above a depth on the way to a message, the deepest first: {depth, value, id} each.
 local function pinned_above(pins, messages, tree, branch, depth)
   local found = {}
   if not pins or pins == '' then return found end
@@ -163,7 +163,7 @@ local function pinned_above(pins, messages, tree, branch, depth)
     local value = redis.call('HGET', messages, id)
     local at = value and depth_of(value)
     local _, _, on = header(value or '')
-    if at and at < depth and way[on] and at <= way[on] then found[#found + 1] = {at, value} end
+    if at and at < depth and way[on] and at <= way[on] then found[#found + 1] = {at, value, id} end
   end
   table.sort(found, function(one, other) return one[1] > other[1] end)
   return found
