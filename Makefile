@@ -41,7 +41,7 @@ test: $(VENV)/tested web/node_modules/.installed tests/clients/node_modules/.ins
 	sh tests/need_servers.sh
 	sh tests/need_proxies.sh
 	cd web && $(NPM) test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(VENV)/tested web/node_modules/.installed
 	$(BIN)/ruff format --check .

@@ -21,6 +21,7 @@ from tests.support.server_process import ServerProcess
 from tests.support.servers.cluster import Cluster
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sentinel import SentinelSet
+from tests.support.side_by_side import Begun, side_by_side
 
 StartServer = Callable[..., ServerProcess]
 
@@ -35,14 +36,39 @@ settings.load_profile("patient")
 
 # Folders whose tests share what takes long to start.
 SHARING_FOLDERS = ("browser", "engines")
+# What takes longest, so that it comes first and two workers end together.
+LONGEST_FIRST = ("browser", "test_store_faults", "engines", "scenarios", "test_upstream_faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of a file share their servers, and all of the page share browsers."""
+    """Where tests run side by side, those of a file share their servers, all of the page share browsers, and scenarios
+    are played together.
+    """
     for item in items:
-        folder = item.path.parent.name
-        group = folder if folder in SHARING_FOLDERS else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(_group_of(item), len(order)))
+
+
+def _group_of(item: pytest.Item) -> str:
+    if hasattr(_module_of(item), "SCENARIOS"):
+        return "scenarios"
+    folder = item.path.parent.name
+    if folder in SHARING_FOLDERS:
+        return folder
+    return item.path.stem if item.path.stem in LONGEST_FIRST else str(item.path)
+
+
+def _module_of(item: pytest.Item) -> object:
+    return item.module if isinstance(item, pytest.Function) else None
+
+
+@pytest.fixture(scope="session")
+def begun(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
+    """The scenarios of all modules that were collected, in the order of their tests."""
+    modules = dict.fromkeys(map(_module_of, request.session.items))
+    scenarios = [scenario for module in modules for scenario in getattr(module, "SCENARIOS", ())]
+    yield from side_by_side(scenarios, tmp_path_factory.mktemp)
 
 
 @pytest.fixture(scope="session", autouse=True)

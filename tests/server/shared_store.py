@@ -15,6 +15,7 @@ from tests.support.waiting import until
 
 LONG: Final = Talk("[long]", MARKED, repeat=20_000, interval_s=0.05)
 TALK: Final = Talk("[talk]", MARKED, repeat=5, interval_s=0.1)  # two seconds
+JOINED: Final = Talk("[joined]", MARKED, repeat=5, interval_s=0.1, first_s=10.0)  # all are there before it begins
 SLOW: Final = Talk("[slow]", MARKED, repeat=18, interval_s=0.12)  # over eight seconds
 DRIP: Final = Talk(
     "[drip]", MARKED, repeat=100, interval_s=0.3
@@ -36,7 +37,7 @@ LIMITED: Final = "limited on >sesame ~* resetchannels +@all"  # as in a users.ac
 
 
 async def servers(stage: Stage, url: str, count: int) -> list[ServingProcess]:
-    script = stage.script("script", LONG, TALK, SLOW, DRIP)
+    script = stage.script("script", LONG, TALK, JOINED, SLOW, DRIP)
     new = [stage.serving(f"server {number}", REDIS_URL=url, LIANHUA_SCRIPT=script) for number in range(count)]
     return list(await asyncio.gather(*(serving.start() for serving in new)))
 
@@ -51,7 +52,7 @@ async def followed(stage: Stage) -> None:
     started = await servers(stage, store.url, 3)
     here, there, elsewhere = doors = [stage.at(serving) for serving in started]
     conversation = await here.create()
-    message = TALK.question("a")
+    message = JOINED.question("a")
     turn = await here.begin(conversation, message, role="assistant")
     path = events(conversation, turn)
     asked = {"session_id": conversation, "message": message, "role": "assistant"}
@@ -65,7 +66,7 @@ async def followed(stage: Stage) -> None:
     assert first.count(b"\n\n") > 20
     assert all(other == first for other in others), "all viewers see the same bytes"
     whole = shown(await there.read(path))
-    assert (whole.end["status"], whole.text) == ("done", TALK.reply(message))
+    assert (whole.end["status"], whole.text) == ("done", JOINED.reply(message))
     for door in doors:
         assert [kept["content"] for kept in await door.messages(conversation)] == [message, whole.text]
 

@@ -169,12 +169,13 @@ async def refused_replacement(stage: Stage) -> None:
     fine = script.read_text("utf-8")
     script.write_text("[[reply]")
     serving.tell(signal.SIGHUP)
-    await until(lambda: "LIANHUA_SCRIPT" in serving.log)
+    await until(lambda: "the workers are not all replaced" in serving.log)
+    assert "LIANHUA_SCRIPT" in serving.log
     conversation = await alice.create()
     assert (await alice.say(conversation, TALK.question("a"))).end["status"] == "done"
     script.write_text(fine)
     await asyncio.sleep(SETTLED_S)
-    assert serving.workers == before, "those that serve go on, and no others"
+    assert serving.workers == before, f"those that serve go on, and no others: {serving.log[-3_000:]}"
     serving.tell(signal.SIGHUP)
     await are_workers(serving, 2, set(before))
     assert (await alice.say(conversation, TALK.question("b"))).end["status"] == "done"

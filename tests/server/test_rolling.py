@@ -4,10 +4,9 @@ or watches is not left waiting.
 
 import asyncio
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-import pytest
 from redis import Redis
 
 from tests.chaos.script import MARKED, Talk
@@ -16,7 +15,7 @@ from tests.support.client import events, turns
 from tests.support.follower import Follower
 from tests.support.servers.redis_server import HOST, RedisServer
 from tests.support.serving_process import ServingProcess, frozen
-from tests.support.side_by_side import Begun, Scenario, Stage, side_by_side
+from tests.support.side_by_side import Begun, Scenario, Stage
 from tests.support.stillness import Stopwatch, Took
 from tests.support.store_dump import dump_of
 from tests.support.talker import Talker
@@ -186,11 +185,6 @@ SCENARIOS: Final[list[Scenario]] = [
     supervised.killed_worker,
     supervised.asked_to_end,
 ]
-
-
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
-    yield from side_by_side(SCENARIOS, tmp_path_factory.mktemp)
 
 
 def test_servers_are_restarted_one_after_another_while_users_talk(begun: Begun) -> None:

@@ -23,7 +23,7 @@ from tests.support.store_dump import gone, store_pid
 from tests.support.store_stage import SHORT, STEADY, UNLIMITED, Room, let_files_grow_to, place, size_of_log
 from tests.support.waiting import until
 
-SIDE_BY_SIDE = 4  # nearly all of it is waiting, but the machine is not ours alone
+SIDE_BY_SIDE = 6  # nearly all of it is waiting, but the machine is not ours alone
 STEADY_S = 8.0
 FEW_S = 8.0  # within which a stop is answered, whatever the store does
 READY_S = 4.0  # within which whoever asks for readiness has an answer
@@ -33,19 +33,19 @@ MIB = 1024 * 1024
 # One loop for all: a scenario goes on while the tests before it are being looked at.
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
-Scenario = Callable[[Room, Flavour], Awaitable[None]]
+Fault = Callable[[Room, Flavour], Awaitable[None]]
 Begun = dict[tuple[str, Flavour], Awaitable[None]]
-SCENARIOS: dict[str, Scenario] = {}
+FAULTS: dict[str, Fault] = {}
 
 
-def on(*flavours: Flavour) -> Callable[[Scenario], Callable[..., Awaitable[None]]]:
+def on(*flavours: Flavour) -> Callable[[Fault], Callable[..., Awaitable[None]]]:
     """Makes a scenario a test for each of these stores. All that were chosen begin together, and each test takes the
     result of its own.
     """
 
-    def as_test(scenario: Scenario) -> Callable[..., Awaitable[None]]:
+    def as_test(scenario: Fault) -> Callable[..., Awaitable[None]]:
         name = scenario.__name__
-        SCENARIOS[name] = scenario
+        FAULTS[name] = scenario
 
         @pytest.mark.parametrize("flavour", flavours)
         async def test(begun: Begun, flavour: Flavour) -> None:
@@ -70,7 +70,7 @@ async def begun(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         async with free, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             room = Room(tmp_path_factory.mktemp("fault"), session)
             try:
-                await SCENARIOS[name](room, flavour)
+                await FAULTS[name](room, flavour)
             finally:
                 await room.clear()
             room.is_free_of_bugs()

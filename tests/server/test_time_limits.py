@@ -1,30 +1,27 @@
 """Promises that count in seconds: leases, heartbeats, the time that a running reply is given at the end.
 
-Waiting costs nothing, so all of them begin together, each with a server of its own in a thread of its own; every test
-then takes the result of one.
+Waiting costs nothing, so they are played side by side, and every test takes the result of one.
 """
 
 import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import pytest
 
 from tests.conftest import SCRIPT
 from tests.support.client import Client, events, shown, text_of, turns
 from tests.support.server_process import ServerProcess
+from tests.support.side_by_side import Begun, Scenario, Stage
 from tests.support.stillness import Stopwatch
 from tests.support.store_dump import gone, store_pid
 from tests.support.waiting import until
 
-SCENARIO_S = 280.0  # something hangs
 HEARTBEAT_WITHIN_S = 20.0
 
 
@@ -47,35 +44,20 @@ class Place:
         return Client(self._session, server.url, "alice")
 
 
-Scenario = Callable[[Place], Awaitable[None]]
 SCENARIOS: list[Scenario] = []
 
 
-def together(scenario: Scenario) -> Scenario:
-    SCENARIOS.append(scenario)
-    return scenario
-
-
-async def play(scenario: Scenario, data_dir: Path) -> None:
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=SCENARIO_S)) as session:
-        place = Place(data_dir, session)
+def together(scenario: Callable[[Place], Awaitable[None]]) -> Scenario:
+    async def play(stage: Stage) -> None:
+        place = Place(stage.folder, stage.session)
         try:
-            async with asyncio.timeout(SCENARIO_S):
-                await scenario(place)
+            await scenario(place)
         finally:
             for server in place.servers:
                 server.kill()
 
-
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Scenario, "Future[None]"]]:
-    folders = {scenario: tmp_path_factory.mktemp("patience") for scenario in SCENARIOS}
-    with ThreadPoolExecutor(len(SCENARIOS)) as threads:
-        yield {
-            scenario: threads.submit(lambda s, f: asyncio.run(play(s, f)), scenario, folder)
-            for scenario, folder in folders.items()
-        }
+    SCENARIOS.append(play)
+    return play
 
 
 @together
@@ -109,7 +91,7 @@ async def killed(place: Place) -> None:
         assert (await alice.say(usable, "hello")).end["status"] == "done"
 
 
-def test_what_viewers_saw_of_a_killed_servers_reply_is_kept(begun: dict[Scenario, "Future[None]"]) -> None:
+def test_what_viewers_saw_of_a_killed_servers_reply_is_kept(begun: Begun) -> None:
     begun[killed].result()
 
 
@@ -148,7 +130,7 @@ async def asked_to_end(place: Place) -> None:
 
 
 def test_asked_to_end_the_server_gives_replies_their_time_and_exits_within_half_a_minute(
-    begun: dict[Scenario, "Future[None]"],
+    begun: Begun,
 ) -> None:
     begun[asked_to_end].result()
 
@@ -181,7 +163,7 @@ async def silence(place: Place) -> None:
     assert (await alice.stop(conversation, turn))["status"] == "stopped"
 
 
-def test_a_silent_line_is_kept_alive(begun: dict[Scenario, "Future[None]"]) -> None:
+def test_a_silent_line_is_kept_alive(begun: Begun) -> None:
     begun[silence].result()
 
 
@@ -215,7 +197,7 @@ async def frozen_store(place: Place) -> None:
     assert (await alice.say(conversation, "hello")).end["status"] == "done"
 
 
-def test_a_store_that_does_not_answer_is_said_and_outlived(begun: dict[Scenario, "Future[None]"]) -> None:
+def test_a_store_that_does_not_answer_is_said_and_outlived(begun: Begun) -> None:
     begun[frozen_store].result()
 
 
@@ -244,7 +226,7 @@ async def takes_nothing(place: Place) -> None:
     assert watch.s > 15
 
 
-def test_a_viewer_that_takes_nothing_is_cut_off(begun: dict[Scenario, "Future[None]"]) -> None:
+def test_a_viewer_that_takes_nothing_is_cut_off(begun: Begun) -> None:
     begun[takes_nothing].result()
 
 
@@ -258,5 +240,5 @@ async def takes_nothing_at_the_end(place: Place) -> None:
         assert watch.within(30), watch.took()
 
 
-def test_a_viewer_that_takes_nothing_does_not_hold_up_the_end(begun: dict[Scenario, "Future[None]"]) -> None:
+def test_a_viewer_that_takes_nothing_does_not_hold_up_the_end(begun: Begun) -> None:
     begun[takes_nothing_at_the_end].result()

@@ -1,12 +1,9 @@
 """Several workers, seen from outside: under one supervisor, and as servers of their own on one store."""
 
-from collections.abc import Iterator
 from typing import Final
 
-import pytest
-
 from tests.server import shared_store, supervised
-from tests.support.side_by_side import Begun, Scenario, side_by_side
+from tests.support.side_by_side import Begun, Scenario
 
 SCENARIOS: Final[list[Scenario]] = [
     supervised.replaced_workers,
@@ -23,11 +20,6 @@ SCENARIOS: Final[list[Scenario]] = [
     shared_store.no_channels,
     shared_store.crowd,
 ]
-
-
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
-    yield from side_by_side(SCENARIOS, tmp_path_factory.mktemp)
 
 
 def test_all_workers_are_replaced_while_users_talk(begun: Begun) -> None:

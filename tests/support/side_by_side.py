@@ -1,5 +1,6 @@
-"""Slow scenarios side by side: waiting costs nothing, so all of a module begin together, each in a thread of its own
-with its own folder, processes and connections.
+"""Slow scenarios side by side: waiting costs nothing, so those of all modules are played together, each in a thread of
+its own with its own folder, processes and connections. A module lists them in `SCENARIOS`; each of its tests takes the
+result of one.
 """
 
 import asyncio
@@ -7,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -19,6 +20,7 @@ from tests.support.serving_process import ServingProcess
 from tests.support.talker import Talker
 
 SCENARIO_S: Final = 280.0  # something hangs
+AT_ONCE: Final = 8  # what two processors put up with, for nearly all of it is waiting
 
 
 class Stage:
@@ -39,7 +41,8 @@ class Stage:
 
     def serving(self, name: str, *arguments: str, **environment: str) -> ServingProcess:
         """Not started yet."""
-        serving = ServingProcess(self.folder / name, *arguments, **environment)
+        # Whoever talks for as long as a slow machine takes says more than is kept by default.
+        serving = ServingProcess(self.folder / name, *arguments, **{"LIANHUA_RETENTION_MESSAGES": "0", **environment})
         self._servings.append(serving)
         return serving
 
@@ -85,10 +88,19 @@ Scenario = Callable[[Stage], Awaitable[None]]
 Begun = dict[Scenario, "Future[None]"]
 
 
+def variants(scenario: Callable[..., Awaitable[None]], *arguments: Any) -> dict[Any, Scenario]:
+    """The scenario with each of these as its second argument."""
+
+    def variant(argument: Any) -> Scenario:
+        return lambda stage: scenario(stage, argument)
+
+    return {argument: variant(argument) for argument in arguments}
+
+
 def side_by_side(scenarios: Iterable[Scenario], new_folder: Callable[[str], Path]) -> Iterator[Begun]:
-    """Begins all of them; the result of each is asked for by its test. Waits for all in the end."""
-    folders = {scenario: new_folder(getattr(scenario, "__name__", "scenario")) for scenario in scenarios}
-    with ThreadPoolExecutor(len(folders)) as threads:
+    """Begins them in this order, `AT_ONCE` at a time. Waits for all in the end."""
+    folders = {scenario: new_folder("scenario") for scenario in scenarios}
+    with ThreadPoolExecutor(AT_ONCE) as threads:
         yield {
             scenario: threads.submit(lambda s, f: asyncio.run(_play(s, f)), scenario, folder)
             for scenario, folder in folders.items()

@@ -68,10 +68,13 @@ class Talker:
     async def was_kept_whole(self) -> None:
         """Every message that was accepted is stored once and in order, with the whole reply that was watched."""
         assert self.said, f"{self._name} was never heard"
+        path = f"/api/conversations/{self._conversation}"
+        assert (await self._doors[0].get(path))["message_count"] == 2 * len(self.said)
         kept = await self._doors[0].messages(self._conversation)
-        assert [message["role"] for message in kept] == ["user", "assistant"] * len(self.said)
-        assert [message["content"] for message in kept[::2]] == [said.message for said in self.said]
-        for said, reply in zip(self.said, kept[1::2], strict=True):
+        newest = self.said[-len(kept) // 2 :]  # all of them, where a page holds them
+        assert [message["role"] for message in kept] == ["user", "assistant"] * len(newest)
+        assert [message["content"] for message in kept[::2]] == [said.message for said in newest]
+        for said, reply in zip(newest, kept[1::2], strict=True):
             whole = said.follower.whole
             assert whole.end["status"] == reply["status"] == "done", whole.end
             assert whole.text == reply["content"] == self._talk.reply(said.message)

@@ -1,19 +1,20 @@
 """A Cluster under running replies: slots that move, a primary that dies."""
 
 import asyncio
-from pathlib import Path
+from typing import Final
 
 from lianhua.config.store_url import parse_address
 from lianhua.models.scripted import Rule
 from lianhua.store.open import open_nodes
 from tests.support.servers.cluster import Cluster
 from tests.support.services import end_of, follow, open_service, reply_of, start, text_of
+from tests.support.side_by_side import Begun, Stage
 
 STEADY = Rule(pieces=("a", "b", "c"), repeat=60, interval_s=0.03)
 
 
-async def test_replies_go_on_while_their_slots_move_and_a_primary_dies(tmp_path: Path) -> None:
-    async with Cluster(tmp_path) as cluster:
+async def moved_and_dead(stage: Stage) -> None:
+    async with Cluster(stage.folder) as cluster:
         nodes = await open_nodes(parse_address(cluster.url))
         async with open_service(nodes, STEADY) as one, open_service(nodes, worker="two") as two, asyncio.timeout(250):
             refs = [await start(one, f"go {number}") for number in range(9)]
@@ -36,3 +37,10 @@ async def test_replies_go_on_while_their_slots_move_and_a_primary_dies(tmp_path:
                 assert end_of(there) == end_of(here)
                 assert here.cursors == sorted(set(here.cursors))
         await nodes.close()
+
+
+SCENARIOS: Final = [moved_and_dead]
+
+
+def test_replies_go_on_while_their_slots_move_and_a_primary_dies(begun: Begun) -> None:
+    begun[moved_and_dead].result()

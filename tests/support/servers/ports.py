@@ -3,6 +3,8 @@
 import os
 import random
 import socket
+import sys
+from collections import deque
 from typing import Final
 
 # Not what binding to port 0 gives: those ports are also the source ports of outgoing connections (32768 and up on
@@ -18,13 +20,30 @@ SHARE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 SHARES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
+# What this process has given out lately. Their names are taken on the whole machine, for test runs beside this one.
+_given: deque[socket.socket] = deque(maxlen=200)
+
+
 def free_port() -> int:
-    """A port on which, and on whose cluster bus port, nobody listens right now."""
+    """A port on which, and on whose cluster bus port, nobody listens right now. No other test run has it."""
     for _ in range(TRIES):
         port = random.randrange(LOWEST + SHARE, HIGHEST + 1, SHARES)
-        if _is_free(port) and _is_free(port + BUS_OFFSET):
+        if _is_free(port) and _is_free(port + BUS_OFFSET) and _take(port):
             return port
     raise RuntimeError(f"no free port between {LOWEST} and {HIGHEST}")
+
+
+def _take(port: int) -> bool:
+    if sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0port {port} of the tests of lianhua")  # in no file system: gone with its process (unix(7))
+    except OSError:
+        name.close()
+        return False
+    _given.append(name)
+    return True
 
 
 def _is_free(port: int) -> bool:

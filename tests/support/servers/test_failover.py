@@ -1,7 +1,7 @@
 """Sentinels and a cluster for the tests are what they promise: they fail over, and they count it."""
 
 import asyncio
-from pathlib import Path
+from typing import Final
 
 import pytest
 from redis.asyncio import RedisCluster
@@ -12,21 +12,20 @@ from tests.support.servers.cluster import Cluster
 from tests.support.servers.program import Flavour
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sentinel import SentinelSet
+from tests.support.side_by_side import Begun, Stage, variants
 
 WAIT_S = 30
 
-both_flavours = pytest.mark.parametrize("flavour", ["valkey", "redis"])
+FLAVOURS: Final[tuple[Flavour, ...]] = ("valkey", "redis")
+both_flavours = pytest.mark.parametrize("flavour", FLAVOURS)
 
 
 def are_gone(processes: list[RedisServer]) -> bool:
     return not any(process.is_running for process in processes)
 
 
-@both_flavours
-async def test_sentinels_replace_a_killed_primary_which_comes_back_as_a_replica(
-    tmp_path: Path, flavour: Flavour
-) -> None:
-    async with SentinelSet(tmp_path, flavour=flavour) as sentinels:
+async def sentinels_replace_a_primary(stage: Stage, flavour: Flavour) -> None:
+    async with SentinelSet(stage.folder, flavour=flavour) as sentinels:
         first = await sentinels.primary()
         async with first.client() as client:
             await client.set("kept", "yes")
@@ -48,8 +47,8 @@ async def test_sentinels_replace_a_killed_primary_which_comes_back_as_a_replica(
     assert sentinels.url == "redis+sentinel://{},{},{}/lianhua".format(*(one.address for one in sentinels.sentinels))
 
 
-async def test_a_planned_failover_and_a_former_primary_that_does_not_know(tmp_path: Path) -> None:
-    async with SentinelSet(tmp_path) as sentinels:
+async def planned_failover(stage: Stage) -> None:
+    async with SentinelSet(stage.folder) as sentinels:
         former = await sentinels.failover()
         second = await sentinels.wait_for_other_primary(former)
         assert sentinels.failovers == 1
@@ -61,11 +60,8 @@ async def test_a_planned_failover_and_a_former_primary_that_does_not_know(tmp_pa
         assert await sentinels.primary() is second
 
 
-@both_flavours
-async def test_a_cluster_replaces_a_killed_primary_which_comes_back_as_a_replica(
-    tmp_path: Path, flavour: Flavour
-) -> None:
-    async with Cluster(tmp_path, flavour=flavour) as cluster:
+async def cluster_replaces_a_primary(stage: Stage, flavour: Flavour) -> None:
+    async with Cluster(stage.folder, flavour=flavour) as cluster:
         assert len(await cluster.primaries()) == 3
         first = await cluster.primary_of("{kept}:1")
         async with first.client() as client:
@@ -88,11 +84,8 @@ async def test_a_cluster_replaces_a_killed_primary_which_comes_back_as_a_replica
     assert cluster.url == "redis+cluster://{},{},{}".format(*(node.address for node in cluster.nodes[:3]))
 
 
-@both_flavours
-async def test_a_slot_moves_with_its_keys_while_clients_are_sent_back_and_forth(
-    tmp_path: Path, flavour: Flavour
-) -> None:
-    async with Cluster(tmp_path, flavour=flavour) as cluster:
+async def moving_slot(stage: Stage, flavour: Flavour) -> None:
+    async with Cluster(stage.folder, flavour=flavour) as cluster:
         slot, keys = cluster.slot_of("{k}"), [f"{{k}}:{number}" for number in range(30)]
         source = await cluster.primary_of(keys[0])
         target = next(node for node in await cluster.primaries() if node is not source)
@@ -113,3 +106,33 @@ async def test_a_slot_moves_with_its_keys_while_clients_are_sent_back_and_forth(
         with pytest.raises(MovedError):
             await ask(source, "GET", keys[0])
         assert (cluster.slots_moved, cluster.keys_moved, cluster.failovers) == (1, 30, 0)
+
+
+SENTINELS_REPLACE_A_PRIMARY: Final = variants(sentinels_replace_a_primary, *FLAVOURS)
+CLUSTER_REPLACES_A_PRIMARY: Final = variants(cluster_replaces_a_primary, *FLAVOURS)
+MOVING_SLOT: Final = variants(moving_slot, *FLAVOURS)
+SCENARIOS: Final = [
+    *SENTINELS_REPLACE_A_PRIMARY.values(),
+    planned_failover,
+    *CLUSTER_REPLACES_A_PRIMARY.values(),
+    *MOVING_SLOT.values(),
+]
+
+
+@both_flavours
+def test_sentinels_replace_a_killed_primary_which_comes_back_as_a_replica(begun: Begun, flavour: Flavour) -> None:
+    begun[SENTINELS_REPLACE_A_PRIMARY[flavour]].result()
+
+
+def test_a_planned_failover_and_a_former_primary_that_does_not_know(begun: Begun) -> None:
+    begun[planned_failover].result()
+
+
+@both_flavours
+def test_a_cluster_replaces_a_killed_primary_which_comes_back_as_a_replica(begun: Begun, flavour: Flavour) -> None:
+    begun[CLUSTER_REPLACES_A_PRIMARY[flavour]].result()
+
+
+@both_flavours
+def test_a_slot_moves_with_its_keys_while_clients_are_sent_back_and_forth(begun: Begun, flavour: Flavour) -> None:
+    begun[MOVING_SLOT[flavour]].result()
