@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lianhua.chat.continuation import LONGEST_REPEAT_CHARS, OverlapFilter
+from lianhua.chat.continuation import LONGEST_REPEAT_CHARS, NOTHING, Continuation, OverlapFilter
+from lianhua.chat.messages import Message
 
 
 def joined(kept: str, *pieces: str) -> str:
@@ -45,3 +46,21 @@ def test_no_more_than_a_possible_repetition_is_held_back() -> None:
     while not overlap.feed("x"):
         held += 1
     assert held <= LONGEST_REPEAT_CHARS
+
+
+def test_what_a_reply_goes_on_with_is_kept_apart_from_what_the_model_adds() -> None:
+    reply = Message("r", "assistant", "Roses are red, ", reasoning="A poem.\n")
+    goes_on = Continuation.of(reply)
+    assert goes_on == Continuation("r", "Roses are red, ", "A poem.\n")
+    assert goes_on.opening_reasoning == "A poem.\n\n"
+    assert goes_on.added("Roses are red, violets", "A poem.\n\nGo on.") == ("violets", "Go on.")
+    assert goes_on.is_all_of(15, 9)
+    assert not goes_on.is_all_of(16, 9)
+    assert not goes_on.is_all_of(15, 10)
+
+
+def test_a_reply_that_begins_at_its_beginning_goes_on_with_nothing() -> None:
+    assert NOTHING.opening_reasoning == ""
+    assert NOTHING.added("all", "of it") == ("all", "of it")
+    assert NOTHING.is_all_of(0, 0)
+    assert not NOTHING.is_all_of(1, 0)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from lianhua.api.services import Services
 from lianhua.chat import texts
 from lianhua.chat.messages import Language
+from lianhua.chat.plain_text import NAME_CHARS, TITLE_CHARS, is_plain
 from lianhua.chat.prices import Prices
 from lianhua.chat.turn import TurnRef
 from lianhua.conversations.service import ConversationService
@@ -33,20 +34,18 @@ _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{22}")
 # UUID version 4, lower case, as `POST /chat/start` gives it out.
 _CONVERSATION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _TURN_ID = re.compile(r"[0-9a-f]{1,64}")
-# C0 and C1 control characters but tab, line feed and carriage return; lone surrogates cannot be stored as UTF-8.
-_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def plain_text(value: str) -> str:
     """Refuses what no person types and no terminal or log should meet."""
-    if _UNWANTED.search(value):
+    if not is_plain(value):
         raise ValueError("control characters and lone surrogates are not allowed")
     return value
 
 
 PlainText = Annotated[str, AfterValidator(plain_text)]
-Title = Annotated[PlainText, Field(max_length=200)]
-Name = Annotated[PlainText, Field(min_length=1, max_length=200)]
+Title = Annotated[PlainText, Field(max_length=TITLE_CHARS)]
+Name = Annotated[PlainText, Field(min_length=1, max_length=NAME_CHARS)]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
 UserId = Annotated[
     str | None, Query(pattern=r"^[A-Za-z0-9._@-]{1,128}$", description="Who is asking; without it, the cookie says")

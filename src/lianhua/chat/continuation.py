@@ -1,10 +1,53 @@
-"""Where a reply goes on after a cut: a model that repeats the last words is not shown to have said them twice."""
+"""A reply that goes on from text that was shown already: what it begins with, what the model is asked to go on with.
+A model that repeats the last words is not shown to have said them twice.
+"""
 
 from typing import Final
+
+from msgspec import Struct
+
+from lianhua.chat.messages import Message
 
 LONGEST_REPEAT_CHARS: Final = 400
 # A shorter match at the seam is more likely to be how language goes on ("the the" is rare, "the" is not).
 SHORTEST_REPEAT_CHARS: Final = 6
+
+
+class Continuation(Struct, frozen=True):
+    """What a reply goes on with: the text and the reasoning of the message `reply_id`, as far as they came.
+
+    They are shown and stored before the model is asked. A continuation of nothing but reasoning asks for the reply anew
+    and keeps the reasoning.
+    """
+
+    reply_id: str
+    text: str
+    reasoning: str = ""
+
+    @classmethod
+    def of(cls, reply: Message) -> "Continuation":
+        """Going on with a message of the conversation."""
+        return cls(reply.id, reply.content, reply.reasoning)
+
+    @property
+    def opening_reasoning(self) -> str:
+        """The reasoning that comes first, apart from what the model may add."""
+        return f"{self.reasoning.rstrip()}\n\n" if self.reasoning else ""
+
+    def added(self, text: str, reasoning: str) -> tuple[str, str]:
+        """What of a reply's text and reasoning the model has added."""
+        return text[len(self.text) :], reasoning[len(self.opening_reasoning) :]
+
+    def is_all_of(self, text_chars: int, reasoning_chars: int) -> bool:
+        """Whether a reply of that length is no longer than what it goes on with."""
+        return text_chars <= len(self.text) and reasoning_chars <= len(self.opening_reasoning)
+
+    def overlap(self) -> "OverlapFilter":
+        """A new filter of what the model may repeat."""
+        return OverlapFilter(self.text)
+
+
+NOTHING: Final = Continuation("", "")  # of a reply that begins at its beginning
 
 
 class OverlapFilter:

@@ -7,21 +7,14 @@ from msgspec.structs import replace
 
 from lianhua.chat.messages import Usage
 from lianhua.chat.personas import DEFAULT_ROLE
+from lianhua.chat.plain_text import CONTROL_CHARACTERS, NAME_CHARS, TITLE_CHARS
 from lianhua.errors import InvalidRequest
 from lianhua.formats.branches import grown as with_branches
 from lianhua.formats.identity import key_after, name_of
 from lianhua.formats.report import Tally
 from lianhua.formats.sanitize import mended_usage
 from lianhua.formats.tree import Draft, Grown, hang, within_rows
-from lianhua.formats.values import (
-    BRANCHES,
-    CONVERSATION_MESSAGES,
-    NAME_CHARS,
-    TITLE_CHARS,
-    UNWANTED,
-    PortableConversation,
-    PortableMessage,
-)
+from lianhua.formats.values import BRANCHES, CONVERSATION_MESSAGES, PortableConversation, PortableMessage
 
 MADE_TITLE_CHARS: Final = 40  # of one that is the beginning of the first message
 Found = PortableConversation
@@ -188,8 +181,8 @@ def _shortened(message: PortableMessage, limit: int, tally: Tally) -> PortableMe
 
 
 def _clean(message: PortableMessage, tally: Tally) -> PortableMessage:
-    content, removed = UNWANTED.subn("", message.content)
-    reasoning, also = UNWANTED.subn("", message.reasoning)
+    content, removed = CONTROL_CHARACTERS.subn("", message.content)
+    reasoning, also = CONTROL_CHARACTERS.subn("", message.reasoning)
     if not removed + also:
         return message
     tally.skip("character", "control", count=removed + also)
@@ -197,7 +190,7 @@ def _clean(message: PortableMessage, tally: Tally) -> PortableMessage:
 
 
 def _title(title: str, tally: Tally) -> str:
-    shown = UNWANTED.sub("", title).strip()
+    shown = CONTROL_CHARACTERS.sub("", title).strip()
     if len(shown) > TITLE_CHARS:
         tally.skip("title", "shortened", shown)
     return shown[:TITLE_CHARS]
@@ -207,7 +200,7 @@ def text_or(value: object) -> str | None:
     """A model's name, where the value could be one."""
     if not isinstance(value, str):
         return None
-    return " ".join(UNWANTED.sub("", value).split())[:NAME_CHARS] or None
+    return " ".join(CONTROL_CHARACTERS.sub("", value).split())[:NAME_CHARS] or None
 
 
 def usage_of(value: Any, prompt: str, completion: str, tally: Tally) -> Usage | None:

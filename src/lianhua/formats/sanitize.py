@@ -7,21 +7,22 @@ from msgspec.structs import replace
 
 from lianhua.chat.messages import Spent, Usage
 from lianhua.chat.personas import DEFAULT_ROLE, OwnPersona
+from lianhua.chat.plain_text import CONTROL_CHARACTERS, CONTROL_CHARACTERS_IN_NAMES
 from lianhua.errors import InvalidRequest
 from lianhua.formats.report import Tally
-from lianhua.formats.values import TOKENS, UNWANTED, UNWANTED_IN_NAMES, PortableConversation, PortableMessage
+from lianhua.formats.values import TOKENS, PortableConversation, PortableMessage
 
 
 def plain(text: str, tally: Tally) -> str:
     """A text without control characters but tab and line ends."""
-    cleaned, removed = UNWANTED.subn("", text)
+    cleaned, removed = CONTROL_CHARACTERS.subn("", text)
     tally.skip("character", "control", count=removed)
     return cleaned
 
 
 def plain_name(name: str, tally: Tally) -> str:
     """A name without any control character."""
-    cleaned, removed = UNWANTED_IN_NAMES.subn("", name)
+    cleaned, removed = CONTROL_CHARACTERS_IN_NAMES.subn("", name)
     tally.skip("character", "control", count=removed)
     return cleaned
 
@@ -76,10 +77,10 @@ def mended_usage(usage: Usage, tally: Tally) -> Usage:
 def _message(message: PortableMessage, tally: Tally) -> PortableMessage:
     """What a person has typed holds no control characters; what a model has said may."""
     mended = message
-    if message.role == "user" and UNWANTED.search(message.content):
+    if message.role == "user" and CONTROL_CHARACTERS.search(message.content):
         mended = replace(mended, content=plain(message.content, tally))
     names = (message.model, message.persona, message.code, message.finish_reason)
-    if any(UNWANTED_IN_NAMES.search(name) for name in names if name):
+    if any(CONTROL_CHARACTERS_IN_NAMES.search(name) for name in names if name):
         model, persona, code, reason = (plain_name(name or "", tally) or None for name in names)
         mended = replace(mended, model=model, persona=persona, code=code, finish_reason=reason)
     if message.usage:

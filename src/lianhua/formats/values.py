@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, structs
 
 from lianhua.chat.messages import MessageStatus, Speaker, Spent, Usage
 from lianhua.chat.personas import MAX_TOKENS, PROMPT_CHARS, OwnPersona
+from lianhua.chat.plain_text import NAME_CHARS, TITLE_CHARS
 
 FORMAT: Final = "lianhua"
 VERSION: Final = 1
@@ -24,19 +25,14 @@ CHILDREN: Final = 5_000  # of one message: whoever reads or drops one of them re
 MODELS: Final = 100  # that a conversation has used: the store reads the sums of all with each turn
 TOKENS: Final = 2**40  # of one figure: the store adds figures up in Lua, which writes no more than 14 digits
 SETTINGS: Final = 100  # in a file
-TITLE_CHARS: Final = 200
-NAME_CHARS: Final = 200  # of a model or a persona
 LATEST_S: Final = 253_402_300_799.0  # the last second of the year 9999
 
 # UUID version 4, lower case: the only form that a conversation's address has.
 _CONVERSATION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-# C0 and C1 control characters but tab, line feed and carriage return: no person types them, no title shows them.
-UNWANTED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-UNWANTED_IN_NAMES: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 # Letters, digits and what stands in UUIDs: an id is a word of the store's lists.
 MessageId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}\Z")]
-# Of which characters they are, and how large the figures, is mended where it has to be (`mending`).
+# Of which characters they are, and how large the figures, is mended where it has to be (`sanitize`).
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS)]
 Title = Annotated[str, Meta(max_length=TITLE_CHARS)]
 Time = Annotated[float, Meta(ge=0, le=LATEST_S)]

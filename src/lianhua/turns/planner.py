@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from lianhua.chat.continuation import OverlapFilter
+from lianhua.chat.continuation import NOTHING, Continuation, OverlapFilter
 from lianhua.chat.events import Notice
 from lianhua.chat.messages import ContextAccount, Conversation, Language, Message
 from lianhua.chat.personas import Persona
@@ -34,7 +34,7 @@ from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.store.journal.values import Claim, NewTurn
 from lianhua.store.messages import Window
 from lianhua.turns.request import Act, Edit, Send, Target
-from lianhua.turns.running import NOTHING_KEPT, Asking, Job, Kept
+from lianhua.turns.running import Asking, Job
 
 TITLE_CHARS: Final = 40
 
@@ -63,13 +63,6 @@ class Ask(Struct, frozen=True):
     joinable: bool = False
 
 
-class Cut(Struct, frozen=True):
-    """A reply that goes on: the id of the message that has its text so far."""
-
-    reply_id: str
-    text: str
-
-
 class Grounds(Struct, frozen=True):
     """What a prompt is made from, whichever model it is for."""
 
@@ -77,7 +70,7 @@ class Grounds(Struct, frozen=True):
     persona: Persona
     question: Message
     window: Window
-    cut: Cut | None
+    goes_on: Continuation | None
 
 
 class TurnPlanner:
@@ -125,9 +118,9 @@ class TurnPlanner:
         model = self.catalog.get(record.model)
         shown = claim.text and (cut is None or claim.text != cut.content)
         if shown:
-            goes_on: Cut | None = Cut(record.reply_message_id, claim.text)
+            goes_on: Continuation | None = Continuation(record.reply_message_id, claim.text)
         else:
-            goes_on = _cut(cut)
+            goes_on = _from_text(cut)
         plan = Grounds(record.language, persona, question, window, goes_on)
         asking = self._asking(model, plan)
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
@@ -142,7 +135,7 @@ class TurnPlanner:
             opening=Notice(code, say(code, record.language)),
             losses=claim.losses,
             fallbacks=self._fallbacks(record.asked or record.model, plan, after=record.model),
-            kept=Kept(cut.content, cut.reasoning) if cut else NOTHING_KEPT,
+            goes_on=Continuation.of(cut) if cut else NOTHING,
         )
 
     def _check(self, message: str) -> None:
@@ -173,7 +166,7 @@ class TurnPlanner:
         said = ask.act.message if isinstance(ask.act, Send | Edit) else ""
         parent_id = window.head if target.parent_id is None else target.parent_id
         question = target.question or Message(new_id(), "user", said, parent_id=parent_id or None)
-        goes_on = _cut(target.cut)
+        goes_on = _from_text(target.cut)
         plan = Grounds(ask.language, persona, question, window, goes_on)
         asking = self._asking(model, plan)
         turn = Turn(ref)
@@ -199,7 +192,7 @@ class TurnPlanner:
             ask.role,
             fallbacks=self._fallbacks(model.info.id, plan),
             started=started,
-            kept=Kept(target.cut.content, target.cut.reasoning) if target.cut else NOTHING_KEPT,
+            goes_on=Continuation.of(target.cut) if target.cut else NOTHING,
             title=title_of(said) if said and not conversation.title else "",
         )
         new_turn = NewTurn(
@@ -231,13 +224,13 @@ class TurnPlanner:
 
     def _asking(self, model: ChatModel, grounds: Grounds) -> Asking:
         """What a model is asked with. Raises `MessageTooLong` where its window is known and too small."""
-        language, persona, window, cut = grounds.language, grounds.persona, grounds.window, grounds.cut
+        language, persona, window, goes_on = grounds.language, grounds.persona, grounds.window, grounds.goes_on
         text = persona.text(language)
         info = model.info
         count = self._counter_for(info.name)
         history = window.pinned + window.messages
         prefill = info.prefill is not None
-        reserve = going_on_tokens(cut.text, language, count, prefill=prefill) if cut else 0
+        reserve = going_on_tokens(goes_on.text, language, count, prefill=prefill) if goes_on else 0
 
         former = _former(window)
         refused_before = left_out_unanswered(former) if former else frozenset()
@@ -261,7 +254,9 @@ class TurnPlanner:
                 refuses=info.window == "set" and refused is None,
                 without=without,
             )
-            return going_on(found, cut.reply_id, cut.text, count, prefill=prefill) if cut else found
+            if goes_on is None:
+                return found
+            return going_on(found, goes_on.reply_id, goes_on.text, count, prefill=prefill)
 
         def budget() -> int:
             window_tokens = model.info.context_tokens
@@ -284,7 +279,7 @@ class TurnPlanner:
             count,
             shrink,
             answered_only,
-            _overlap(model, cut),
+            _overlap(model, goes_on),
             partial(self._asking, model, grounds),
         )
 
@@ -307,14 +302,14 @@ def _former_start(window: Window, account: ContextAccount | None, model: ChatMod
     return former_start(account) if account else None
 
 
-def _cut(reply: Message | None) -> Cut | None:
+def _from_text(reply: Message | None) -> Continuation | None:
     """What the model is to go on with. A reply of nothing but thoughts is asked for anew, and its thoughts stay."""
-    return Cut(reply.id, reply.content) if reply and reply.content else None
+    return Continuation.of(reply) if reply and reply.content else None
 
 
-def _overlap(model: ChatModel, cut: Cut | None) -> OverlapFilter | None:
+def _overlap(model: ChatModel, goes_on: Continuation | None) -> OverlapFilter | None:
     """Where the reply goes on. A model that goes on by itself repeats nothing, and may mean what looks like it."""
-    return OverlapFilter(cut.text) if cut and model.info.prefill is None else None
+    return goes_on.overlap() if goes_on and model.info.prefill is None else None
 
 
 def title_of(message: str) -> str:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from lianhua.chat.continuation import NOTHING, Continuation
 from lianhua.chat.messages import Usage
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import LianhuaError, Unavailable
@@ -21,7 +22,7 @@ from lianhua.turns.personas import Roles
 from lianhua.turns.planner import TurnPlanner
 from lianhua.turns.registry import TurnTasks
 from lianhua.turns.runner import TurnRunner
-from lianhua.turns.running import NOTHING_KEPT, Job, Kept, opening_reasoning
+from lianhua.turns.running import Job
 from lianhua.turns.stops import UnheardStops
 
 logger = logging.getLogger(__name__)
@@ -127,11 +128,11 @@ class Recovery:
 
     async def _usage(self, ref: TurnRef, claim: Claim) -> Usage | None:
         """What a turn has cost that nobody can be asked about any more; None where the model had said nothing."""
-        record, kept = claim.record, NOTHING_KEPT
+        record, goes_on = claim.record, NOTHING
         if record.continues:
             cut = await self._branches.message(ref.conversation_id, claim.owner, record.continues)
-            kept = Kept(cut.content, cut.reasoning) if cut else kept
-        text, reasoning = claim.text[len(kept.text) :], claim.reasoning[len(opening_reasoning(kept)) :]
+            goes_on = Continuation.of(cut) if cut else NOTHING
+        text, reasoning = goes_on.added(claim.text, claim.reasoning)
         if not text and not reasoning:
             return None
         count = self._planner.counter(record.model)

@@ -39,7 +39,7 @@ from lianhua.store.client.retry import patiently
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import Claim, Fate
 from lianhua.streams.commit import RETRY_S, GroupCommit
-from lianhua.turns.running import Asking, Job, opening_reasoning
+from lianhua.turns.running import Asking, Job
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class TurnRunner:
             await self._log(job, job.turn.notice(job.opening))
             if not job.unseen and job.turn.reasoning_length:  # of the try before: it was seen, so it stays
                 await self._log(job, job.turn.reasoning_piece("\n\n"))
-        await self._log_kept(job)
+        await self._log_continuation(job)
 
     async def _ask_one_after_another(self, job: Job, tries: Tries) -> Outcome:
         """Asks the model, and in its place the others, as long as nothing was shown."""
@@ -233,12 +233,13 @@ class TurnRunner:
         )
         await self._replace_record(job)
 
-    async def _log_kept(self, job: Job) -> None:
+    async def _log_continuation(self, job: Job) -> None:
         """What the reply goes on with, as far as an earlier worker has not logged it."""
-        if job.kept.reasoning and not job.turn.reasoning_length and not job.turn.length:
-            await self._log(job, job.turn.reasoning_piece(opening_reasoning(job.kept)))
-        if job.kept.text and not job.turn.length:
-            await self._log(job, job.turn.text_piece(job.kept.text))
+        goes_on, turn = job.goes_on, job.turn
+        if goes_on.reasoning and not turn.reasoning_length and not turn.length:
+            await self._log(job, turn.reasoning_piece(goes_on.opening_reasoning))
+        if goes_on.text and not turn.length:
+            await self._log(job, turn.text_piece(goes_on.text))
 
     async def _ask(self, job: Job, tries: Tries) -> Outcome:
         turn = job.turn
@@ -483,7 +484,6 @@ def _usage(job: Job, reported: Usage | None) -> Usage:
     """The provider's figures, else our own count, marked as an estimate."""
     if reported:
         return reported
-    kept = job.kept
-    completion = job.count(job.turn.text[len(kept.text) :])
-    completion += job.count(job.turn.reasoning[len(opening_reasoning(kept)) :])
+    text, reasoning = job.goes_on.added(job.turn.text, job.turn.reasoning)
+    completion = job.count(text) + job.count(reasoning)
     return Usage(job.prompt.context.used_tokens, completion, estimated=True)

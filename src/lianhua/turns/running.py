@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Literal
 
 from msgspec import Struct
 
-from lianhua.chat.continuation import OverlapFilter
+from lianhua.chat.continuation import NOTHING, Continuation, OverlapFilter
 from lianhua.chat.events import Notice
 from lianhua.chat.messages import Language, Message
 from lianhua.chat.prompt import CountTokens, Prompt
@@ -24,21 +24,6 @@ class Acknowledged(Struct, frozen=True, gc=False):
     event: Numbered
     text_chars: int
     reasoning_chars: int
-
-
-class Kept(Struct, frozen=True):
-    """What a reply begins with that goes on with another one: shown and stored before the model is asked."""
-
-    text: str
-    reasoning: str
-
-
-NOTHING_KEPT: Final = Kept("", "")
-
-
-def opening_reasoning(kept: Kept) -> str:
-    """The reasoning that comes first, apart from what the model may add."""
-    return f"{kept.reasoning.rstrip()}\n\n" if kept.reasoning else ""
 
 
 class Asking(Struct, frozen=True):
@@ -79,7 +64,7 @@ class Job:
         losses: int = 0,
         fallbacks: Sequence[Callable[[], Asking]] = (),
         started: Numbered | None = None,
-        kept: Kept = NOTHING_KEPT,
+        goes_on: Continuation = NOTHING,
         title: str = "",
     ) -> None:
         self.user = user
@@ -93,7 +78,7 @@ class Job:
         self.opening = opening
         self.losses = losses
         self.started = started
-        self.kept = kept
+        self.goes_on = goes_on
         self.title = title
         self.reply: Message | None = None
         self.acknowledged: Acknowledged | None = None
@@ -109,8 +94,7 @@ class Job:
     @property
     def unseen(self) -> bool:
         """Whether nothing of the reply has been shown but what it goes on with."""
-        kept_reasoning = len(opening_reasoning(self.kept))
-        return self.turn.length <= len(self.kept.text) and self.turn.reasoning_length <= kept_reasoning
+        return self.goes_on.is_all_of(self.turn.length, self.turn.reasoning_length)
 
     def acknowledge(self, event: Numbered) -> None:
         """The journal has the turn as it stands, `event` being its latest; its lease runs from now."""
