@@ -24,10 +24,10 @@ from benchmarks.targets import Lianhua, lianhua
 from benchmarks.vocabulary import Vocabulary
 from lianhua.chat.messages import Message
 from lianhua.config.store_url import parse_address
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys, list_keys
 from lianhua.store.embedded.process import socket_path
-from lianhua.store.messages import Branches
+from lianhua.store.messages import MessageStore
 from lianhua.store.open import open_nodes
 from lianhua.store.search.ngrams import BITS, positions
 
@@ -230,7 +230,7 @@ def _searching(target: Lianhua, owner: str, wanted: str, searches: int) -> Itera
 async def _windows(address: str, name: str) -> dict[str, Any]:
     """Milliseconds to read what the next prompt is made from, and a page of messages."""
     nodes = await open_nodes(parse_address(address))
-    branches = Branches(Database(nodes))
+    branches = MessageStore(StoreClient(nodes))
     times: dict[str, list[float]] = {"window": [], "page": []}
     for _ in range(TIMES * 10):
         for kind, read in (

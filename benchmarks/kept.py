@@ -15,7 +15,7 @@ from lianhua.chat.messages import Message, Usage
 from lianhua.chat.prompt import select
 from lianhua.chat.turn import Turn, TurnRecord, TurnRef
 from lianhua.config.settings import load_settings
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal.log import TurnJournal
@@ -61,7 +61,7 @@ async def _row() -> dict[str, Any]:
 class _Filler:
     """Talks as the server does: every turn accepted and finished by the journal's own scripts, then indexed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreClient) -> None:
         retention = Retention(WEEK_S, 2 * TURNS)
         self._database = database
         self._journal = TurnJournal(database, retention, "benchmark")

@@ -32,7 +32,7 @@ from lianhua.store.client.pubsub import PubSub
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
-from lianhua.store.messages import Branches
+from lianhua.store.messages import MessageStore
 from lianhua.store.open import Store, open_store
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
@@ -45,13 +45,13 @@ from lianhua.streams.viewer import OWNER_CHECK_S
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.leases import Upkeep, UpkeepTimes
 from lianhua.turns.lifecycle import Lifecycle
-from lianhua.turns.personas import Roles
+from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import ContextLimits, TurnPlanner
 from lianhua.turns.recovery import OnLoss, Recovery
-from lianhua.turns.registry import TurnTasks
+from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.runner import ReplyLimits, TurnRunner
 from lianhua.turns.service import TurnService
-from lianhua.turns.stops import UnheardStops
+from lianhua.turns.stops import PendingStops
 from lianhua.turns.titles import REST_S
 
 logger = logging.getLogger(__name__)
@@ -159,9 +159,9 @@ def build_services(
     model are counted, by its name.
     """
     database, retention = store.database, policy.retention
-    conversations, branches = ConversationStore(database, retention, store.erased), Branches(database)
+    conversations, branches = ConversationStore(database, retention, store.erased), MessageStore(database)
     own_personas, preferences = OwnPersonas(database, store.erased), PreferenceStore(database)
-    roles = Roles(personas, own_personas)
+    roles = AvailablePersonas(personas, own_personas)
     usage, running_turns = UsageLedger(database), RunningTurns(database, policy.listed_s)
     search = ConversationSearch(database, conversations)
     journal = TurnJournal(database, retention, worker or f"{os.getpid()}-{secrets.token_hex(4)}")
@@ -173,8 +173,8 @@ def build_services(
         conversations, journal, running_turns, usage, search.index,
         titles=policy.titles, title_rest_s=policy.title_rest_s,
     )  # fmt: skip
-    tasks = TurnTasks(commit, runner, finalizer)
-    stops = UnheardStops(journal, pubsub)
+    tasks = TurnRegistry(commit, runner, finalizer)
+    stops = PendingStops(journal, pubsub)
     recovery = Recovery(
         journal, branches, roles, planner, runner, tasks, finalizer, running_turns, stops, policy.on_loss,
         policy.reply.seconds,

@@ -88,7 +88,7 @@ def test_a_field_that_comes_twice_is_refused() -> None:
         read_all(b'{"format":"lianhua","version":1,"settings":{},"settings":{},"conversations":[]}')
 
 
-# Branches
+# MessageStore
 
 
 def test_a_long_chain_of_branches_is_made_anew_from_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:

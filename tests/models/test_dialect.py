@@ -60,7 +60,7 @@ def guessed(models: list[OpenAIModel]) -> Models:
     return build
 
 
-# Roles
+# AvailablePersonas
 
 
 @pytest.mark.parametrize(("status", "inside"), [(400, False), (422, False), (500, False), (200, True)])

@@ -10,13 +10,13 @@ from lianhua.chat.context_report import ContextReport
 from lianhua.chat.messages import Message, Usage
 from lianhua.chat.turn import Turn, TurnRecord, TurnRef
 from lianhua.errors import ConversationNotFound, InvalidRequest
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import Accepted, Append, NewTurn
-from lianhua.store.messages import PINNED_MESSAGES, Branches, Placed
+from lianhua.store.messages import PINNED_MESSAGES, MessageStore, Placed
 
 OWNER = "ann"
 NAME = "5f0c5a0e-0000-4000-8000-0000000000aa"
@@ -28,9 +28,9 @@ class Talk:
 
     def __init__(self, nodes: Nodes, cap: int = 0) -> None:
         retention = Retention(86_400, cap)
-        database = Database(nodes)
+        database = StoreClient(nodes)
         self.conversations = ConversationStore(database, retention)
-        self.branches = Branches(database)
+        self.branches = MessageStore(database)
         self._journal = TurnJournal(database, retention, "worker")
         self._turns = 0
 

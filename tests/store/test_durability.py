@@ -10,7 +10,7 @@ import pytest
 from lianhua.config.settings import load_settings
 from lianhua.config.store_url import parse_address
 from lianhua.errors import StoreUnavailable, WrongSettings
-from lianhua.store.client.client import Database, Durability
+from lianhua.store.client.client import Durability, StoreClient
 from lianhua.store.client.scripts import Script
 from lianhua.store.open import open_nodes, open_store
 from tests.support.servers.redis_server import RedisServer
@@ -42,7 +42,7 @@ async def until_followed(primary: RedisServer) -> None:
         await until(is_followed)
 
 
-async def until_acknowledged(store: Database) -> None:
+async def until_acknowledged(store: StoreClient) -> None:
     async def is_acknowledged() -> bool:
         with contextlib.suppress(StoreUnavailable):
             await store.run(Script("create"), KEYS, ARGS, durable=True)
@@ -52,9 +52,9 @@ async def until_acknowledged(store: Database) -> None:
     await until(is_acknowledged)
 
 
-async def database(server: RedisServer) -> Database:
+async def database(server: RedisServer) -> StoreClient:
     nodes = await open_nodes(parse_address(server.url))
-    return Database(nodes, Durability(nodes))
+    return StoreClient(nodes, Durability(nodes))
 
 
 async def test_a_write_is_on_the_replica_when_it_is_acknowledged(pair: tuple[RedisServer, RedisServer]) -> None:

@@ -16,7 +16,7 @@ from lianhua.chat.turn import Numbered, Turn, TurnRecord, TurnRef
 from lianhua.config.store_url import parse_address
 from lianhua.errors import ConversationNotFound, IdempotencyMismatch, StoreUnavailable, TurnNotFound
 from lianhua.store.changes import Change
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys, erased_key, list_keys
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import LOOK_EVERY, ConversationStore, Retention
@@ -35,7 +35,7 @@ from lianhua.store.journal.values import (
     SnapshotPage,
     StopAsked,
 )
-from lianhua.store.messages import Branches, Placed
+from lianhua.store.messages import MessageStore, Placed
 from lianhua.store.open import open_nodes
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.redis_server import RedisServer
@@ -57,10 +57,10 @@ class Stores:
     retention: Retention = field(default_factory=lambda: Retention(WEEK_S, 50))
 
     def __post_init__(self) -> None:
-        self.database = Database(self.nodes)
+        self.database = StoreClient(self.nodes)
         self.journal = TurnJournal(self.database, self.retention, "worker")
         self.conversations = ConversationStore(self.database, self.retention)
-        self.branches = Branches(self.database)
+        self.branches = MessageStore(self.database)
 
     async def messages(self) -> list[Message]:
         """The newest ten of the current branch, the oldest first."""
@@ -647,7 +647,7 @@ async def test_pages_of_messages_join_without_gap_or_double(stores: Stores) -> N
 
 
 async def test_pages_of_the_list_join_without_gap_or_double(client: Redis, nodes: Nodes) -> None:
-    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
+    conversations = ConversationStore(StoreClient(nodes), Retention(WEEK_S, 50))
     for number in range(11):
         await conversations.create(f"5f0c5a0e-0000-4000-8000-{number:012x}", OWNER, "assistant", None, f"{number}")
     # Three of the same microsecond, and one that has expired.
@@ -668,7 +668,7 @@ async def test_pages_of_the_list_join_without_gap_or_double(client: Redis, nodes
 
 
 async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redis, nodes: Nodes) -> None:
-    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
+    conversations = ConversationStore(StoreClient(nodes), Retention(WEEK_S, 50))
     names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(11)]
     for name in names:
         await conversations.create(name, OWNER, "assistant", None, "")
@@ -680,7 +680,7 @@ async def test_what_has_expired_hides_nothing_behind_it_in_the_list(client: Redi
 
 
 async def test_a_list_of_one_moment_ends(client: Redis, nodes: Nodes) -> None:
-    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
+    conversations = ConversationStore(StoreClient(nodes), Retention(WEEK_S, 50))
     names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(40)]
     for name in names:
         await conversations.create(name, OWNER, "assistant", None, "")
@@ -701,7 +701,7 @@ async def test_a_list_of_one_moment_ends(client: Redis, nodes: Nodes) -> None:
 async def test_a_change_while_a_page_is_read_doubles_nothing(
     client: Redis, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conversations = ConversationStore(Database(nodes), Retention(WEEK_S, 50))
+    conversations = ConversationStore(StoreClient(nodes), Retention(WEEK_S, 50))
     names = [f"5f0c5a0e-0000-4000-8000-{number:012x}" for number in range(8)]
     for name in names:
         await conversations.create(name, OWNER, "assistant", None, "")
@@ -722,7 +722,7 @@ async def test_a_change_while_a_page_is_read_doubles_nothing(
 
 
 async def test_a_list_forgets_what_has_long_expired_without_being_read(client: Redis, nodes: Nodes) -> None:
-    conversations = ConversationStore(Database(nodes), Retention(60, 50))
+    conversations = ConversationStore(StoreClient(nodes), Retention(60, 50))
     listed = "lianhua:{user:ann}:conversations"
     gone = {f"5f0c5a0e-0000-4000-8000-0000000000{number:02x}": 9e9 + number for number in range(16, 32)}
     await client.zadd(listed, gone)
@@ -747,7 +747,7 @@ async def test_a_deletion_whose_answer_is_lost_is_known_and_cleaned_up_after(tmp
     with RedisServer(tmp_path) as server:
         async with Proxy(server.port) as proxy:
             nodes = await open_nodes(parse_address(f"redis://127.0.0.1:{proxy.port}"))
-            conversations = ConversationStore(Database(nodes), Retention(60, 0), lambda: wishes.append("rewrite"))
+            conversations = ConversationStore(StoreClient(nodes), Retention(60, 0), lambda: wishes.append("rewrite"))
             await conversations.create(CONVERSATION, OWNER, "assistant", None, "sesame")
             proxy.delay_s = 0.2
             erasing = asyncio.create_task(conversations.erase(CONVERSATION, OWNER, keep_conversation=False))

@@ -8,16 +8,16 @@ from redis.asyncio import Redis
 
 from lianhua.chat.personas import DEFAULT_ROLE, OwnPersona, Personas, new_own_id
 from lianhua.errors import InvalidRequest, PersonaNotFound, StoreUnavailable, UnknownRole
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.topology import Nodes
 from lianhua.store.personas import OWN_PERSONAS, OwnPersonas
-from lianhua.turns.personas import Roles
+from lianhua.turns.personas import AvailablePersonas
 from tests.chat.test_personas import BUILT_IN
 
 
 @pytest.fixture
 def own(client: Redis, nodes: Nodes) -> OwnPersonas:
-    return OwnPersonas(Database(nodes))
+    return OwnPersonas(StoreClient(nodes))
 
 
 def poet(**fields: object) -> OwnPersona:
@@ -98,7 +98,7 @@ async def test_one_from_a_file_keeps_its_times_and_replaces_none(own: OwnPersona
 
 async def test_what_is_removed_is_gone_from_the_store(client: Redis, nodes: Nodes) -> None:
     erasures: list[None] = []
-    own = OwnPersonas(Database(nodes), lambda: erasures.append(None))
+    own = OwnPersonas(StoreClient(nodes), lambda: erasures.append(None))
     made = await own.create("ann", poet())
     await own.remove("ann", made.id)
     with pytest.raises(PersonaNotFound):
@@ -113,7 +113,7 @@ async def test_they_never_expire(own: OwnPersonas, client: Redis) -> None:
 
 
 async def test_a_role_is_the_servers_or_ones_own(own: OwnPersonas) -> None:
-    roles = Roles(Personas(BUILT_IN), own)
+    roles = AvailablePersonas(Personas(BUILT_IN), own)
     made = await own.create("ann", poet(model="m", top_p=0.5))
     role = await roles.get("ann", made.id)
     assert (role.text("zh").prompt, role.text("en").prompt) == (made.prompt, made.prompt)
@@ -129,8 +129,8 @@ async def test_a_role_is_the_servers_or_ones_own(own: OwnPersonas) -> None:
 
 
 async def test_the_servers_personas_cost_no_call_to_the_store(nodes: Nodes) -> None:
-    own = OwnPersonas(Database(nodes))
-    roles = Roles(Personas(BUILT_IN), own)
+    own = OwnPersonas(StoreClient(nodes))
+    roles = AvailablePersonas(Personas(BUILT_IN), own)
     await nodes.close()  # whoever asked the store now would hear of it
     for role in BUILT_IN:
         assert (await roles.get("ann", role)).id == role

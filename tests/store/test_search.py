@@ -16,7 +16,7 @@ from lianhua.chat.context_report import ContextReport
 from lianhua.chat.messages import Message
 from lianhua.chat.turn import Turn, TurnRecord, TurnRef
 from lianhua.errors import InvalidRequest
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys, list_keys
 from lianhua.store.client.scripts import Argument
 from lianhua.store.client.topology import Nodes
@@ -39,7 +39,7 @@ class Archive:
 
     def __init__(self, nodes: Nodes, cap: int = 0) -> None:
         retention = Retention(86_400, cap)
-        self.database = Database(nodes)
+        self.database = StoreClient(nodes)
         self.conversations = ConversationStore(self.database, retention)
         self.journal = TurnJournal(self.database, retention, "worker")
         self.search = ConversationSearch(self.database, self.conversations)

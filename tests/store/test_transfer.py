@@ -32,12 +32,12 @@ from lianhua.formats.report import ImportReport
 from lianhua.formats.values import PortableConversation, PortableMessage
 from lianhua.store import transfer
 from lianhua.store.changes import Changes
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Script
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
-from lianhua.store.messages import Branches
+from lianhua.store.messages import MessageStore
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
@@ -57,14 +57,19 @@ class Transfers:
     """Everything that an import needs, over one store."""
 
     def __init__(
-        self, nodes: Nodes, folder: Path, retention: Retention, kind: type[TransferStore] = TransferStore, **limits: Any
+        self,
+        nodes: Nodes,
+        folder: Path,
+        retention: Retention,
+        kind: type[TransferStore] = TransferStore,
+        **limits: Any,
     ) -> None:
         self.nodes = nodes
-        self.database = Database(nodes)
+        self.database = StoreClient(nodes)
         self.erasures = 0
         self.transfer_store = kind(self.database, retention, self._erased)
         self.conversations = ConversationStore(self.database, retention)
-        self.branches = Branches(self.database)
+        self.branches = MessageStore(self.database)
         self.personas = OwnPersonas(self.database)
         self.preferences = PreferenceStore(self.database)
         self.folder = folder

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from lianhua.chat.messages import Spent, Usage
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.topology import Nodes
 from lianhua.store.usage import COUNTED_S, KEPT_S, UsageLedger
 
@@ -18,7 +18,7 @@ DAY_S = 86_400
 
 @pytest.fixture
 def ledger(client: Redis, nodes: Nodes) -> UsageLedger:
-    return UsageLedger(Database(nodes))
+    return UsageLedger(StoreClient(nodes))
 
 
 async def spent_on(ledger: UsageLedger, day: date, owner: str = "ann") -> dict[str, Spent]:

@@ -23,7 +23,7 @@ from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel
 from lianhua.models.scripted import Rule, Script, ScriptedModel
 from lianhua.models.tokens import estimate_tokens
-from lianhua.store.client.client import Database, Durability
+from lianhua.store.client.client import Durability, StoreClient
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import Retention
 from lianhua.store.open import Store
@@ -62,7 +62,7 @@ async def open_service(
     """All services as the server has them, running; closed at the end without waiting for turns that run. `policy` are
     fields of `wiring.Policy`.
     """
-    store = Store(Database(nodes, Durability(nodes) if strict else None), "of the test")
+    store = Store(StoreClient(nodes, Durability(nodes) if strict else None), "of the test")
     catalog = Catalog([model or ScriptedModel(Script(rules, context_tokens=context_tokens)), *others])
     services = build_services(
         store,

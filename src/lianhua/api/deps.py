@@ -25,7 +25,7 @@ from lianhua.models.download.download import Download
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
-from lianhua.turns.personas import Roles
+from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.service import TurnService
 
 COOKIE: Final = "lianhua_uid"
@@ -81,7 +81,7 @@ async def get_catalog(request: Request) -> Catalog:
     return _services(request).catalog
 
 
-async def get_personas(request: Request) -> Roles:
+async def get_personas(request: Request) -> AvailablePersonas:
     return _services(request).personas
 
 
@@ -197,7 +197,7 @@ Files = Annotated[Transfer, Depends(get_transfer)]
 ModelDownload = Annotated[Download | None, Depends(get_download)]
 User = Annotated[str, Depends(get_user)]
 KnownUser = Annotated[str | None, Depends(get_known_user)]
-UserRoles = Annotated[Roles, Depends(get_personas)]
+UserRoles = Annotated[AvailablePersonas, Depends(get_personas)]
 Choices = Annotated[PreferenceStore, Depends(get_choices)]
 Ledger = Annotated[UsageLedger, Depends(get_ledger)]
 Search = Annotated[ConversationSearch, Depends(get_search)]

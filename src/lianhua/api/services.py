@@ -12,7 +12,7 @@ from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
 from lianhua.turns.lifecycle import Lifecycle
-from lianhua.turns.personas import Roles
+from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.service import TurnService
 
 
@@ -25,7 +25,7 @@ class Services:
     transfer: Transfer
     search: ConversationSearch
     usage: UsageLedger
-    personas: Roles
+    personas: AvailablePersonas
     preferences: PreferenceStore
     catalog: Catalog
     prices: Prices

@@ -11,11 +11,11 @@ from lianhua.models.catalog import Catalog
 from lianhua.store.changes import Change, Changes
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.conversations import ConversationPage, ConversationStore
-from lianhua.store.messages import Branches, MessagePage, Placed
+from lianhua.store.messages import MessagePage, MessageStore, Placed
 from lianhua.store.preferences import NOTHING_PREFERRED, PreferenceStore
 from lianhua.streams.changes import Feed
 from lianhua.turns.finalize import Finalizer, title_token
-from lianhua.turns.personas import Roles
+from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.service import TurnService
 
 
@@ -25,8 +25,8 @@ class ConversationService:
     def __init__(
         self,
         conversations: ConversationStore,
-        branches: Branches,
-        personas: Roles,
+        branches: MessageStore,
+        personas: AvailablePersonas,
         catalog: Catalog,
         preferences: PreferenceStore,
         turns: TurnService,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import list_keys
 
 PAGE_CHANGES: Final = 256  # as many as are kept at least
@@ -39,7 +39,7 @@ _change = msgspec.json.Decoder(Change)
 class Changes:
     """Reads the stream; `ConversationStore.touch` writes it. Raises `StoreUnavailable` or `Overloaded`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreClient) -> None:
         self._database = database
 
     async def latest(self, owner: str) -> str:

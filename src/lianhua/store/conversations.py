@@ -12,7 +12,7 @@ from msgspec import Struct
 from lianhua.chat.messages import Conversation, Spent
 from lianhua.errors import ConversationNotFound, Overloaded
 from lianhua.store.changes import PAGE_CHANGES, Change, encode
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys, erased_key, list_keys
 from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.listing import ListWalk
@@ -48,7 +48,7 @@ class Retention(Struct, frozen=True):
 class ConversationStore:
     """Reads and writes conversations. Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, database: Database, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, database: StoreClient, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
         """`erased` is called after each erasure, so that the store can clean its files up as well."""
         self._database = database
         self._retention = retention

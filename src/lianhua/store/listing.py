@@ -3,7 +3,7 @@
 import re
 
 from lianhua.errors import InvalidRequest
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 
 # The time of a conversation's last activity as Python writes a float, and its id.
 _LIST_CURSOR = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,20})?)_([0-9a-f-]{36})")
@@ -22,7 +22,7 @@ def parse_list_cursor(before: str | None) -> tuple[str, str | None]:
 class ListWalk:
     """The rows after a cursor, `rows` at a time. `passed` counts them, `place` is where to go on, None at the end."""
 
-    def __init__(self, database: Database, listed: str, before: str | None, rows: int) -> None:
+    def __init__(self, database: StoreClient, listed: str, before: str | None, rows: int) -> None:
         self._database = database
         self._listed = listed
         self._rows = rows

@@ -12,7 +12,7 @@ from msgspec import Struct
 from lianhua.chat.messages import Message
 from lianhua.chat.turn import TurnRecord
 from lianhua.errors import ConversationNotFound, InvalidRequest
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.records import read_record
@@ -68,10 +68,10 @@ class Window(Struct, frozen=True):
     former: TurnRecord | None = None
 
 
-class Branches:
+class MessageStore:
     """Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreClient) -> None:
         self._database = database
         self._page, self._window = Script("messages"), Script("window")
         self._switch, self._pin = Script("branch"), Script("pin")

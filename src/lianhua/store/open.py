@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from lianhua.config.settings import Settings
 from lianhua.config.store_url import Address, parse_address
 from lianhua.errors import LianhuaError, StoreUnavailable, WrongSettings
-from lianhua.store.client.client import Database, Durability
+from lianhua.store.client.client import Durability, StoreClient
 from lianhua.store.client.keys import PREFIX
 from lianhua.store.client.topology import POOLED_AT_ONCE, ClusterNodes, Nodes, OneNode, SentinelNode
 from lianhua.store.client.versions import MIN_VERSION, WAITAOF_VERSION, loses_after_a_tear
@@ -50,7 +50,7 @@ class Store:
     what its operator should know of it.
     """
 
-    database: Database
+    database: StoreClient
     where: str
     erased: Callable[[], None] = lambda: None
     remarks: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         durability, remarks = await _check_servers(nodes, where, settings)
         for remark in remarks:
             logger.warning("the store at %s %s", where, remark)
-        yield Store(Database(nodes, durability), where, erased, remarks)
+        yield Store(StoreClient(nodes, durability), where, erased, remarks)
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
         nodes = OneNode(_embedded_client(server.socket))
         try:
             # Whoever ran a turn over this store's socket has gone with the store's former owner.
-            await RunningTurns(Database(nodes), 0).expire()
+            await RunningTurns(StoreClient(nodes), 0).expire()
         finally:
             await nodes.close()
         yield server

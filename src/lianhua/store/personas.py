@@ -7,7 +7,7 @@ import msgspec
 
 from lianhua.chat.personas import OwnPersona
 from lianhua.errors import InvalidRequest, Overloaded, PersonaNotFound
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import PREFIX
 from lianhua.store.client.scripts import Argument, Script
 
@@ -19,7 +19,7 @@ _persona = msgspec.json.Decoder(OwnPersona)
 class OwnPersonas:
     """Raises `PersonaNotFound`, `StoreUnavailable`, `Overloaded`. Another user's id is one that does not exist."""
 
-    def __init__(self, database: Database, erased: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, database: StoreClient, erased: Callable[[], None] = lambda: None) -> None:
         """`erased` is called after each removal, so that the store can clean its files up as well."""
         self._database = database
         self._erased = erased

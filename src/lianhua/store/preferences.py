@@ -6,7 +6,7 @@ from typing import Final, cast, get_args
 from msgspec import Struct
 
 from lianhua.chat.messages import Language
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import PREFIX
 from lianhua.store.client.scripts import Argument, Script
 
@@ -27,7 +27,7 @@ NOTHING_PREFERRED: Final = Preferences()
 class PreferenceStore:
     """Raises `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreClient) -> None:
         self._database = database
         self._set = Script("preference")
 

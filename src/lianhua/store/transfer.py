@@ -21,7 +21,7 @@ from lianhua.formats.identity import another_name
 from lianhua.formats.tree import kept_within
 from lianhua.formats.values import Branch, PortableConversation, PortableHead, PortableMessage
 from lianhua.store.changes import PAGE_CHANGES, Change, encode
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import PREFIX, ConversationKeys, list_keys
 from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.conversations import CHANGES_TTL_S, Retention, spent_of
@@ -96,7 +96,7 @@ class Staged(Struct, frozen=True):
 class TransferStore:
     """Raises `ConversationNotFound`, `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, database: Database, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, database: StoreClient, retention: Retention, erased: Callable[[], None] = lambda: None) -> None:
         """`erased` is called when an import was taken back, so that the store can clean its files up as well."""
         self.retention = retention
         self._erased = erased

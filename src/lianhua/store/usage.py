@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from lianhua.chat.messages import Spent, Usage
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import PREFIX
 from lianhua.store.client.scripts import Argument, Script
 
@@ -26,7 +26,7 @@ class Day(Struct, frozen=True):
 class UsageLedger:
     """Raises `StoreUnavailable`, `Overloaded`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreClient) -> None:
         self._database = database
         self._count, self._days = Script("count"), Script("days")
 

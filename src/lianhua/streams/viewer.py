@@ -15,7 +15,7 @@ from lianhua.sse import comment
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import EventPage, SnapshotPage
-from lianhua.store.messages import Branches
+from lianhua.store.messages import MessageStore
 from lianhua.streams.live import STEP_BYTES, LiveTurn, Push
 from lianhua.streams.tail import AHEAD_PATIENCE_S, RETRY_S, Recover, Tails, read_patiently
 
@@ -64,7 +64,7 @@ class Viewer:
         journal: TurnJournal,
         tails: Tails,
         conversations: ConversationStore,
-        branches: Branches,
+        branches: MessageStore,
         recover: Recover,
         given: Callable[[TurnRef], None],
         running: TurnRecord | None = None,

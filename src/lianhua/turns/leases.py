@@ -20,7 +20,7 @@ from lianhua.store.journal.values import Fate, Held, Renewed
 from lianhua.streams.commit import COMMIT_EVENTS, GroupCommit
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.recovery import Recovery
-from lianhua.turns.registry import TurnTasks
+from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.runner import TurnRunner
 from lianhua.turns.running import Job
 
@@ -51,7 +51,7 @@ class Upkeep:
         journal: TurnJournal,
         commit: GroupCommit,
         runner: TurnRunner,
-        tasks: TurnTasks,
+        tasks: TurnRegistry,
         running_turns: RunningTurns,
         recovery: Recovery,
         finalizer: Finalizer,

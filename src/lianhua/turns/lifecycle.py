@@ -9,9 +9,9 @@ from lianhua.streams.tail import Tails
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.leases import Upkeep
 from lianhua.turns.recovery import Recovery
-from lianhua.turns.registry import TurnTasks
+from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.service import TurnService
-from lianhua.turns.stops import UnheardStops
+from lianhua.turns.stops import PendingStops
 
 RECOVERY_WAIT_S: Final = 2.0  # while the server shuts down
 
@@ -24,8 +24,8 @@ class Lifecycle:
         worker: str,
         turns: TurnService,
         commit: GroupCommit,
-        tasks: TurnTasks,
-        stops: UnheardStops,
+        tasks: TurnRegistry,
+        stops: PendingStops,
         recovery: Recovery,
         tails: Tails,
         upkeep: Upkeep,

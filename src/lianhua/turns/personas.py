@@ -7,7 +7,7 @@ from lianhua.errors import PersonaNotFound, UnknownRole
 from lianhua.store.personas import OwnPersonas
 
 
-class Roles:
+class AvailablePersonas:
     """Both kinds by id. One of the server's never costs a call to the store."""
 
     def __init__(self, personas: Personas, own: OwnPersonas) -> None:

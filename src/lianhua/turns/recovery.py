@@ -15,15 +15,15 @@ from lianhua.store.client.retry import after, patiently
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.journal.values import Claim, Held
-from lianhua.store.messages import Branches
+from lianhua.store.messages import MessageStore
 from lianhua.streams.commit import RETRY_S, STORE_PATIENCE_S
 from lianhua.turns.finalize import Finalizer
-from lianhua.turns.personas import Roles
+from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import TurnPlanner
-from lianhua.turns.registry import TurnTasks
+from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.runner import TurnRunner
 from lianhua.turns.running import Job
-from lianhua.turns.stops import UnheardStops
+from lianhua.turns.stops import PendingStops
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class Recovery:
     def __init__(
         self,
         journal: TurnJournal,
-        branches: Branches,
-        roles: Roles,
+        branches: MessageStore,
+        roles: AvailablePersonas,
         planner: TurnPlanner,
         runner: TurnRunner,
-        tasks: TurnTasks,
+        tasks: TurnRegistry,
         finalizer: Finalizer,
         running_turns: RunningTurns,
-        stops: UnheardStops,
+        stops: PendingStops,
         on_loss: OnLoss,
         reply_s: float,
     ) -> None:

@@ -21,7 +21,7 @@ END_WAIT_S: Final = 2.0  # the last appends and ends of all turns, while the ser
 T = TypeVar("T")
 
 
-class TurnTasks:
+class TurnRegistry:
     """Owns one task a turn, and one for each that is being opened."""
 
     def __init__(self, commit: GroupCommit, runner: TurnRunner, finalizer: Finalizer) -> None:

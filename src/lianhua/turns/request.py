@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from lianhua.chat.messages import Message
 from lianhua.errors import InvalidRequest
-from lianhua.store.messages import Branches, Window
+from lianhua.store.messages import MessageStore, Window
 
 REPLIES_IN_A_ROW: Final = 32
 
@@ -50,7 +50,7 @@ class Target(Struct, frozen=True):
     parent_id: str | None = None
     beside: str = ""
 
-    async def window(self, branches: Branches, conversation_id: str, user: str, limit: int) -> Window:
+    async def window(self, branches: MessageStore, conversation_id: str, user: str, limit: int) -> Window:
         """The newest `limit` messages before the question."""
         if self.question:
             return await branches.window(conversation_id, user, limit, before=self.question.id)
@@ -59,7 +59,7 @@ class Target(Struct, frozen=True):
         return await branches.window(conversation_id, user, limit, at=self.parent_id)
 
 
-async def find_target(branches: Branches, conversation_id: str, user: str, act: Act) -> Target:
+async def find_target(branches: MessageStore, conversation_id: str, user: str, act: Act) -> Target:
     """Raises `InvalidRequest` where the message that the act names is not there, or not of the right kind."""
     match act:
         case Send(parent_id=parent_id):
@@ -81,14 +81,14 @@ async def find_target(branches: Branches, conversation_id: str, user: str, act: 
             return Target(question=await _question(branches, conversation_id, user, cut, "continue"), cut=cut)
 
 
-async def _message(branches: Branches, conversation_id: str, user: str, message_id: str, field: str) -> Message:
+async def _message(branches: MessageStore, conversation_id: str, user: str, message_id: str, field: str) -> Message:
     message = await branches.message(conversation_id, user, message_id)
     if message is None:
         raise InvalidRequest(field, "no such message in this conversation")
     return message
 
 
-async def _question(branches: Branches, conversation_id: str, user: str, reply: Message, field: str) -> Message:
+async def _question(branches: MessageStore, conversation_id: str, user: str, reply: Message, field: str) -> Message:
     """The message of the user's that a reply answers; imported ones may have several replies in a row."""
     message = reply
     for _ in range(REPLIES_IN_A_ROW):

@@ -18,17 +18,17 @@ from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.journal.values import Accepted, Busy, Moved, NewTurn, StopAsked
-from lianhua.store.messages import Branches
+from lianhua.store.messages import MessageStore
 from lianhua.streams.commit import RETRY_S, GroupCommit
 from lianhua.streams.tail import Tails
 from lianhua.streams.viewer import OWNER_CHECK_S, Viewer
 from lianhua.turns.finalize import Finalizer
-from lianhua.turns.personas import Roles
+from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import Ask, Plan, TurnPlanner, new_id
 from lianhua.turns.recovery import Recovery
-from lianhua.turns.registry import TurnTasks
+from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.request import Target, find_target
-from lianhua.turns.stops import UnheardStops
+from lianhua.turns.stops import PendingStops
 
 ACCEPT_TRIES: Final = 5
 STOP_WAIT_S: Final = 2.0
@@ -49,14 +49,14 @@ class TurnService:
     def __init__(
         self,
         conversations: ConversationStore,
-        branches: Branches,
-        personas: Roles,
+        branches: MessageStore,
+        personas: AvailablePersonas,
         journal: TurnJournal,
         commit: GroupCommit,
         planner: TurnPlanner,
-        tasks: TurnTasks,
+        tasks: TurnRegistry,
         running_turns: RunningTurns,
-        stops: UnheardStops,
+        stops: PendingStops,
         recovery: Recovery,
         tails: Tails,
         pubsub: PubSub,

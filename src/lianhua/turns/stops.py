@@ -19,7 +19,7 @@ TRY_AGAIN_S: Final = 0.3  # well below the second between two looks at lost turn
 LAST_TRY_S: Final = 1.0  # while the server shuts down
 
 
-class UnheardStops:
+class PendingStops:
     """Owns one task while there are any."""
 
     def __init__(self, journal: TurnJournal, pubsub: PubSub) -> None:

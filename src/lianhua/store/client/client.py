@@ -118,7 +118,7 @@ class Durability:
         raise StoreUnavailable("the node serves hardly any slot")
 
 
-class Database:
+class StoreClient:
     """Raises `StoreUnavailable` and `Overloaded`; an error of a script's own is a bug and stays what it is."""
 
     def __init__(self, nodes: Nodes, durability: Durability | None = None) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from redis.exceptions import MovedError, RedisError, ResponseError
 
 from lianhua.errors import StoreUnavailable, Unavailable
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.topology import Node, Nodes
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class PubSub:
     lost.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreClient) -> None:
         self._database = database
         self._nodes = database.nodes
         self._listeners: dict[str, list[Heard]] = {}

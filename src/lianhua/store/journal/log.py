@@ -21,7 +21,7 @@ from lianhua.errors import (
     TurnNotFound,
     Unavailable,
 )
-from lianhua.store.client.client import Database, Keyed
+from lianhua.store.client.client import Keyed, StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Argument, Script, is_outage, translated
 from lianhua.store.conversations import Retention
@@ -59,7 +59,7 @@ _encode = msgspec.json.Encoder().encode
 class TurnJournal:
     """Raises `StoreUnavailable` or `Overloaded` where the store does not take or give. `worker` names this process."""
 
-    def __init__(self, database: Database, retention: Retention, worker: str) -> None:
+    def __init__(self, database: StoreClient, retention: Retention, worker: str) -> None:
         self._database = database
         self._retention = retention
         self.worker = worker

@@ -7,7 +7,7 @@ that has ended is taken out by a later sweep.
 from typing import Final
 
 from lianhua.chat.turn import TurnRef
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import PREFIX, ConversationKeys
 from lianhua.store.client.scripts import Script
 
@@ -19,7 +19,7 @@ class RunningTurns:
     expires.
     """
 
-    def __init__(self, database: Database, ttl_s: int) -> None:
+    def __init__(self, database: StoreClient, ttl_s: int) -> None:
         self._database = database
         self._ttl_s = ttl_s
         self._release = Script("release")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lianhua.errors import Unavailable
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Script
 from lianhua.store.search.folding import overlapping
@@ -27,7 +27,7 @@ EVERYTHING: Final = "*"  # in the place of too many names
 class SearchIndexer:
     """Raises `StoreUnavailable` and `Overloaded`. `stop` it when the process ends."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreClient) -> None:
         self._database = database
         self._index, self._reindex = Script("index"), Script("reindex")
         self._later: asyncio.Task[None] | None = None

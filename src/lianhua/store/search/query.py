@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from lianhua.chat.messages import Conversation
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys, list_keys
 from lianhua.store.client.scripts import Argument
 from lianhua.store.conversations import ConversationStore
@@ -79,7 +79,7 @@ class _Asked(NamedTuple):
 class ConversationSearch:
     """Raises `StoreUnavailable` and `Overloaded`. `stop` it when the process ends."""
 
-    def __init__(self, database: Database, conversations: ConversationStore) -> None:
+    def __init__(self, database: StoreClient, conversations: ConversationStore) -> None:
         self._database = database
         self._conversations = conversations
         self._indexer = SearchIndexer(database)

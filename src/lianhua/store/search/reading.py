@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from lianhua.store.client.client import Database
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Script
 from lianhua.store.search.ngrams import BITS
@@ -63,7 +63,7 @@ class Reading:
     of them. `read_bytes` are those that have been read so far.
     """
 
-    def __init__(self, database: Database, conversation_id: str, state: State, first: Any) -> None:
+    def __init__(self, database: StoreClient, conversation_id: str, state: State, first: Any) -> None:
         self.conversation_id = conversation_id
         self.state = state
         self.read_bytes = 0
@@ -100,7 +100,7 @@ class Reading:
             yield values
 
 
-async def read_conversations(database: Database, owner: str, ids: Sequence[str]) -> AsyncGenerator[Reading, None]:
+async def read_conversations(database: StoreClient, owner: str, ids: Sequence[str]) -> AsyncGenerator[Reading, None]:
     """The conversations of `ids` that are still there and the owner's, in this order. Each is to be read before the
     next one is asked for: some are begun in one round trip.
     """
@@ -113,12 +113,12 @@ async def read_conversations(database: Database, owner: str, ids: Sequence[str])
                     yield reading
 
 
-def read_texts(database: Database, messages: str, ids: Sequence[str]) -> AsyncGenerator[Text, None]:
+def read_texts(database: StoreClient, messages: str, ids: Sequence[str]) -> AsyncGenerator[Text, None]:
     """Those of the messages that are still there."""
     return _texts(_values_of(database, messages, ids), b"")
 
 
-async def _sizes(database: Database, ids: Sequence[str]) -> list[int]:
+async def _sizes(database: StoreClient, ids: Sequence[str]) -> list[int]:
     """About how many bytes the first piece of each has."""
     messages = [ConversationKeys(name).messages for name in ids]
     if database.slots_mix:
@@ -129,7 +129,7 @@ async def _sizes(database: Database, ids: Sequence[str]) -> list[int]:
     return [READ_BYTES + 1 if size < 0 else size for size in sizes]
 
 
-async def _begun(database: Database, owner: str, ids: Sequence[str], *, by_size: bool) -> list[Reading | None]:
+async def _begun(database: StoreClient, owner: str, ids: Sequence[str], *, by_size: bool) -> list[Reading | None]:
     asked = []
     for keys in map(ConversationKeys, ids):
         asked += [
@@ -148,7 +148,7 @@ async def _begun(database: Database, owner: str, ids: Sequence[str], *, by_size:
 
 
 async def _values_of(
-    database: Database, messages: str, ids: Sequence[str | bytes]
+    database: StoreClient, messages: str, ids: Sequence[str | bytes]
 ) -> AsyncGenerator[Iterable[bytes], None]:
     """Messages as they are stored, some at a time: what is larger than that alone."""
     for start in range(0, len(ids), SIZED_MESSAGES):
