@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Final
 
-from lianhua.chat.events import Cursor, Event, Snapshot, TurnStarted, to_frame
+from lianhua.chat.events import Cursor, Snapshot
 from lianhua.chat.turn import TurnRecord, TurnRef
 from lianhua.errors import Unavailable
 from lianhua.sse import comment
@@ -16,14 +16,14 @@ from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import EventPage, SnapshotPage
 from lianhua.store.messages import MessageStore
-from lianhua.streams.live import STEP_BYTES, LiveTurn, Push
+from lianhua.streams.live import LiveTurn, Push
+from lianhua.streams.replay import covers_text, replay_events, replay_snapshot
 from lianhua.streams.tail import AHEAD_PATIENCE_S, RETRY_S, Recover, Tails, read_patiently
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S: Final = 15.0  # below the idle limits of common proxies (nginx: 60 s)
 OWNER_CHECK_S: Final = 30.0  # whose conversation it is may have been settled anew since the stream was opened
-FIRST: Final = Cursor(1, 0)
 _HEARTBEAT: Final = comment("")
 
 
@@ -200,31 +200,13 @@ class Viewer:
 
     async def _advance(self, page: EventPage | SnapshotPage) -> bytes:
         """The page as bytes; moves the cursor behind it."""
-        if isinstance(page, SnapshotPage):
-            return await self._advance_by_snapshot(page)
-        frames: list[bytes] = []
-        size = 0
-        for event in page.events:
-            frames.append(to_frame(self._ref.turn_id, event.cursor, event.event))
-            self._cursor = event.cursor
-            size += len(frames[-1])
-            if size >= STEP_BYTES:
-                break  # the rest is read again, when the viewer has taken this
-        self._over = page.state == "ended" and self._cursor == page.record.end_cursor
-        return b"".join(frames)
-
-    async def _advance_by_snapshot(self, page: SnapshotPage) -> bytes:
-        shown: list[tuple[Cursor, Event]] = []
-        if self._cursor in (Cursor.START, Cursor.SNAPSHOT):
-            shown.append((FIRST, _started(self._ref, page.record)))
-        covered = _before(page.end.cursor) if page.end else page.cursor
-        if covered > FIRST:  # at the first event there is no text yet, and its id is taken
-            shown.append((covered, await self._text_so_far(page)))
-        if page.end:
-            shown.append((page.end.cursor, page.end.event))
-            self._over = True
-        self._cursor = shown[-1][0] if shown else covered
-        return b"".join(to_frame(self._ref.turn_id, cursor, event) for cursor, event in shown)
+        if isinstance(page, EventPage):
+            replayed = replay_events(self._ref, page, self._cursor)
+        else:
+            so_far = await self._text_so_far(page) if covers_text(page) else None
+            replayed = replay_snapshot(self._ref, page, self._cursor, so_far)
+        self._cursor, self._over = replayed.cursor, replayed.over
+        return replayed.frames
 
     async def _text_so_far(self, page: SnapshotPage) -> Snapshot:
         if page.text is not None:
@@ -236,13 +218,3 @@ class Viewer:
 
 def _ahead(page: EventPage | SnapshotPage) -> bool:
     return isinstance(page, SnapshotPage) and page.ahead
-
-
-def _started(ref: TurnRef, record: TurnRecord) -> TurnStarted:
-    ids = (record.user_message_id, record.reply_message_id)
-    return TurnStarted(ref.turn_id, ref.conversation_id, *ids, record.model)
-
-
-def _before(end: Cursor) -> Cursor:
-    """A place right before the end: seq 0 of a turn's first epoch is its start, of later ones it is kept free."""
-    return Cursor(end.epoch, end.seq - 1)
