@@ -19,8 +19,9 @@ from lianhua.chat.personas import Personas, parse_personas
 from lianhua.chat.prices import Prices
 from lianhua.chat.prompt import CountTokens
 from lianhua.config.settings import DAY_S, Settings
+from lianhua.conversations.exporting import Exporter
+from lianhua.conversations.importing import Importer, ImportLimits
 from lianhua.conversations.service import ConversationService
-from lianhua.conversations.transfer import Transfer, TransferLimits
 from lianhua.models.catalog import Catalog
 from lianhua.models.choose import describe, download_for, pick_models, read_file
 from lianhua.models.discover import FoundModel
@@ -69,7 +70,7 @@ class Policy(Struct, frozen=True):
     retention: Retention
     reply: ReplyLimits
     context: ContextLimits
-    transfer: TransferLimits
+    imports: ImportLimits
     upkeep: UpkeepTimes = UpkeepTimes()
     on_loss: OnLoss = "interrupt"
     titles: bool = False
@@ -89,7 +90,7 @@ def policy_of(settings: Settings) -> Policy:
         retention,
         ReplyLimits(settings.reply_timeout_s, settings.reply_chars, settings.retry_timeout_s),
         ContextLimits(settings.context_messages, settings.reply_tokens, settings.message_chars),
-        TransferLimits(settings.import_bytes, settings.reply_chars),
+        ImportLimits(settings.import_bytes, settings.reply_chars),
         on_loss=settings.on_worker_loss,
         titles=settings.titles == "model",
         listed_s=int(max(settings.reply_timeout_s + LISTED_MARGIN_S, kept_s)),
@@ -135,8 +136,8 @@ async def open_services(
             download=download,
         )
         stack.push_async_callback(services.search.stop)
-        services.transfer.start_up()
-        stack.push_async_callback(services.transfer.stop)
+        services.importer.start()
+        stack.push_async_callback(services.importer.stop)
         services.lifecycle.start()
         yield services
 
@@ -162,6 +163,7 @@ def build_services(
     conversations, branches = ConversationStore(database, retention, store.erased), MessageStore(database)
     own_personas, preferences = OwnPersonas(database, store.erased), PreferenceStore(database)
     roles = AvailablePersonas(personas, own_personas)
+    transfer_store = TransferStore(database, retention, store.erased)
     usage, running_turns = UsageLedger(database), RunningTurns(database, policy.listed_s)
     search = ConversationSearch(database, conversations)
     journal = TurnJournal(database, retention, worker or f"{os.getpid()}-{secrets.token_hex(4)}")
@@ -191,9 +193,8 @@ def build_services(
         conversations=ConversationService(
             conversations, branches, roles, catalog, preferences, turns, finalizer, Changes(database), pubsub
         ),
-        transfer=Transfer(
-            TransferStore(database, retention, store.erased), own_personas, preferences, folder, policy.transfer
-        ),
+        exporter=Exporter(transfer_store, own_personas, preferences),
+        importer=Importer(transfer_store, own_personas, preferences, folder, policy.imports),
         search=search,
         usage=usage,
         personas=roles,

@@ -18,7 +18,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from lianhua.chat.personas import OwnPersona
-from lianhua.conversations.transfer import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Transfer, TransferLimits
+from lianhua.conversations.exporting import PIECE_BYTES, Exporter
+from lianhua.conversations.importing import IMPORTS_AT_ONCE, UPLOADS_AT_ONCE, Importer, ImportLimits
 from lianhua.errors import (
     ConversationNotFound,
     DiskFull,
@@ -62,6 +63,7 @@ class Transfers:
         folder: Path,
         retention: Retention,
         kind: type[TransferStore] = TransferStore,
+        piece_bytes: int = PIECE_BYTES,
         **limits: Any,
     ) -> None:
         self.nodes = nodes
@@ -73,8 +75,9 @@ class Transfers:
         self.personas = OwnPersonas(self.database)
         self.preferences = PreferenceStore(self.database)
         self.folder = folder
-        self.transfer = Transfer(
-            self.transfer_store, self.personas, self.preferences, folder, TransferLimits(LIMIT, 400_000, **limits)
+        self.exporter = Exporter(self.transfer_store, self.personas, self.preferences, piece_bytes)
+        self.importer = Importer(
+            self.transfer_store, self.personas, self.preferences, folder, ImportLimits(LIMIT, 400_000, **limits)
         )
 
     def _erased(self) -> None:
@@ -86,10 +89,10 @@ class Transfers:
         return PortableConversation(**asdict(leaving.head), messages=tuple(messages))
 
     async def everything(self, owner: str = OWNER) -> bytes:
-        return b"".join([piece async for piece in self.transfer.everything(owner)])
+        return b"".join([piece async for piece in self.exporter.everything(owner)])
 
     async def bring(self, file: bytes, owner: str = OWNER) -> ImportReport:
-        return await self.transfer.bring(owner, chunks(file))
+        return await self.importer.bring(owner, chunks(file))
 
     async def listed(self, owner: str = OWNER) -> list[str]:
         page = await self.conversations.page(owner, None, 200)
@@ -592,13 +595,13 @@ async def test_what_was_listed_when_the_process_was_killed_is_kept(client: Redis
     metas = [ConversationKeys(ID.format(number)).meta for number in range(5)]
     assert sum([await client.pttl(meta) <= DAY_MS for meta in metas]) == 3
     transfers = Transfers(nodes, tmp_path, week)
-    transfers.transfer.start_up()
+    transfers.importer.start()
 
     async def have_arrived() -> bool:
         return not await client.exists("lianhua:{arriving}")
 
     await until(have_arrived)
-    await transfers.transfer.stop()
+    await transfers.importer.stop()
     assert len(await transfers.listed()) == 5
     for number, meta in enumerate(metas):
         assert not await client.hexists(meta, "staged")
@@ -628,7 +631,7 @@ async def test_slow_uploads_hold_nobody_up_until_they_are_many(transfers: Transf
         report = await transfers.bring(native(conversation(number)), f"user{number}")
         assert report.imported.conversations == 1
         began = asyncio.Event()
-        uploads.append(asyncio.create_task(transfers.transfer.bring(f"slow{number}", trickle(began))))
+        uploads.append(asyncio.create_task(transfers.importer.bring(f"slow{number}", trickle(began))))
         await began.wait()
     with pytest.raises(Overloaded):
         await transfers.bring(native())
@@ -778,7 +781,7 @@ async def test_an_export_goes_on_while_conversations_come_and_go(client: Redis, 
     transfers = Transfers(nodes, tmp_path, Retention(86_400, 0), piece_bytes=1)
     await transfers.bring(native(*(conversation(number, ["x"] * 20) for number in range(6))))
     pieces = []
-    async for piece in transfers.transfer.everything(OWNER):
+    async for piece in transfers.exporter.everything(OWNER):
         pieces.append(piece)
         if len(pieces) == 2:
             for number in (0, 3):
@@ -828,7 +831,7 @@ async def test_a_user_cannot_bring_more_personas_than_one_may_have(transfers: Tr
 async def test_another_user_has_nothing_to_take_out(nodes: Nodes, transfers: Transfers) -> None:
     await talked(nodes)
     with pytest.raises(ConversationNotFound):
-        await transfers.transfer.open("bob", NAME)
+        await transfers.exporter.open("bob", NAME)
     assert NAME.encode() not in await transfers.everything("bob")
 
 
@@ -837,7 +840,7 @@ async def test_markdown_is_the_branch_that_is_shown_with_its_gaps(nodes: Nodes, 
     talk = await talked(nodes, cap=5)
     shown = await talk.ids()
     text = b"".join(
-        [piece async for piece in transfers.transfer.as_markdown(await transfers.transfer.open(OWNER, NAME), "en")]
+        [piece async for piece in transfers.exporter.as_markdown(await transfers.exporter.open(OWNER, NAME), "en")]
     ).decode()
     assert text.startswith("# title\n\n- Begun: 20")
     assert re.findall(r"(?:question|reply) (\S+)", text) == [

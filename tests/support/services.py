@@ -18,7 +18,7 @@ from lianhua.chat.events import Cursor, parse_event_id
 from lianhua.chat.personas import Personas, parse_personas
 from lianhua.chat.prices import Prices
 from lianhua.chat.turn import TurnRef
-from lianhua.conversations.transfer import TransferLimits
+from lianhua.conversations.importing import ImportLimits
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel
 from lianhua.models.scripted import Rule, Script, ScriptedModel
@@ -34,7 +34,7 @@ from lianhua.wiring import Policy, build_services
 from tests.support.waiting import HANGS_S, until
 
 POLICY = Policy(
-    Retention(86_400, 0), ReplyLimits(60, 100_000), ContextLimits(20, None, 32_000), TransferLimits(10**6, 100_000)
+    Retention(86_400, 0), ReplyLimits(60, 100_000), ContextLimits(20, None, 32_000), ImportLimits(10**6, 100_000)
 )
 PERSONAS = parse_personas((files("lianhua.chat") / "personas.toml").read_text("utf-8"), "personas.toml")
 

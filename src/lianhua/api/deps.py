@@ -17,8 +17,9 @@ from lianhua.chat.messages import Language
 from lianhua.chat.plain_text import NAME_CHARS, TITLE_CHARS, is_plain
 from lianhua.chat.prices import Prices
 from lianhua.chat.turn import TurnRef
+from lianhua.conversations.exporting import Exporter
+from lianhua.conversations.importing import Importer
 from lianhua.conversations.service import ConversationService
-from lianhua.conversations.transfer import Transfer
 from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
 from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
@@ -101,8 +102,12 @@ async def get_prices(request: Request) -> Prices:
     return _services(request).prices
 
 
-async def get_transfer(request: Request) -> Transfer:
-    return _services(request).transfer
+async def get_exporter(request: Request) -> Exporter:
+    return _services(request).exporter
+
+
+async def get_importer(request: Request) -> Importer:
+    return _services(request).importer
 
 
 async def get_download(request: Request) -> Download | None:
@@ -193,7 +198,8 @@ Open = Annotated[Services, Depends(get_services)]
 Turns = Annotated[TurnService, Depends(get_turns)]
 Conversations = Annotated[ConversationService, Depends(get_conversations)]
 Models = Annotated[Catalog, Depends(get_catalog)]
-Files = Annotated[Transfer, Depends(get_transfer)]
+Exports = Annotated[Exporter, Depends(get_exporter)]
+Imports = Annotated[Importer, Depends(get_importer)]
 ModelDownload = Annotated[Download | None, Depends(get_download)]
 User = Annotated[str, Depends(get_user)]
 KnownUser = Annotated[str | None, Depends(get_known_user)]

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from lianhua.chat.prices import Prices
+from lianhua.conversations.exporting import Exporter
+from lianhua.conversations.importing import Importer
 from lianhua.conversations.service import ConversationService
-from lianhua.conversations.transfer import Transfer
 from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
 from lianhua.store.open import Store
@@ -22,7 +23,8 @@ class Services:
 
     turns: TurnService
     conversations: ConversationService
-    transfer: Transfer
+    exporter: Exporter
+    importer: Importer
     search: ConversationSearch
     usage: UsageLedger
     personas: AvailablePersonas

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lianhua.api.deps import ConversationId, Files, User, ViewerLanguage
+from lianhua.api.deps import ConversationId, Exports, Imports, User, ViewerLanguage
 from lianhua.api.event_stream import SEND_TIMEOUT_S, SOCKET
 from lianhua.api.middleware.head import is_head
 from lianhua.api.schemas.bodies import ImportReportOut
@@ -38,29 +38,29 @@ router = APIRouter(tags=["transfer"])
 
 @router.get("/conversations/{conversation_id}/export", response_class=Response, responses=_one)  # type: ignore[arg-type]
 async def export_conversation(
-    transfer: Files,
+    exporter: Exports,
     user: User,
     language: ViewerLanguage,
     conversation_id: ConversationId,
     form: Annotated[Literal["json", "markdown"], Query(alias="format")] = "json",
 ) -> Response:
     """One conversation as a file: `json` has all of it and can be imported, `markdown` is for people to read."""
-    leaving = await transfer.open(user, conversation_id)
+    leaving = await exporter.open(user, conversation_id)
     if form == "json":
-        return await _download(transfer.as_json(leaving), _JSON, leaving.head.title, "json")
-    return await _download(transfer.as_markdown(leaving, language), _MARKDOWN, leaving.head.title, "md")
+        return await _download(exporter.as_json(leaving), _JSON, leaving.head.title, "json")
+    return await _download(exporter.as_markdown(leaving, language), _MARKDOWN, leaving.head.title, "md")
 
 
 @router.get("/export", response_class=Response, responses=_all)  # type: ignore[arg-type]
-async def export_everything(transfer: Files, user: User) -> Response:
+async def export_everything(exporter: Exports, user: User) -> Response:
     """Everything that the caller has, as one file that can be imported: conversations, own personas, settings."""
-    return await _download(transfer.everything(user), _JSON, "lianhua", "json")
+    return await _download(exporter.everything(user), _JSON, "lianhua", "json")
 
 
 @router.post("/import", openapi_extra=_body, response_model_exclude_none=True)
 async def import_file(
     request: Request,
-    transfer: Files,
+    importer: Imports,
     user: User,
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
     keep: Annotated[Literal["unknown"] | None, Query()] = None,
@@ -74,7 +74,7 @@ async def import_file(
     if content_type.partition(";")[0].strip().lower() not in _TYPES:
         raise InvalidRequest("Content-Type", f"one of {', '.join(_TYPES)}")
     try:
-        return ImportReportOut.model_validate(await transfer.bring(user, request.stream(), keep=keep is not None))
+        return ImportReportOut.model_validate(await importer.bring(user, request.stream(), keep=keep is not None))
     except ClientDisconnect as exc:
         raise InvalidRequest("body", "did not arrive") from exc
 

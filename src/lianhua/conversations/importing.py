@@ -1,14 +1,13 @@
-"""Takes a user's conversations out as a file and brings a file's in, whatever its size, in little memory."""
+"""Brings a file's conversations in, whatever its size, in little memory: all that is new in it, or nothing."""
 
 import asyncio
 import errno
 import logging
-import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -16,10 +15,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lianhua.chat.messages import Language
-from lianhua.chat.personas import OwnPersona, new_own_id
+from lianhua.chat.personas import OwnPersona
+from lianhua.conversations.arrival import Arrival
 from lianhua.errors import (
-    ConversationNotFound,
     DiskFull,
     InvalidRequest,
     NothingImported,
@@ -27,31 +25,23 @@ from lianhua.errors import (
     PayloadTooLarge,
     Unavailable,
 )
-from lianhua.formats import markdown, seal
+from lianhua.formats import seal
 from lianhua.formats.archive import Document, documents_of
 from lianhua.formats.convert import shortened
 from lianhua.formats.json.source import Allowance
 from lianhua.formats.reader import Item, Kind, Settings, items_of, kind_of
 from lianhua.formats.report import ImportReport, Tally
-from lianhua.formats.seal import Seal
 from lianhua.formats.values import (
-    END_OF_CONVERSATION,
-    END_OF_CONVERSATIONS,
     FORMAT,
     PortableConversation,
-    head_of,
-    messages_of,
-    opening,
 )
-from lianhua.store.client.retry import after, patiently
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.transfer import AT_ONCE, Leaving, Staged, TransferStore, staged
+from lianhua.store.transfer import Staged, TransferStore, staged
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-PIECE_BYTES: Final = 64 * 1024  # of a file on its way out
 SPOOL_BYTES: Final = 1024 * 1024  # written at once, in a thread
 BATCH_S: Final = 0.02  # that the thread reads before it hands over what it has
 BATCH_BYTES: Final = 256 * 1024  # of texts that wait to be stored: packing them for the store takes a millisecond
@@ -67,10 +57,9 @@ RETRY_S: Final = 0.5
 LEFT_S: Final = 300.0  # how often somebody looks for imports whose process died when they were listed
 
 
-class TransferLimits(Struct, frozen=True):
-    """Of files: how large one may be on its way in, how long a message in it (in characters), how long the work on one
-    may take and a store that is away is waited for (in seconds), what of the disk is left free, and in which pieces a
-    file goes out (in bytes).
+class ImportLimits(Struct, frozen=True):
+    """How large a file may be, how long a message in it (in characters), how long the work on it may take and a store
+    that is away is waited for (in seconds), and what of the disk is left free (in bytes).
     """
 
     file_bytes: int
@@ -79,10 +68,9 @@ class TransferLimits(Struct, frozen=True):
     patience_s: float = PATIENCE_S
     retry_s: float = RETRY_S
     kept_free_bytes: int = KEPT_FREE_BYTES
-    piece_bytes: int = PIECE_BYTES
 
 
-class Transfer:
+class Importer:
     """Raises `InvalidRequest` where a file is not understood, and what the store raises. Nothing is left of an import
     that fails.
     """
@@ -93,7 +81,7 @@ class Transfer:
         personas: OwnPersonas,
         preferences: PreferenceStore,
         folder: Path,
-        limits: TransferLimits,
+        limits: ImportLimits,
     ) -> None:
         """Files on their way in are in `folder`, nameless, so that they are gone when the process is."""
         self._transfer_store = transfer_store
@@ -106,7 +94,7 @@ class Transfer:
         self._slots = asyncio.Semaphore(IMPORTS_AT_ONCE)
         self._settling: asyncio.Task[None] | None = None
 
-    def start_up(self) -> None:
+    def start(self) -> None:
         """From now on imports that died when they were listed are made final, at once and then every so often."""
         self._settling = asyncio.create_task(self._settle_left(), name="settle imports")
 
@@ -126,62 +114,6 @@ class Transfer:
             except Exception:
                 logger.exception("imports that were cut off cannot be made final; tried again in %.0f s", LEFT_S)
             await asyncio.sleep(LEFT_S)
-
-    # Out
-
-    async def open(self, user: str, conversation_id: str) -> Leaving:
-        """A conversation that is to leave. Raises `ConversationNotFound`."""
-        return await self._transfer_store.leaving(conversation_id, user)
-
-    async def as_json(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
-        """The conversation as a file of its own."""
-        seal = Seal()
-        yield seal.over(opening({}, []))
-        async for piece in self._conversation(leaving):
-            yield seal.over(piece)
-        yield seal.over(END_OF_CONVERSATIONS) + seal.of_json(1)
-
-    async def as_markdown(self, leaving: Leaving, language: Language) -> AsyncGenerator[bytes, None]:
-        """The branch that is shown, for people to read."""
-        seal = Seal()
-        yield seal.over(markdown.opening(leaving.head, language).encode())
-        last = -1
-        way = await self._transfer_store.way(leaving)
-        async for messages in self._transfer_store.messages(leaving, way):
-            for message in messages:
-                yield seal.over(markdown.message(message, last, language).encode())
-                last = message.depth
-        yield seal.over(markdown.end(last, leaving.depth, language).encode()) + seal.of_markdown()
-
-    async def everything(self, user: str) -> AsyncGenerator[bytes, None]:
-        """All that the user has: conversations, personas, settings. The same content gives the same bytes."""
-        chosen = msgspec.structs.asdict(await self._preferences.get(user))
-        personas = [msgspec.Raw(msgspec.json.encode(persona)) for persona in await self._personas.all(user)]
-        gathered = [opening({name: value for name, value in chosen.items() if value is not None}, personas)]
-        seal = Seal()
-        size = count = 0
-        for conversation_id in await self._transfer_store.ids(user):
-            with suppress(ConversationNotFound):  # it has expired, or was deleted meanwhile
-                leaving = await self._transfer_store.leaving(conversation_id, user)
-                gathered.append(b"," if count else b"")
-                count += 1
-                async for piece in self._conversation(leaving):
-                    gathered.append(piece)
-                    size += len(piece)
-                    if size >= self._limits.piece_bytes:
-                        yield seal.over(b"".join(gathered))
-                        gathered, size = [], 0
-        yield seal.over(b"".join(gathered) + END_OF_CONVERSATIONS) + seal.of_json(count)
-
-    async def _conversation(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
-        yield head_of(leaving.head)
-        first = True
-        async for messages in self._transfer_store.messages(leaving):
-            yield messages_of(messages, first=first)
-            first = first and not messages
-        yield END_OF_CONVERSATION
-
-    # In
 
     async def bring(self, user: str, chunks: AsyncIterable[bytes], *, keep: bool = False) -> ImportReport:
         """Brings in the file that comes in `chunks`: all that is new in it, or nothing.
@@ -242,7 +174,8 @@ class Transfer:
         allowance = Allowance(self._limits.file_bytes, until)
         documents = await asyncio.to_thread(documents_of, file, tally)
         with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as later:
-            arrival = _Arrival(user, self._transfer_store, self._personas, tally, later, self._write, self._limits)
+            times = self._limits.patience_s, self._limits.retry_s
+            arrival = Arrival(user, self._transfer_store, self._personas, tally, later, self._write, *times)
             try:
                 roles = await arrival.personas(checked.personas)
                 for document, kind in zip(documents, checked.kinds, strict=True):
@@ -321,140 +254,6 @@ class _Checked(Struct):
     conversations: int
 
 
-class _Arrival:
-    """What an import has written so far."""
-
-    def __init__(
-        self,
-        user: str,
-        transfer_store: TransferStore,
-        own: OwnPersonas,
-        tally: Tally,
-        later: IO[bytes],
-        write: Callable[[IO[bytes], list[bytes]], None],
-        limits: TransferLimits,
-    ) -> None:
-        """`later` is an empty file for the conversations that are known: they wait until all others are there."""
-        self._later = later
-        self._write = write
-        self._limits = limits
-        self._user = user
-        self._transfer_store = transfer_store
-        self._own = own
-        self._tally = tally
-        self._mark = secrets.token_hex(8)
-        self._wanted: set[str] = set()  # the ids of the file
-        self._tried: set[str] = set()  # every id that may have been written to
-        self._listed: list[tuple[str, float, bool]] = []
-        self._personas: list[str] = []
-
-    async def personas(self, personas: list[OwnPersona]) -> dict[str, str]:
-        """Keeps those that the user does not have; the new ids of those that had to get one."""
-        has = {persona.id: persona for persona in await self._own.all(self._user)}
-        roles: dict[str, str] = {}
-        for persona in personas:
-            if (known := has.get(persona.id)) and _same(known, persona):
-                self._tally.skip("persona", "known_already", persona.name)
-                continue
-            kept = replace(persona, id=new_own_id()) if known else persona
-            if not await self._own.bring(self._user, kept):
-                self._tally.skip("persona", "too_many", persona.name)
-                continue
-            has[kept.id] = kept
-            self._personas.append(kept.id)
-            self._tally.personas += 1
-            if known:
-                roles[persona.id] = kept.id
-                self._tally.skip("persona", "new_id", persona.name)
-        return roles
-
-    async def conversations(self, batch: list[tuple[PortableConversation, Staged]]) -> None:
-        """Stages those that are new, and sets those aside that are known."""
-        known: list[PortableConversation] = []
-        new: list[tuple[PortableConversation, Staged]] = []
-        for whole, one in batch:
-            if self._is_again(one.wanted_id):
-                known.append(whole)
-            else:
-                new.append((whole, one))
-        for start in range(0, len(new), AT_ONCE):
-            some = new[start : start + AT_ONCE]
-            calls = (self._transfer_store.stage(self._user, self._mark, one, self._tried) for _, one in some)
-            # All of them to their end: one that were still on its way would write after it was all taken back.
-            outcomes = await asyncio.gather(*calls, return_exceptions=True)
-            for (whole, one), outcome in zip(some, outcomes, strict=True):
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                if outcome.is_known:
-                    known.append(whole)
-                else:
-                    self._staged(outcome.id, whole.title, one)
-        await asyncio.to_thread(self._set_aside, known)
-
-    def _set_aside(self, known: list[PortableConversation]) -> None:
-        """In a thread: one conversation can take a long time to write down."""
-        self._write(self._later, [msgspec.json.encode(whole) + b"\n" for whole in known])
-
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await patiently(call, after(self._limits.patience_s), self._limits.retry_s)
-
-    def _is_again(self, wanted: str) -> bool:
-        """Whether the file has had one of that id before."""
-        if wanted in self._wanted:
-            return True
-        self._wanted.add(wanted)
-        return False
-
-    def _staged(self, name: str, title: str, one: Staged) -> None:
-        self._listed.append((name, one.updated_at, one.pinned))
-        self._tally.conversations += 1
-        self._tally.messages += len(one.messages)
-        self._tally.skip("message", "retention", title, one.dropped)
-
-    async def extend(self) -> None:
-        """Adds what is new in the conversations that were known, one after another: what the store fails to take then
-        comes when the file is brought again.
-        """
-        await asyncio.to_thread(self._later.seek, 0)
-        while line := await asyncio.to_thread(self._later.readline):
-            whole = await asyncio.to_thread(msgspec.json.decode, line, type=PortableConversation)
-            await self._extend(whole)
-
-    async def _extend(self, whole: PortableConversation) -> None:
-        skip = self._tally.skip
-        found = await self._patiently(lambda: self._transfer_store.extend(self._user, whole))
-        if found is None:
-            skip("conversation", "gone", whole.title)
-            return
-        self._tally.messages += found.new
-        self._tally.extended += found.new > 0
-        if not found.new:
-            skip("conversation", "known_already", whole.title)
-        skip("message", "known_already", count=found.known - found.changed)
-        skip("message", "changed", whole.title, found.changed)
-        skip("message", "retention", whole.title, found.dropped)
-        skip("message", "parent_missing", whole.title, found.orphans)
-
-    async def finish(self) -> None:
-        """All of it appears, and stays."""
-        if self._listed:
-            names = [name for name, _, _ in self._listed]
-            await self._patiently(lambda: self._transfer_store.enlist(self._user, self._mark, self._listed))
-            gone = await self._patiently(lambda: self._transfer_store.settle(self._user, self._mark, names))
-            self._tally.skip("conversation", "gone", count=len(gone))
-            with suppress(Unavailable):  # `Transfer.start_up` comes by
-                await self._transfer_store.settled(self._user, self._mark)
-
-    async def take_back(self) -> None:
-        """Removes what was written. What the store does not let go now ends by itself within a day."""
-        try:
-            await self._patiently(lambda: self._transfer_store.remove(self._user, self._mark, sorted(self._tried)))
-            for name in self._personas:
-                await self._own.remove(self._user, name)
-        except Exception:
-            logger.exception("an import that failed could not be taken back")
-
-
 @contextmanager
 def _disk_room() -> Iterator[None]:
     """A disk that is full, or a file at its quota or limit, as our error."""
@@ -464,10 +263,6 @@ def _disk_room() -> Iterator[None]:
         if exc.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise DiskFull("no room for a file") from exc
-
-
-def _same(one: OwnPersona, other: OwnPersona) -> bool:
-    return replace(one, created_at=0, updated_at=0) == replace(other, created_at=0, updated_at=0)
 
 
 def _kind(document: Document, look: Allowance, sealed: Allowance) -> Kind | InvalidRequest:
