@@ -131,10 +131,10 @@ def _check(persona: Persona, source: str) -> None:
     if not _ID.fullmatch(persona.id):
         raise WrongSettings(f"{source}: a persona's id is 1 to 32 of a-z, 0-9, _ and -")
     if is_own_id(persona.id):
-        raise WrongSettings(f"{source}: {persona.id} is an id that a user's own persona may have")
+        raise WrongSettings(f"{source}: {persona.id} has an id that is kept for users' own personas; choose another")
     texts = [text for text in (persona.zh, persona.en) if text]
     if not texts:
-        raise WrongSettings(f"{source}: persona {persona.id} has neither [persona.zh] nor [persona.en]")
+        raise WrongSettings(f"{source}: persona {persona.id} needs [persona.zh] or [persona.en]")
     for text in texts:
         if not text.name.strip() or not text.prompt.strip():
             raise WrongSettings(f"{source}: persona {persona.id} needs a name and a prompt")

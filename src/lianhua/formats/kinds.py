@@ -118,7 +118,7 @@ def kind_of(file: Readable, allowance: Allowance) -> Kind:
         except FileCut as exc:  # of what, nobody can tell
             raise InvalidRequest("file", f"is not JSON: it ends too soon, at {source.where}") from exc
     if found is None:
-        raise InvalidRequest("file", f"is none of the formats that are known: {FORMATS}")
+        raise InvalidRequest("file", f"is in no known format; known are {FORMATS}")
     return found
 
 

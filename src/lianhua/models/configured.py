@@ -56,7 +56,7 @@ def parse_models_file(toml: str, source: str) -> list[ListedModel]:
     except (msgspec.MsgspecError, ValueError) as exc:
         raise WrongSettings(f"{source}: {' '.join(str(exc).split())}") from exc
     if not models:
-        raise WrongSettings(f"{source}: lists no [[model]]")
+        raise WrongSettings(f"{source}: add at least one [[model]]")
     return _distinct(models, source)
 
 
@@ -84,7 +84,9 @@ def check_fallbacks(fallbacks: Mapping[str, Sequence[str]], source: str) -> None
     """Of all models by id. Raises `WrongSettings` for an id that none has, and for a chain that comes back."""
     for model, others in fallbacks.items():
         if unknown := next((other for other in others if other not in fallbacks), None):
-            raise WrongSettings(f"{source}: the fallback {unknown!r} of {model!r} is no model of the list")
+            raise WrongSettings(
+                f"{source}: the fallback {unknown!r} of {model!r} is not in the list; add it or leave it out"
+            )
 
     def follow(way: tuple[str, ...]) -> None:
         for other in fallbacks[way[-1]]:

@@ -148,7 +148,7 @@ def _client(address: Address, options: dict[str, Any]) -> Redis:
     try:
         return Redis.from_pool(ConnectionPool.from_url(address.url, **options))
     except (ValueError, TypeError) as exc:
-        raise WrongSettings("REDIS_URL: has an option after `?` that is not understood") from exc
+        raise WrongSettings("REDIS_URL: take out the option after `?` that is not known") from exc
 
 
 def _refuse_exposed(address: Address, settings: Settings) -> None:

@@ -125,7 +125,7 @@ class TurnRegistry:
         try:
             ended = await self._runner.run(job)  # the model is not kept waiting for the lists
         except Exception:
-            logger.exception("turn %s: ended by a bug of ours", job.turn.ref.turn_id)
+            logger.exception("turn %s: ended by a bug in Lianhua", job.turn.ref.turn_id)
         finally:
             await noted
         if ended:

@@ -102,7 +102,7 @@ class TurnRunner:
             except asyncio.CancelledError:
                 raise
             except Exception:
-                logger.exception("turn %s: a bug of ours", ref.turn_id)
+                logger.exception("turn %s: a bug in Lianhua", ref.turn_id)
                 outcome = _failure(job.turn, "internal")
             return await self._end(job, outcome)
         finally:

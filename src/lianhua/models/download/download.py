@@ -92,4 +92,4 @@ class Download:
 
 def _tell(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (exc := task.exception()):
-        log.error("the download ended by an error of ours", exc_info=exc)
+        log.error("the download ended by a bug in Lianhua", exc_info=exc)

@@ -163,11 +163,17 @@ class OpenAIModel:
             try:
                 endpoint = parse_endpoint(self._base_url)
             except ValueError:
-                raise Failed(Fault(ModelUnavailable("the address is none"))) from None
+                raise Failed(
+                    Fault(
+                        ModelUnavailable("its address is no web address; set OPENAI_BASE_URL like http://host:port/v1")
+                    )
+                ) from None
             try:
                 self._request = self._begin(endpoint, "POST", "/chat/completions", self._headers(endpoint))
             except ValueError:
-                raise Failed(Fault(ModelBadResponse("the key is none that can be sent"))) from None
+                raise Failed(
+                    Fault(ModelBadResponse("its key has characters that cannot be sent; set it again"))
+                ) from None
             self._connections = Connections(endpoint, keep=self._keep_connections, proxy=self._proxy)
         return self._connections
 

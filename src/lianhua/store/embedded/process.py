@@ -58,7 +58,9 @@ def socket_path(folder: Path) -> Path:
     except OSError as exc:
         raise WrongSettings(f"{private}: cannot be made ({exc.strerror}); choose a shorter LIANHUA_DATA_DIR") from exc
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077:
-        raise WrongSettings(f"{private}: not a private folder of ours; choose a shorter LIANHUA_DATA_DIR")
+        raise WrongSettings(
+            f"{private}: belongs to another user or is open to others; choose a shorter LIANHUA_DATA_DIR"
+        )
     return private / "server.sock"
 
 

@@ -94,9 +94,9 @@ class SearchIndexer:
             for conversation_id in ids:
                 await self.reindex(conversation_id, owner)
         except Unavailable as exc:
-            logger.info("conversations are not signed (%s)", type(exc).__name__)
+            logger.info("conversations are not indexed yet (%s)", type(exc).__name__)
         except Exception:
-            logger.exception("conversations are not signed: a bug of ours")
+            logger.exception("conversations are not indexed: a bug in Lianhua")
 
 
 async def _add(signature: Signature, text: str) -> None:
