@@ -54,6 +54,7 @@ from lianhua.turns.runner import ReplyLimits, TurnRunner
 from lianhua.turns.service import TurnService
 from lianhua.turns.stops import PendingStops
 from lianhua.turns.titles import REST_S
+from lianhua.turns.writer import TurnWriter
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +170,8 @@ def build_services(
     journal = TurnJournal(database, retention, worker or f"{os.getpid()}-{secrets.token_hex(4)}")
     commit, pubsub = GroupCommit(journal, policy.patience_s), PubSub(database)
 
-    runner = TurnRunner(journal, commit, policy.reply)
+    writer = TurnWriter(journal, commit)
+    runner = TurnRunner(writer, policy.reply)
     planner = TurnPlanner(catalog, policy.context, counter_for or _counter_for)
     finalizer = Finalizer(
         conversations, journal, running_turns, usage, search.index,
@@ -178,11 +180,11 @@ def build_services(
     tasks = TurnRegistry(commit, runner, finalizer)
     stops = PendingStops(journal, pubsub)
     recovery = Recovery(
-        journal, branches, roles, planner, runner, tasks, finalizer, running_turns, stops, policy.on_loss,
+        journal, branches, roles, planner, writer, tasks, finalizer, running_turns, stops, policy.on_loss,
         policy.reply.seconds,
     )  # fmt: skip
     tails = Tails(journal, commit, pubsub, recovery.recover, policy.reread_s)
-    upkeep = Upkeep(journal, commit, runner, tasks, running_turns, recovery, finalizer, pubsub, policy.upkeep)
+    upkeep = Upkeep(journal, commit, writer, tasks, running_turns, recovery, finalizer, pubsub, policy.upkeep)
 
     turns = TurnService(
         conversations, branches, roles, journal, commit, planner, tasks, running_turns, stops, recovery, tails, pubsub,

@@ -21,8 +21,8 @@ from lianhua.streams.commit import COMMIT_EVENTS, GroupCommit
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.recovery import Recovery
 from lianhua.turns.registry import TurnRegistry
-from lianhua.turns.runner import TurnRunner
 from lianhua.turns.running import Job
+from lianhua.turns.writer import TurnWriter
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Upkeep:
         self,
         journal: TurnJournal,
         commit: GroupCommit,
-        runner: TurnRunner,
+        writer: TurnWriter,
         tasks: TurnRegistry,
         running_turns: RunningTurns,
         recovery: Recovery,
@@ -61,7 +61,7 @@ class Upkeep:
         self._journal = journal
         self._times = times
         self._commit = commit
-        self._runner = runner
+        self._writer = writer
         self._tasks = tasks
         self._running_turns = running_turns
         self._recovery = recovery
@@ -147,7 +147,7 @@ class Upkeep:
         """In a task of its own: the leases of the others do not wait for it."""
         name = f"put back turn {job.turn.ref.turn_id}"
         if name not in self._renewing:
-            task = asyncio.create_task(self._runner.put_back(job), name=name)
+            task = asyncio.create_task(self._writer.put_back(job), name=name)
             self._renewing[name] = task
             task.add_done_callback(lambda task: self._has_put_back(job, task))
 

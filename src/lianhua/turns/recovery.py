@@ -21,9 +21,9 @@ from lianhua.turns.finalize import Finalizer
 from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import TurnPlanner
 from lianhua.turns.registry import TurnRegistry
-from lianhua.turns.runner import TurnRunner
 from lianhua.turns.running import Job
 from lianhua.turns.stops import PendingStops
+from lianhua.turns.writer import TurnWriter
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Recovery:
         branches: MessageStore,
         roles: AvailablePersonas,
         planner: TurnPlanner,
-        runner: TurnRunner,
+        writer: TurnWriter,
         tasks: TurnRegistry,
         finalizer: Finalizer,
         running_turns: RunningTurns,
@@ -54,7 +54,7 @@ class Recovery:
         self._branches = branches
         self._roles = roles
         self._planner = planner
-        self._runner = runner
+        self._writer = writer
         self._tasks = tasks
         self._finalizer = finalizer
         self._running_turns = running_turns
@@ -122,7 +122,7 @@ class Recovery:
         if job := await self._again(ref, claim):
             self._tasks.run(job)
             return "taken"
-        reply = await self._runner.seal(ref, claim, await self._usage(ref, claim))
+        reply = await self._writer.seal(ref, claim, await self._usage(ref, claim))
         await self._finalizer.note_end(ref, claim.owner, reply)
         return "ended"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from itertools import groupby
 
@@ -10,9 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from lianhua.chat.events import Notice
-from lianhua.chat.messages import Message, MessageStatus, Usage
 from lianhua.chat.texts import say
-from lianhua.chat.turn import Numbered, Turn, TurnRecord, TurnRef
+from lianhua.chat.turn import Numbered
 from lianhua.errors import (
     ContextTooLong,
     MessageTooLong,
@@ -21,7 +20,6 @@ from lianhua.errors import (
     ModelRefused,
     ModelUnavailable,
     PrefillRefused,
-    Unavailable,
 )
 from lianhua.models.port import (
     Corrected,
@@ -35,11 +33,9 @@ from lianhua.models.port import (
 )
 from lianhua.models.tries import RETRY_S as REPEAT_S
 from lianhua.models.tries import Tries
-from lianhua.store.client.retry import patiently
-from lianhua.store.journal.log import TurnJournal
-from lianhua.store.journal.values import Claim, Fate
-from lianhua.streams.commit import RETRY_S, GroupCommit
+from lianhua.turns.outcome import Outcome, failure, reply_of, usage_of, without_text
 from lianhua.turns.running import Asking, Job
+from lianhua.turns.writer import TurnGone, TurnWriter, check
 
 logger = logging.getLogger(__name__)
 
@@ -54,23 +50,6 @@ class ReplyLimits(Struct, frozen=True):
     retry_s: float = REPEAT_S
 
 
-class Outcome(Struct, frozen=True):
-    """How the model's part ended, before it is written down. `text`, with its `values`, is what people are told where
-    that is not what the code says.
-    """
-
-    status: MessageStatus
-    finish_reason: str
-    code: str | None = None
-    text: str | None = None
-    usage: Usage | None = None
-    values: dict[str, str] = {}
-
-
-class TurnGone(Exception):
-    """The turn is no longer this worker's: it was erased, sealed, or taken over. Nothing more may be written."""
-
-
 class HandOver(Exception):
     """The server stops, and nothing of the reply was shown: another worker begins anew."""
 
@@ -78,9 +57,8 @@ class HandOver(Exception):
 class TurnRunner:
     """Knows how a turn runs; keeps nothing of any."""
 
-    def __init__(self, journal: TurnJournal, commit: GroupCommit, limits: ReplyLimits) -> None:
-        self._journal = journal
-        self._commit = commit
+    def __init__(self, writer: TurnWriter, limits: ReplyLimits) -> None:
+        self._writer = writer
         self._limits = limits
 
     async def run(self, job: Job) -> bool:
@@ -89,7 +67,7 @@ class TurnRunner:
         Raises nothing but a bug of ours, and even then the turn ends.
         """
         ref = job.turn.ref
-        live = self._commit.live(ref.turn_id)
+        live = self._writer.live(ref)
         try:
             try:
                 outcome = await self._model_part(job)
@@ -97,46 +75,16 @@ class TurnRunner:
                 logger.info("turn %s: no longer ours: %s", ref.turn_id, gone)
                 return False
             except HandOver:
-                await self._hand_over(job)
+                await self._writer.hand_over(job)
                 return False
             except asyncio.CancelledError:
                 raise
             except Exception:
                 logger.exception("turn %s: a bug in Lianhua", ref.turn_id)
-                outcome = _failure(job.turn, "internal")
+                outcome = failure(job.turn, "internal")
             return await self._end(job, outcome)
         finally:
-            self._commit.close(ref, live)
-
-    async def seal(self, ref: TurnRef, claim: Claim, usage: Usage | None) -> Message:
-        """Ends a turn that was taken over, what its viewers saw kept as the reply, which comes back."""
-        turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
-        outcome = Outcome("stopped", "stopped") if claim.stopped else _failure(turn, "worker_lost")
-        outcome = msgspec.structs.replace(outcome, usage=usage)
-        text = say(outcome.code, claim.record.language) if outcome.code else None
-        end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text, usage=usage)
-        reply = _reply(turn, claim.record, outcome)
-        await self._journal.finish(ref, end, reply, claim.record)
-        logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
-        return reply
-
-    async def put_back(self, job: Job) -> Fate:
-        """The store has lost the latest events of a running turn: gives it what it had acknowledged.
-
-        Raises `TurnGone` where it does not take that either.
-        """
-        if not (had := job.acknowledged):
-            raise TurnGone("the store has lost all of it")
-        text, reasoning = job.turn.text[: had.text_chars], job.turn.reasoning[: had.reasoning_chars]
-        return await self._restore(job, had.event, text, reasoning)
-
-    async def _restore(self, job: Job, event: Numbered, text: str, reasoning: str) -> Fate:
-        logger.warning("turn %s: the store had lost its latest events, they are put back", job.turn.ref.turn_id)
-
-        async def restore() -> Fate:
-            return await self._commit.restore(job.turn.ref, event, text, reasoning, job.losses)
-
-        return await self._patiently(restore)
+            self._writer.close(ref, live)
 
     async def _model_part(self, job: Job) -> Outcome:
         try:
@@ -156,20 +104,20 @@ class TurnRunner:
                     return Outcome("interrupted", "interrupted", "server_stopping")
                 case "gone":
                     raise TurnGone("taken over, erased, or its lease has run out") from None
-            return _failure(job.turn, "model_timeout")
+            return failure(job.turn, "model_timeout")
         except ModelError as exc:
             logger.warning("turn %s: %s: %s", job.turn.ref.turn_id, exc.code, exc)
-            return msgspec.structs.replace(_failure(job.turn, exc.code), text=exc.text or None, values=exc.values)
+            return msgspec.structs.replace(failure(job.turn, exc.code), text=exc.text or None, values=exc.values)
         finally:
             job.outside()
 
     async def _open(self, job: Job) -> None:
         """What viewers see before the model is asked."""
         if job.opening:
-            await self._replace_record(job)
-            await self._log(job, job.turn.notice(job.opening))
+            await self._writer.replace_record(job)
+            await self._writer.write(job, job.turn.notice(job.opening))
             if not job.unseen and job.turn.reasoning_length:  # of the try before: it was seen, so it stays
-                await self._log(job, job.turn.reasoning_piece("\n\n"))
+                await self._writer.write(job, job.turn.reasoning_piece("\n\n"))
         await self._log_continuation(job)
 
     async def _ask_one_after_another(self, job: Job, tries: Tries) -> Outcome:
@@ -190,7 +138,7 @@ class TurnRunner:
             info = other.model.info
             await self._ask_anew(job, other)
             text = say("fallback", job.language, model=info.name)
-            await self._log(job, job.turn.notice(Notice("fallback", text, model=info.id)))
+            await self._writer.write(job, job.turn.notice(Notice("fallback", text, model=info.id)))
 
     async def _ask_in_other_words(self, job: Job, tries: Tries) -> Outcome:
         """Asks one model, and again where it refuses how it was asked: with less of the conversation, for the rest of a
@@ -204,7 +152,7 @@ class TurnRunner:
             smaller = job.asking.shrink(job.prompt)
             await self._ask_anew(job, msgspec.structs.replace(job.asking, prompt=smaller))
             notice = Notice("context_too_long", say("window_shrunk", job.language))
-            await self._log(job, job.turn.notice(notice))
+            await self._writer.write(job, job.turn.notice(notice))
         except PrefillRefused:
             if not job.unseen:
                 raise
@@ -216,7 +164,7 @@ class TurnRunner:
                 raise
             await self._ask_anew(job, msgspec.structs.replace(job.asking, prompt=other))
             notice = Notice("unanswered_left_out", say("unanswered_left_out", job.language))
-            await self._log(job, job.turn.notice(notice))
+            await self._writer.write(job, job.turn.notice(notice))
         return await self._ask(job, tries)
 
     async def _ask_anew(self, job: Job, asking: Asking) -> None:
@@ -231,15 +179,15 @@ class TurnRunner:
             context=asking.prompt.report,
             attempts=record.attempts + 1,
         )
-        await self._replace_record(job)
+        await self._writer.replace_record(job)
 
     async def _log_continuation(self, job: Job) -> None:
         """What the reply goes on with, as far as an earlier worker has not logged it."""
         goes_on, turn = job.goes_on, job.turn
         if goes_on.reasoning and not turn.reasoning_length and not turn.length:
-            await self._log(job, turn.reasoning_piece(goes_on.opening_reasoning))
+            await self._writer.write(job, turn.reasoning_piece(goes_on.opening_reasoning))
         if goes_on.text and not turn.length:
-            await self._log(job, turn.text_piece(goes_on.text))
+            await self._writer.write(job, turn.text_piece(goes_on.text))
 
     async def _ask(self, job: Job, tries: Tries) -> Outcome:
         turn = job.turn
@@ -253,21 +201,21 @@ class TurnRunner:
                     if isinstance(delta, Corrected):
                         await self._correct(job, delta, *begun)
                     elif (new := _without_overlap(job, delta)) and (event := _event(job, new)):
-                        await self._log(job, event)
+                        await self._writer.write(job, event)
                 if isinstance(batch[-1], Finish):
                     finish = batch[-1]
                 if turn.length + turn.reasoning_length >= self._limits.chars:
                     return Outcome("stopped", "length", text="reply_too_long")
         if job.overlap and (rest := job.overlap.close()):
-            await self._log(job, turn.text_piece(rest))
+            await self._writer.write(job, turn.text_piece(rest))
         if finish is None:
             if job.unseen:
                 raise ModelBadResponse("the answer ended before it began")
             if not turn.length:
                 raise ModelUnavailable("the answer broke off in its reasoning")
             return Outcome("interrupted", "interrupted", ModelUnavailable.code, "reply_cut")
-        outcome = _without_text(finish.reason, turn) if not turn.length else Outcome("done", finish.reason)
-        return msgspec.structs.replace(outcome, usage=_usage(job, finish.usage))
+        outcome = without_text(finish.reason, turn) if not turn.length else Outcome("done", finish.reason)
+        return msgspec.structs.replace(outcome, usage=usage_of(job, finish.usage))
 
     async def _correct(self, job: Job, corrected: Corrected, text_chars: int, reasoning_chars: int) -> None:
         """Replaces what this stream has given, behind what was there before it; every viewer gets a snapshot."""
@@ -278,119 +226,35 @@ class TurnRunner:
             turn.text[:text_chars] + corrected.text, turn.reasoning[:reasoning_chars] + corrected.reasoning
         )
         # Seen through, also when a stop comes meanwhile: the journal and the turn would not be the same any more.
-        replacing = asyncio.create_task(self._replace(job, event), name=f"correct turn {turn.ref.turn_id}")
+        replacing = asyncio.create_task(self._writer.replace(job, event), name=f"correct turn {turn.ref.turn_id}")
         try:
             met = await asyncio.shield(replacing)
         except asyncio.CancelledError:
             await asyncio.wait((replacing,))
-            _check(replacing.result(), job)
+            check(replacing.result(), job)
             raise
-        _check(met, job)
-
-    async def _replace(self, job: Job, event: Numbered) -> Fate:
-        turn = job.turn
-
-        async def restore() -> Fate:
-            return await self._commit.restore(turn.ref, event, turn.text, turn.reasoning, job.losses)
-
-        fate = await self._patiently(restore)
-        if fate in ("ok", "stop"):
-            job.acknowledge(event)
-        return fate
-
-    async def _replace_record(self, job: Job) -> None:
-        ref, epoch, record = job.turn.ref, job.turn.epoch, job.record
-        _check(await self._patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
-
-    async def _log(self, job: Job, event: Numbered) -> None:
-        logged = self._commit.append(job.turn.ref, event)
-        stopped: asyncio.CancelledError | None = None
-        try:
-            await logged.rested()
-        except asyncio.CancelledError as exc:
-            # A stop came while the event was on its way. What the journal has, the reply must have too, so its fate
-            # counts.
-            await logged.known()
-            stopped = exc
-        met = logged.fate
-        if isinstance(met, Unavailable) or (isinstance(met, Exception) and stopped):
-            # Our lease has run out with the store away. Whoever reads the turn next seals it with what the journal has.
-            raise TurnGone("the store is away")
-        if isinstance(met, Exception):
-            raise met
-        assert met is not None  # noqa: S101  it is known by now
-        if met == "behind":
-            met = await self._restore(job, event, job.turn.text, job.turn.reasoning)
-        if met in ("ok", "stop"):
-            job.acknowledge(event)
-        _check(met, job)
-        if stopped:
-            raise stopped
-
-    async def _hand_over(self, job: Job) -> None:
-        try:
-            await self._journal.release(job.turn.ref, job.turn.epoch)
-            logger.info("turn %s: handed over, nothing of it was shown", job.turn.ref.turn_id)
-        except Unavailable:
-            logger.info("turn %s: its lease runs out by itself", job.turn.ref.turn_id)
+        check(met, job)
 
     async def _end(self, job: Job, outcome: Outcome) -> bool:
         turn = job.turn
         if outcome.usage is None and turn.length:
-            outcome = msgspec.structs.replace(outcome, usage=_usage(job, None))
+            outcome = msgspec.structs.replace(outcome, usage=usage_of(job, None))
         text = outcome.text or outcome.code
         message = say(text, job.language, **outcome.values) if text else None
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=message, usage=outcome.usage)
-        reply = _reply(turn, job.record, outcome)
+        reply = reply_of(turn, job.record, outcome)
         try:
-            fate = await self._finish(job, end, reply)
+            fate = await self._writer.finish(job, end, reply)
         except TurnGone as gone:  # past our lease another worker seals what the journal has
             logger.error("turn %s: its end could not be written: %s", turn.ref.turn_id, gone)
             return False
-        live = self._commit.live(turn.ref.turn_id)
+        live = self._writer.live(turn.ref)
         if fate == "ok":
             job.reply = reply
             if live:
                 live.publish(end)
         logger.info("turn %s: %s, %d characters", turn.ref.turn_id, outcome.code or outcome.status, turn.length)
         return fate != "fenced"
-
-    async def _finish(self, job: Job, end: Numbered, reply: Message) -> Fate:
-        async def finish() -> Fate:
-            return await self._journal.finish(job.turn.ref, end, reply, job.record)
-
-        fate = await self._patiently(finish)
-        if fate == "behind":
-            await self.put_back(job)
-            fate = await self._patiently(finish)
-            assert fate != "behind", f"turn {job.turn.ref.turn_id}: the reply is not what was shown"  # noqa: S101
-        if fate == "ended" and await self._is_our_end(job, end):
-            return "ok"
-        return fate
-
-    async def _patiently(self, step: Callable[[], Awaitable[Fate]]) -> Fate:
-        """Repeats a step until the store takes it. Raises `TurnGone` when the lease may be another worker's by then."""
-        began_s = asyncio.get_running_loop().time()
-        try:
-            return await patiently(step, lambda: self._commit.out_of_patience(began_s), RETRY_S)
-        except Unavailable as exc:
-            raise TurnGone("the store is away") from exc
-
-    async def _is_our_end(self, job: Job, end: Numbered) -> bool:
-        """Whether a turn that has ended already was ended by us, the answer having been lost on its way."""
-        try:
-            ended = await self._journal.ended(job.turn.ref)
-        except Unavailable:
-            return False
-        return ended is not None and ended[1].end_cursor == end.cursor
-
-
-def _check(fate: Fate, job: Job) -> None:
-    """Acts on what the journal brought back."""
-    if fate == "stop":
-        job.stop("stopped")
-    elif fate != "ok":
-        raise TurnGone(fate)
 
 
 def _joined(batch: Sequence[Delta]) -> Sequence[Delta]:
@@ -444,46 +308,3 @@ def _next_asking(job: Job) -> Asking | None:
         except MessageTooLong:
             continue
     return None
-
-
-def _without_text(reason: str, turn: Turn) -> Outcome:
-    """The model has ended without a word of a reply."""
-    match reason:
-        case "length":
-            return Outcome("failed", reason, ModelBadResponse.code, "only_thoughts")
-        case "content_filter":
-            return Outcome("failed", reason, ModelRefused.code, "filtered")
-        case "tool_calls" | "function_call":
-            return Outcome("failed", reason, ModelBadResponse.code, "only_a_call")
-    if turn.reasoning_length or reason != "stop":
-        return Outcome("failed", reason, ModelBadResponse.code, "no_answer")
-    return Outcome("done", reason)
-
-
-def _failure(turn: Turn, code: str) -> Outcome:
-    """Without a text the turn failed; with one it was interrupted, and the text is kept."""
-    return Outcome("interrupted", "interrupted", code) if turn.length else Outcome("failed", "error", code)
-
-
-def _reply(turn: Turn, record: TurnRecord, outcome: Outcome) -> Message:
-    return Message(
-        id=record.reply_message_id,
-        role="assistant",
-        content=turn.text,
-        reasoning=turn.reasoning,
-        status=outcome.status,
-        code=outcome.code,
-        model=record.model,
-        persona=record.persona,
-        usage=outcome.usage,
-        finish_reason=outcome.finish_reason,
-    )
-
-
-def _usage(job: Job, reported: Usage | None) -> Usage:
-    """The provider's figures, else our own count, marked as an estimate."""
-    if reported:
-        return reported
-    text, reasoning = job.goes_on.added(job.turn.text, job.turn.reasoning)
-    completion = job.count(text) + job.count(reasoning)
-    return Usage(job.prompt.context.used_tokens, completion, estimated=True)
