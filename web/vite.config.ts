@@ -7,7 +7,7 @@ export default defineConfig({
   // Every address relative to the page's own: the server may be reached below any path.
   base: "./",
   plugins: [precompress()],
-  resolve: { alias: { "preact/jsx-runtime": fileURLToPath(new URL("src/jsx.ts", import.meta.url)) } },
+  resolve: { alias: { "preact/jsx-runtime": fileURLToPath(new URL("src/ui/jsx.ts", import.meta.url)) } },
   build: {
     outDir: "../src/lianhua/page",
     emptyOutDir: true,

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
-import { Api } from "../src/core/api.ts";
-import { exported } from "../src/core/laterApi.ts";
-import { isPassing, missingMessage, Problem, Unreachable } from "../src/core/problem.ts";
+import { Api } from "../src/api/client.ts";
+import { exported } from "../src/api/conversations.ts";
+import { isPassing, missingMessage, Problem, Unreachable } from "../src/api/problem.ts";
 
 const answering = (response: () => Response | Promise<Response>, seen: Request[] = []) =>
   new Api(

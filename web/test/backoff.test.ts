@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { backoffMs, rest } from "../src/core/backoff.ts";
+import { backoffMs, rest } from "../src/api/backoff.ts";
 
 test("the wait doubles, is half chance, and has an end", () => {
   const least = () => 0;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ANYTHING, followChanges, type News } from "../src/core/changes.ts";
+import { ANYTHING, followChanges, type News } from "../src/stream/changes.ts";
 
 /** A connection as the page sees it; the test plays the server. */
 class Source extends EventTarget {

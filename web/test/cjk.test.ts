@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from "vitest";
 
-import { GrowingMarkdown } from "../src/core/markdown/growing.ts";
+import { GrowingMarkdown } from "../src/markdown/growing.ts";
 import { CJK_CASES } from "./cjk.cases.ts";
 
 /** The HTML of `text` as the page shows it, fed in pieces of `size`; without the line ends between blocks. */

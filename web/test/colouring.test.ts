@@ -1,8 +1,8 @@
 // @vitest-environment jsdom
 import { expect, test } from "vitest";
 
-import { colouring } from "../src/core/markdown/colouring.ts";
-import { GrowingMarkdown } from "../src/core/markdown/growing.ts";
+import { colouring } from "../src/markdown/colouring.ts";
+import { GrowingMarkdown } from "../src/markdown/growing.ts";
 
 test("a known language is marked, by its short name as well, and no character is lost", () => {
   const code = "def f():\n    return '<b>' & 1  # done\n";

@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from "vitest";
 
-import { LATER } from "../src/core/i18n/later.ts";
-import { copy } from "../src/state/copying.ts";
-import { addTexts } from "../src/state/language.ts";
-import { trouble } from "../src/state/status.ts";
+import { LATER } from "../src/i18n/later.ts";
+import { copy } from "../src/ui/copying.ts";
+import { addTexts } from "../src/session/language.ts";
+import { trouble } from "../src/session/status.ts";
 
 test("that copying is not allowed is said until it works, and nothing else is unsaid by it", async () => {
   addTexts(LATER);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { type Ending, withFullStop, wordsFor } from "../src/core/ending.ts";
+import { type Ending, withFullStop, wordsFor } from "../src/thread/ending.ts";
 
 const ending = (changes: Partial<Ending>): Ending => ({
   status: "done",

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 
-import { Api } from "../src/core/api.ts";
-import { follow, type FollowOptions } from "../src/core/follow.ts";
-import { Problem } from "../src/core/problem.ts";
-import { EMPTY_REPLY, foldTurn } from "../src/core/turn.ts";
+import { Api } from "../src/api/client.ts";
+import { follow, type FollowOptions } from "../src/stream/follow.ts";
+import { Problem } from "../src/api/problem.ts";
+import { EMPTY_REPLY, foldTurn } from "../src/stream/turn.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 

@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 import { describe, expect, test } from "vitest";
 
-import { csvOf } from "../src/core/csv.ts";
-import { lex, toHtml } from "../src/core/markdown/language.ts";
-import { mathMl } from "../src/core/markdown/mathml.ts";
-import { sanitise } from "../src/core/markdown/sanitise.ts";
+import { csvOf } from "../src/markdown/csv.ts";
+import { lex, toHtml } from "../src/markdown/language.ts";
+import { mathMl } from "../src/markdown/mathml.ts";
+import { sanitise } from "../src/markdown/sanitise.ts";
 
 function parse(text: string): HTMLElement {
   const host = document.createElement("div");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 
-import { CATALOGUES, fill, type Key, preferredLanguage } from "../src/core/i18n/index.ts";
-import { isLaterKey, LATER, type LaterKey } from "../src/core/i18n/later.ts";
-import { isPersonasKey, PERSONAS, type PersonasKey } from "../src/core/i18n/personas.ts";
-import { ahead, moment } from "../src/core/when.ts";
+import { CATALOGUES, fill, type Key, preferredLanguage } from "../src/i18n/index.ts";
+import { isLaterKey, LATER, type LaterKey } from "../src/i18n/later.ts";
+import { isPersonasKey, PERSONAS, type PersonasKey } from "../src/personas/texts.ts";
+import { ahead, moment } from "../src/i18n/when.ts";
 
 const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
 

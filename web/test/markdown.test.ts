@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
 import { describe, expect, test, vi } from "vitest";
 
-import { GrowingMarkdown } from "../src/core/markdown/growing.ts";
-import { firstHeading, lex, toHtml } from "../src/core/markdown/language.ts";
-import { sanitise } from "../src/core/markdown/sanitise.ts";
+import { GrowingMarkdown } from "../src/markdown/growing.ts";
+import { firstHeading, lex, toHtml } from "../src/markdown/language.ts";
+import { sanitise } from "../src/markdown/sanitise.ts";
 import { CASES, FRAGMENTS } from "./markdown.cases.ts";
 
 // The purifier is slow without a browser, and more so on a machine that is busy with other tests.

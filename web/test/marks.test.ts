@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { marked } from "../src/core/marks.ts";
+import { marked } from "../src/sidebar/highlights.ts";
 
 test.each([
   ["a cup of tea", [[2, 5], [9, 12]], ["a ", "[cup]", " of ", "[tea]"]],

@@ -1,15 +1,15 @@
 // @vitest-environment jsdom
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import { chordOf, TAKEN } from "../src/core/chord.ts";
-import type { Spent, UsageReport } from "../src/core/contract.ts";
-import { CATALOGUES } from "../src/core/i18n/index.ts";
-import { isLaterKey } from "../src/core/i18n/later.ts";
-import { MORE, type MoreKey } from "../src/core/i18n/more.ts";
-import { formatName, refusalOf, wordFor } from "../src/core/importReport.ts";
-import { Problem, Unreachable } from "../src/core/problem.ts";
-import { daysTouched, daySums, estimated, money } from "../src/core/usage.ts";
-import { actionOf, SHORTCUTS } from "../src/state/shortcuts.ts";
+import { chordOf, TAKEN } from "../src/browser/chord.ts";
+import type { Spent, UsageReport } from "../src/api/contract.ts";
+import { CATALOGUES } from "../src/i18n/index.ts";
+import { isLaterKey } from "../src/i18n/later.ts";
+import { MORE, type MoreKey } from "../src/menu/texts.ts";
+import { formatName, refusalOf, wordFor } from "../src/transfer/importReport.ts";
+import { Problem, Unreachable } from "../src/api/problem.ts";
+import { daysTouched, daySums, estimated, money } from "../src/usage/figures.ts";
+import { actionOf, SHORTCUTS } from "../src/shortcuts/shortcuts.ts";
 
 const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
 

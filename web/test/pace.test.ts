@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { createPace } from "../src/core/pace.ts";
+import { createPace } from "../src/stream/frames.ts";
 
 /** A clock with frames of 16 ms that stand still until they are told to pass. */
 function createClock() {

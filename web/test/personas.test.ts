@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import type { OwnPersona } from "../src/core/contract.ts";
+import type { OwnPersona } from "../src/api/contract.ts";
 import {
   changedFields,
   copyOf,
@@ -13,7 +13,7 @@ import {
   left,
   type PersonaForm,
   readNumber,
-} from "../src/core/personaForm.ts";
+} from "../src/personas/form.ts";
 
 const poet: OwnPersona = {
   id: "own-0123456789",

@@ -37,13 +37,13 @@ function reply(count: number): string {
 async function visit(id: string | null) {
   vi.resetModules();
   const [{ visit }, { send }, { messages }, { draft }, { trouble }, { LATER }, { addTexts }] = await Promise.all([
-    import("../src/state/visit.ts"),
-    import("../src/state/sending.ts"),
-    import("../src/state/talk.ts"),
-    import("../src/state/drafts.ts"),
-    import("../src/state/status.ts"),
-    import("../src/core/i18n/later.ts"),
-    import("../src/state/language.ts"),
+    import("../src/thread/visit.ts"),
+    import("../src/thread/sending.ts"),
+    import("../src/thread/thread.ts"),
+    import("../src/thread/drafts.ts"),
+    import("../src/session/status.ts"),
+    import("../src/i18n/later.ts"),
+    import("../src/session/language.ts"),
   ]);
   addTexts(LATER);
   await visit(id);
@@ -132,7 +132,7 @@ test("a reply that is asked for waits for the choice of who gives it", async () 
   );
   const page = await visit(null);
   await page.send("one");
-  const { change } = await import("../src/state/conversations.ts");
+  const { change } = await import("../src/session/conversations.ts");
   const changed = change("c", { role: "english" });
   const sending = page.send("two");
   // Whatever would not wait has been asked for by the next task.
@@ -152,7 +152,7 @@ test("messages from further up that cannot be had are told to who asked for them
     return others(url, request);
   });
   const page = await visit("c");
-  const { showEarlier } = await import("../src/state/talk.ts");
+  const { showEarlier } = await import("../src/thread/thread.ts");
   expect(await showEarlier(false)).toBe(false);
   expect(page.trouble.value).toBe(null);
   expect(await showEarlier(true)).toBe(false);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { createSseParser } from "../src/core/sse.ts";
+import { createSseParser } from "../src/stream/sse.ts";
 
 const STREAM =
   "\uFEFFretry: 1500\n\n: still here\n\nid: t:1-0\nevent: turn\ndata: {\"a\":1}\n\n" +

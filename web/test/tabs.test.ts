@@ -2,7 +2,7 @@
 import { locks } from "node:worker_threads";
 import { expect, test, vi } from "vitest";
 
-import { hold, takeLead, whenFree, whileShown } from "../src/core/tabs.ts";
+import { hold, takeLead, whenFree, whileShown } from "../src/browser/tabs.ts";
 
 vi.stubGlobal("navigator", { locks });
 

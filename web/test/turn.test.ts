@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { EMPTY_REPLY, foldTurn, isWhole, readTurnEvent, type TurnEnd, type TurnEvent } from "../src/core/turn.ts";
+import { EMPTY_REPLY, foldTurn, isWhole, readTurnEvent, type TurnEnd, type TurnEvent } from "../src/stream/turn.ts";
 
 const END: TurnEnd = { status: "done", finish_reason: "stop", length: 4, sha256: "00" };
 const fold = (...events: TurnEvent[]) => events.reduce(foldTurn, EMPTY_REPLY);

@@ -1,0 +1,37 @@
+import { more } from "./state.ts";
+import { t } from "./language.ts";
+import { Dialog } from "../ui/Dialog.tsx";
+import { RightIcon } from "../ui/dialogIcons.tsx";
+import { KeyboardIcon, PersonaIcon, TransferIcon, UsageIcon } from "./icons.tsx";
+import { close } from "./PanelDialog.tsx";
+
+const ENTRIES = [
+  ["personas", PersonaIcon],
+  ["usage", UsageIcon],
+  ["transfer", TransferIcon],
+  ["shortcuts", KeyboardIcon],
+] as const;
+
+export function MenuDialog() {
+  return (
+    <Dialog title={t("more")} onClose={close}>
+      <ul class="more-entries">
+        {ENTRIES.map(([name, EntryIcon]) => (
+          <li key={name}>
+            <button type="button" class="more-entry" onClick={() => (more.value = name)}>
+              <EntryIcon />
+              <span class="more-name">{t(`more.${name}`)}</span>
+              <span class="more-about">{t(`more.${name}.about`)}</span>
+              <RightIcon />
+            </button>
+          </li>
+        ))}
+      </ul>
+      <div class="dialog-actions">
+        <button type="button" class="button" onClick={close}>
+          {t("more.close")}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,25 @@
+import { more } from "./state.ts";
+import { MenuDialog } from "./MenuDialog.tsx";
+import { close } from "./PanelDialog.tsx";
+import { PersonasDialog } from "../personas/PersonasDialog.tsx";
+import { ShortcutsDialog } from "../shortcuts/ShortcutsDialog.tsx";
+import { TransferDialog } from "../transfer/TransferDialog.tsx";
+import { UsageDialog } from "../usage/UsageDialog.tsx";
+
+/** The menu, or the one of its dialogs that is open. */
+export function MoreDialogs() {
+  switch (more.value) {
+    case "menu":
+      return <MenuDialog />;
+    case "personas":
+      return <PersonasDialog onClose={close} />;
+    case "usage":
+      return <UsageDialog />;
+    case "transfer":
+      return <TransferDialog />;
+    case "shortcuts":
+      return <ShortcutsDialog />;
+    case null:
+      return null;
+  }
+}

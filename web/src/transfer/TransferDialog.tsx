@@ -1,0 +1,108 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import { exportEverything } from "./exporting.ts";
+import { importFile, importing } from "./importing.ts";
+import { t } from "../menu/language.ts";
+import { ImportState } from "./ImportState.tsx";
+import { MoreDialog } from "../menu/PanelDialog.tsx";
+
+/** Everything out as one file, and a file in. */
+export function TransferDialog() {
+  return (
+    <MoreDialog title={t("more.transfer")}>
+      <Export />
+      <Import />
+    </MoreDialog>
+  );
+}
+
+function Export() {
+  const [state, setState] = useState<"idle" | "running" | "done" | "failed">("idle");
+  const run = async () => {
+    if (state === "running") return;
+    setState("running");
+    await exportEverything().then(
+      () => setState("done"),
+      () => setState("failed"),
+    );
+  };
+  return (
+    <section class="transfer">
+      <h3>{t("export.title")}</h3>
+      <p class="muted">{t("export.all.about")}</p>
+      <div class="export">
+        <button type="button" class="button" aria-disabled={state === "running"} onClick={run}>
+          {t("export.all")}
+        </button>
+      </div>
+      <p class={state === "failed" ? "dialog-trouble" : "muted"} role="status">
+        {state === "running" && t("export.running")}
+        {state === "done" && t("export.all.done")}
+        {state === "failed" && t("export.failed")}
+      </p>
+    </section>
+  );
+}
+
+function Import() {
+  const section = useRef<HTMLElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const [isOver, setIsOver] = useState(false);
+  const now = importing.value;
+  const phase = now.state === "running" && now.sent === 1 ? "reading" : now.state;
+
+  // The button that had the focus may be gone with the phase that it ended.
+  useLayoutEffect(() => {
+    if (document.activeElement !== document.body) return;
+    section.current?.querySelector<HTMLElement>(phase === "idle" ? "button" : ".import-state")?.focus();
+  }, [phase]);
+
+  // Wherever in the dialog, or beside it, a file is dropped: elsewhere the browser would leave the page for it.
+  useEffect(() => {
+    const dialog = section.current?.closest("dialog");
+    const listening = new AbortController();
+    const { signal } = listening;
+    const over = (event: DragEvent) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      setIsOver(true);
+    };
+    const drop = (event: DragEvent) => {
+      setIsOver(false);
+      const file = event.dataTransfer?.files[0];
+      if (file === undefined) return;
+      event.preventDefault();
+      void importFile(file);
+    };
+    dialog?.addEventListener("dragover", over, { signal });
+    dialog?.addEventListener("dragleave", () => setIsOver(false), { signal });
+    dialog?.addEventListener("drop", drop, { signal });
+    return () => listening.abort();
+  }, []);
+
+  return (
+    <section class="transfer" ref={section}>
+      <h3>{t("import.title")}</h3>
+      <p class="muted">{t("import.about")}</p>
+      {phase === "idle" && (
+        <div class={isOver ? "drop over" : "drop"}>
+          <button type="button" class="button" onClick={() => picker.current?.click()}>
+            {t("import.choose")}
+          </button>
+          <span class="muted">{t("import.drop")}</span>
+          <input
+            ref={picker}
+            type="file"
+            accept=".json,.jsonl,.zip,.html,application/json,application/zip,text/html"
+            hidden
+            onChange={({ currentTarget }) => {
+              const file = currentTarget.files?.[0];
+              if (file !== undefined) void importFile(file);
+            }}
+          />
+        </div>
+      )}
+      <ImportState />
+    </section>
+  );
+}
