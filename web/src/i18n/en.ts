@@ -1,6 +1,6 @@
-import type { Catalogue } from "./index.ts";
+import type { zh } from "./zh.ts";
 
-export const en: Catalogue = {
+export const en: Readonly<Record<keyof typeof zh, string>> = {
   "app.name": "Lianhua",
   "app.about": "A chat that goes on: it remembers this conversation, and tells you each time what the model was shown.",
 

@@ -1,6 +1,6 @@
-import type { LaterKey } from "./later.ts";
+import type { laterZh } from "./later.zh.ts";
 
-export const laterEn: Readonly<Record<LaterKey, string>> = {
+export const laterEn: Readonly<Record<keyof typeof laterZh, string>> = {
   "search.leave": "Leave the search",
   "search.results": "Search results",
 

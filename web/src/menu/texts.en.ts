@@ -1,6 +1,6 @@
-import type { MoreKey } from "./texts.ts";
+import type { moreZh } from "./texts.zh.ts";
 
-export const moreEn: Readonly<Record<MoreKey, string>> = {
+export const moreEn: Readonly<Record<keyof typeof moreZh, string>> = {
   "more.back": "Back",
   "more.close": "Close",
   "more.personas": "My personas",

@@ -1,6 +1,6 @@
-import type { PersonasKey } from "./texts.ts";
+import type { personasZh } from "./texts.zh.ts";
 
-export const personasEn: Readonly<Record<PersonasKey, string>> = {
+export const personasEn: Readonly<Record<keyof typeof personasZh, string>> = {
   "personas.about": "A persona tells the model who it is and how to answer. Only you can see the ones you make.",
   "personas.new": "New persona",
   "personas.loading": "Loading…",
