@@ -34,7 +34,7 @@ from lianhua.formats.values import PortableConversation, PortableMessage
 from lianhua.store import transfer
 from lianhua.store.changes import Changes
 from lianhua.store.client.client import StoreClient
-from lianhua.store.client.keys import ConversationKeys
+from lianhua.store.client.keys import ConversationKeys, list_keys
 from lianhua.store.client.scripts import Script
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import ConversationStore, Retention
@@ -609,6 +609,32 @@ async def test_what_was_listed_when_the_process_was_killed_is_kept(client: Redis
             assert not await client.exists(key) or await client.pttl(key) > DAY_MS
     assert await transfers.transfer_store.settle_left() == 0
     assert not [key for key in await keys_of(nodes) if key.endswith(":left")]
+
+
+async def lists_outlive_their_conversations(transfers: Transfers, client: Redis) -> None:
+    names = await transfers.listed()
+    last = max([await client.pexpiretime(ConversationKeys(name).meta) for name in names])
+    assert last > 0
+    assert await client.pexpiretime(list_keys(OWNER)[0]) >= last
+
+
+async def test_the_list_does_not_expire_before_what_was_imported(
+    client: Redis, nodes: Nodes, tmp_path: Path, transfers: Transfers
+) -> None:
+    await transfers.bring(native(*(conversation(number) for number in range(200))))
+    await lists_outlive_their_conversations(transfers, client)
+
+
+async def test_the_list_does_not_expire_before_what_was_made_final_later(
+    client: Redis, nodes: Nodes, tmp_path: Path
+) -> None:
+    week = Retention(7 * 86_400, 0)
+    with pytest.raises(StoreUnavailable):
+        await Transfers(nodes, tmp_path, week, Killed, **IMPATIENT).bring(native(conversation(1), conversation(2)))
+    await asyncio.sleep(0.2)
+    transfers = Transfers(nodes, tmp_path, week)
+    assert await transfers.transfer_store.settle_left() == 2
+    await lists_outlive_their_conversations(transfers, client)
 
 
 async def test_what_was_not_listed_when_the_process_was_killed_still_goes(

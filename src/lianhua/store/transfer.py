@@ -103,6 +103,7 @@ class TransferStore:
         self._database = database
         self._stage, self._unstage = Script("stage"), Script("unstage")
         self._enlist, self._settle = Script("enlist"), Script("settle")
+        self._keep_list = Script("keep_list")
         self._extension, self._index = Script("extend"), Script("list_entry")
 
     # Out
@@ -315,8 +316,9 @@ class TransferStore:
         await self._database.run(self._enlist, [listed, pinned, feed, new, new_pinned], args, durable=True)
 
     async def settle(self, owner: str, mark: str, names: Sequence[str]) -> list[str]:
-        """From now on they expire as any other; those that are not there any more."""
+        """From now on they expire as any other, and their list not before them; those that are not there any more."""
         answers = await self._each(self._settle, names, [owner, mark, self.retention.seconds], durable=True)
+        await self._database.run(self._keep_list, list_keys(owner)[:2], [self.retention.seconds], durable=True)
         return [name for name, answer in zip(names, answers, strict=True) if answer[0] == b"another"]
 
     async def settled(self, owner: str, mark: str) -> None:
