@@ -128,5 +128,5 @@ async def test_a_receiver_that_fails_is_heard(tmp_path: Path, caplog: pytest.Log
     async with WheelServer() as server:
         download = Download(tmp_path, fail, model=pinned(), index=server.index)
         download.start()
-        await until(lambda: "an error of ours" in caplog.text)
+        await until(lambda: "a bug in Lianhua" in caplog.text)
         await download.close()

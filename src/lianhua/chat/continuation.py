@@ -9,7 +9,7 @@ from msgspec import Struct
 from lianhua.chat.messages import Message
 
 LONGEST_REPEAT_CHARS: Final = 400
-# A shorter match at the seam is more likely to be how language goes on ("the the" is rare, "the" is not).
+# A shorter match is more likely to be how language goes on ("the the" is rare, "the" is not).
 SHORTEST_REPEAT_CHARS: Final = 6
 
 
@@ -70,7 +70,7 @@ class OverlapFilter:
         return self.close()
 
     def close(self) -> str:
-        """What was held back and is no repetition: the stream has ended, or the seam is known."""
+        """What was held back and is no repetition: the stream has ended, or it is known where the new text begins."""
         held, self._held, self._closed = self._held, "", True
         return held[self._repeated(held) :]
 

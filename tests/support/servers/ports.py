@@ -21,7 +21,8 @@ SHARES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 # What this process has given out lately. Their names are taken on the whole machine, for test runs beside this one.
-_given: deque[socket.socket] = deque(maxlen=200)
+REMEMBERED: Final = 200
+_given: deque[socket.socket] = deque()
 
 
 def free_port() -> int:
@@ -43,6 +44,8 @@ def _take(port: int) -> bool:
         name.close()
         return False
     _given.append(name)
+    if len(_given) > REMEMBERED:
+        _given.popleft().close()
     return True
 
 
