@@ -28,8 +28,8 @@ class Acknowledged(Struct, frozen=True, gc=False):
 
 class Asking(Struct, frozen=True):
     """What one model is asked with. `shrink` makes a smaller prompt of a refused one, `answered_only` one without the
-    questions that got no reply, None where there are none. `overlap` is where the reply goes on after a cut, and `again`
-    makes the same of what is known of the model by now.
+    questions that got no reply, None where there are none. `overlap` is where the reply goes on, and `again` makes the
+    same of what is known of the model by now.
     """
 
     model: ChatModel

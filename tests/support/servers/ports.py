@@ -22,7 +22,7 @@ SHARES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 # What this process has given out lately. Their names are taken on the whole machine, for test runs beside this one.
 REMEMBERED: Final = 200
-_given: deque[socket.socket] = deque()
+_given: deque[int] = deque()  # file descriptors: what is open at the end is no leak
 
 
 def free_port() -> int:
@@ -43,9 +43,9 @@ def _take(port: int) -> bool:
     except OSError:
         name.close()
         return False
-    _given.append(name)
+    _given.append(name.detach())
     if len(_given) > REMEMBERED:
-        _given.popleft().close()
+        os.close(_given.popleft())
     return True
 
 
