@@ -6,7 +6,6 @@ Every call checks the owner; a foreign conversation is a missing one.
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from lianhua.chat.messages import Message
@@ -16,6 +15,7 @@ from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.records import read_record
+from lianhua.store.stored_message import read_message
 
 PINNED_MESSAGES: Final = 20  # each is in every prompt; more would leave no room to talk
 # A switch looks for the end of the branch so many messages at a time, so that the store is not kept for longer.
@@ -23,7 +23,6 @@ SWITCH_STEPS: Final = 500
 # Of messages that are read at once, unless one alone has more. The loop decodes, shows or counts 1 MB in some 10 ms;
 # 48 messages of 1.2 MB kept everybody waiting for half a second.
 READ_BYTES: Final = 1024 * 1024
-_message = msgspec.json.Decoder(Message)
 
 
 class Placed(Struct, frozen=True):
@@ -86,7 +85,7 @@ class MessageStore:
         args: list[Argument] = [owner, before or "", limit + 1, READ_BYTES]
         answer = await self._tree(self._page, conversation_id, args, "before")
         pins = _pinned(answer[3])
-        found = [(stored_message(value), ids) for value, ids in zip(answer[4], answer[5], strict=True)]
+        found = [(read_message(value), ids) for value, ids in zip(answer[4], answer[5], strict=True)]
         # Of the one before each; -1 before the first.
         depths = [message.depth for message, _ in found[1:]] + [-1 if answer[7] == b"" else int(answer[7])]
         page = tuple(
@@ -113,8 +112,8 @@ class MessageStore:
         start = ("at", at) if at is not None else ("before", before) if before is not None else ("head", "")
         args: list[Argument] = [owner, start[0], start[1] or "", limit, READ_BYTES]
         answer = await self._tree(self._window, conversation_id, args, "parent_id" if at else "message_id")
-        newest = tuple(stored_message(value) for value in reversed(answer[4]))
-        pinned = tuple(stored_message(value) for value in reversed(answer[5]))
+        newest = tuple(read_message(value) for value in reversed(answer[4]))
+        pinned = tuple(read_message(value) for value in reversed(answer[5]))
         former = await self._record(conversation_id, newest)
         return Window(newest, pinned, answer[1].decode(), int(answer[2]) + 1, _pinned(answer[3]), former)
 
@@ -132,7 +131,7 @@ class MessageStore:
         holder, value = await self._database.ask(("HGET", keys.meta, "owner"), ("HGET", keys.messages, message_id))
         if holder is None or holder.decode() != owner:
             raise ConversationNotFound(conversation_id)
-        return stored_message(value) if value is not None else None
+        return read_message(value) if value is not None else None
 
     async def ancestry(self, conversation_id: str, message_id: str, limit: int) -> list[str]:
         """The ids of a message and of those above it, each one's parent next: at most `limit`, empty for one that is
@@ -161,7 +160,7 @@ class MessageStore:
         _check(answer, conversation_id, "message_id")
         if answer[0] == b"full":
             raise InvalidRequest("pinned", f"at most {PINNED_MESSAGES} messages of a conversation")
-        message = stored_message(answer[1])
+        message = read_message(answer[1])
         return Placed(message, tuple(answer[2].decode().split()) or (message.id,), pinned, 0)
 
     async def _tree(self, script: Script, conversation_id: str, args: list[Argument], field: str) -> list[Any]:
@@ -169,18 +168,6 @@ class MessageStore:
         answer = await self._database.run(script, [keys.meta, keys.messages, keys.tree, keys.order], args)
         _check(answer, conversation_id, field)
         return answer
-
-
-def stored_message(value: bytes) -> Message:
-    """A message from its value in the store: a line that places it in the tree, and its JSON."""
-    head, _, body = value.partition(b"\n")
-    parent, turn_id, _branch = head.decode().split(" ")
-    message = _message.decode(body)
-    return msgspec.structs.replace(
-        message,
-        parent_id=None if parent == "-" else parent,
-        turn_id=None if turn_id == "-" else turn_id,
-    )
 
 
 def _pinned(pins: bytes) -> frozenset[str]:

@@ -25,11 +25,11 @@ from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import PREFIX, ConversationKeys, list_keys
 from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.conversations import CHANGES_TTL_S, Retention, spent_of
-from lianhua.store.messages import stored_message
 from lianhua.store.search.folding import overlapping
 from lianhua.store.search.index import INDEXED_CHARS
 from lianhua.store.search.ngrams import Signature
 from lianhua.store.search.reading import by_size
+from lianhua.store.stored_message import branch_of, placed_message, read_message, timed_body
 
 STAGED_TTL_S: Final = 86_400
 READ_IDS: Final = 512  # messages whose sizes are asked for at once
@@ -249,7 +249,7 @@ class TransferStore:
         """The time of the message that retention would drop next; that of none is before all."""
         (names,) = await self._database.ask(("ZRANGE", keys.order, 0, 0))
         values = await self._database.ask(*(("HGET", keys.messages, name) for name in names)) if names else []
-        return min((stored_message(value).timestamp for value in values if value), default=0.0)
+        return min((read_message(value).timestamp for value in values if value), default=0.0)
 
     async def _compare(self, keys: ConversationKeys, messages: Sequence[PortableMessage]) -> tuple[set[str], int]:
         """Which messages are there, and how many of them say something else there."""
@@ -264,7 +264,7 @@ class TransferStore:
                 for name, value in zip(names, values, strict=True):
                     if value is None:
                         continue
-                    stored = stored_message(value)
+                    stored = read_message(value)
                     known.add(name)
                     changed += (stored.content, stored.reasoning) != (some[name].content, some[name].reasoning)
         return known, changed
@@ -420,7 +420,14 @@ def staged(conversation: PortableConversation, retention: Retention) -> Staged:
         conversation.pinned,
         [part for pair in meta.items() for part in pair],
         [part for pair in tree.items() for part in pair],
-        [(message.id, _value(message), "" if message.pinned else str(ages[message.id])) for message in messages],
+        [
+            (
+                message.id,
+                placed_message(_message(message), message.branch),
+                "" if message.pinned else str(ages[message.id]),
+            )
+            for message in messages
+        ],
         _signature(conversation.title, messages),
         len(conversation.messages) - len(messages),
     )
@@ -478,7 +485,7 @@ def _additions(
     head: list[Argument] = [owner, updated_at, retention.seconds, retention.messages, conversation.title]
     args, size = list(head), 0
     for message in messages:
-        body = _body(message)
+        body = timed_body(_message(message))
         args += [message.id, message.parent_id or "-", body]
         size += len(body)
         if size >= WRITTEN_BYTES or len(args) >= WRITTEN_FIELDS:
@@ -488,33 +495,26 @@ def _additions(
         yield args
 
 
-def _value(message: PortableMessage) -> bytes:
-    """As `accept` and `finish` write it."""
-    head = f"{message.parent_id or '-'} - {message.branch}\n".encode()
-    return head + _body(message)[:-1] + f',"n":{message.depth}}}'.encode()
-
-
-def _body(message: PortableMessage) -> bytes:
-    """All that does not depend on where the message stands."""
-    body = _encode(
-        Message(
-            id=message.id,
-            role=message.role,
-            content=message.content,
-            status=message.status,
-            finish_reason=message.finish_reason,
-            code=message.code,
-            reasoning=message.reasoning,
-            model=message.model,
-            persona=message.persona,
-            usage=message.usage,
-        )
+def _message(message: PortableMessage) -> Message:
+    return Message(
+        id=message.id,
+        role=message.role,
+        content=message.content,
+        parent_id=message.parent_id,
+        timestamp=message.timestamp,
+        depth=message.depth,
+        status=message.status,
+        finish_reason=message.finish_reason,
+        code=message.code,
+        reasoning=message.reasoning,
+        model=message.model,
+        persona=message.persona,
+        usage=message.usage,
     )
-    return body[:-1] + f',"timestamp":{message.timestamp:.6f}}}'.encode()
 
 
 def _portable(value: bytes, leaving: Leaving) -> PortableMessage:
-    message = stored_message(value)
+    message = read_message(value)
     return PortableMessage(
         id=message.id,
         role=message.role,
@@ -523,7 +523,7 @@ def _portable(value: bytes, leaving: Leaving) -> PortableMessage:
         parent_id=message.parent_id,
         depth=message.depth,
         # A branch that has come since the tree was read is none of the file's: who reads that mends the tree.
-        branch=leaving.places.get(int(value[: value.index(b"\n")].rsplit(b" ", 1)[1]), len(leaving.places)),
+        branch=leaving.places.get(branch_of(value), len(leaving.places)),
         sibling=leaving.siblings.get(message.id, 0),
         status=message.status,
         finish_reason=message.finish_reason,

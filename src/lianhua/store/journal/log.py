@@ -42,6 +42,7 @@ from lianhua.store.journal.values import (
     TurnState,
 )
 from lianhua.store.records import read_record, stored_record
+from lianhua.store.stored_message import message_body
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class TurnJournal:
             turn.question.parent_id or "",
             turn.beside,
             turn.question.id,
-            b"" if turn.answered_again else _message_body(turn.question),
+            b"" if turn.answered_again else message_body(turn.question),
             turn.record.reply_message_id,
             self.worker,
             LEASE_S,
@@ -221,7 +222,7 @@ class TurnJournal:
             end.cursor.seq,
             to_log(end.event)[1],
             reply.id,
-            _message_body(reply),
+            message_body(reply),
             stored_record(whole),
             len(reply.content.encode()),
             len(reply.reasoning.encode()),
@@ -314,11 +315,6 @@ class TurnJournal:
         if after == record.end_cursor:
             return EventPage(state, record, ())
         return SnapshotPage(state, record, record.end_cursor, None, None, end)
-
-
-def _message_body(message: Message) -> bytes:
-    """The message's JSON without what the store adds: place, time and header line."""
-    return _encode(msgspec.structs.replace(message, parent_id=None, turn_id=None))
 
 
 def _numbered(entry: tuple[bytes, list[bytes]]) -> Numbered:
