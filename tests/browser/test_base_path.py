@@ -112,5 +112,10 @@ def test_two_pages_of_one_host_keep_apart(new_talk: NewTalk, proxied_url: str) -
     kept = root.page.evaluate("Object.keys(localStorage)")
     assert [key for key in kept if "draft" in key] == [f"lianhua{TAKEN_OFF}.draft.new"]
     # Each has its own tab that listens.
-    held = root.page.evaluate("navigator.locks.query().then(({ held }) => held.map(({ name }) => name))")
-    assert {"lianhua", f"lianhua{TAKEN_OFF}"} <= set(held)
+    root.page.wait_for_function(
+        """(wanted) => navigator.locks.query().then(({ held }) => {
+            const names = held.map(({ name }) => name);
+            return wanted.every((name) => names.includes(name));
+        })""",
+        arg=["lianhua", f"lianhua{TAKEN_OFF}"],
+    )

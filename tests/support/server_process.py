@@ -23,7 +23,7 @@ class ServerProcess:
     def __init__(self, data_dir: Path, port: int = 0, **environment: str) -> None:
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         self._read = ""
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed with the process
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", self.module, "serve", "--port", str(port)],
             env={
@@ -46,9 +46,10 @@ class ServerProcess:
 
     @property
     def log(self) -> str:
+        """All that the server has written so far. Read without a seek: the child writes at the same offset."""
         if not self._log.closed:
-            self._log.seek(0)
-            self._read = self._log.read()
+            file = self._log.fileno()
+            self._read = os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
         return self._read
 
     def _wait_for_url(self) -> str:

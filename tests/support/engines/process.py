@@ -17,7 +17,7 @@ class ProcessGroup:
     """Runs `command` in a process group of its own; `log` holds what all of it wrote."""
 
     def __init__(self, command: list[str], folder: Path, **environment: str) -> None:
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  closed with the process
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
             command,
             env={**os.environ, **environment},
@@ -30,8 +30,9 @@ class ProcessGroup:
 
     @property
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
+        """All that was written so far. Read without a seek: the processes write at the same offset."""
+        file = self._log.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
 
     def wait_for(self, pattern: str) -> str:
         """The first group of `pattern` in the log."""
