@@ -1,13 +1,13 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from "vitest";
 
-import { LATER } from "../src/i18n/later.ts";
+import { DEFERRED } from "../src/i18n/deferred.ts";
 import { copy } from "../src/ui/copying.ts";
 import { addTexts } from "../src/session/language.ts";
 import { trouble } from "../src/session/status.ts";
 
 test("that copying is not allowed is said until it works, and nothing else is unsaid by it", async () => {
-  addTexts(LATER);
+  addTexts(DEFERRED);
   const writeText = vi.fn<() => Promise<void>>().mockRejectedValueOnce(new DOMException("", "NotAllowedError"));
   vi.stubGlobal("navigator", { clipboard: { writeText }, languages: ["en"] });
   writeText.mockResolvedValue();

@@ -1,48 +1,48 @@
+// @vitest-environment jsdom
 import { describe, expect, test } from "vitest";
 
-import { CATALOGUES, fill, type Key, preferredLanguage } from "../src/i18n/index.ts";
-import { isLaterKey, LATER, type LaterKey } from "../src/i18n/later.ts";
-import { isPersonasKey, PERSONAS, type PersonasKey } from "../src/personas/texts.ts";
+import { DEFERRED, isDeferredKey } from "../src/i18n/deferred.ts";
+import { fill, preferredLanguage, type Texts, TEXTS } from "../src/i18n/index.ts";
 import { ahead, moment } from "../src/i18n/when.ts";
 
-const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+const folders = import.meta.glob<{ readonly TEXTS: Texts }>("../src/*/texts.ts", { eager: true });
+const all: Readonly<Record<string, Texts>> = {
+  entry: TEXTS,
+  deferred: DEFERRED,
+  ...Object.fromEntries(Object.entries(folders).map(([path, { TEXTS }]) => [path.split("/")[2], TEXTS])),
+};
+const keys = Object.entries(all).flatMap(([name, { zh }]) => Object.keys(zh).map((key) => ({ name, key })));
+const holes = (text = "") => [...new Set([...text.matchAll(/\{\w+\}/g)].map(String))].sort();
 
-describe("the catalogues", () => {
-  test("have the same keys in the same order", () => {
-    expect(Object.keys(CATALOGUES.en)).toEqual(Object.keys(CATALOGUES.zh));
-    expect(Object.keys(LATER.en)).toEqual(Object.keys(LATER.zh));
-    expect(Object.keys(PERSONAS.en)).toEqual(Object.keys(PERSONAS.zh));
+describe("the texts", () => {
+  test("come from the features too", () => {
+    expect(Object.keys(all).sort()).toEqual(["deferred", "entry", "menu", "personas", "shortcuts", "transfer", "usage"]);
+  });
+
+  test.each(Object.values(all))("have the same keys in the same order in both languages", ({ zh, en }) => {
+    expect(Object.keys(en)).toEqual(Object.keys(zh));
   });
 
   test("share no key", () => {
-    expect(Object.keys(CATALOGUES.zh).filter(isLaterKey)).toEqual([]);
-    expect(Object.keys(CATALOGUES.zh).filter(isPersonasKey)).toEqual([]);
+    expect(new Set(keys.map(({ key }) => key)).size).toBe(keys.length);
   });
 
-  test.each(Object.keys(CATALOGUES.zh) as Key[])("%s says something in both, with the same holes", (key) => {
-    expect(CATALOGUES.zh[key].trim()).not.toBe("");
-    expect(holes(CATALOGUES.en[key])).toEqual(holes(CATALOGUES.zh[key]));
-  });
-
-  test.each(Object.keys(LATER.zh) as LaterKey[])("%s says something in both as well", (key) => {
-    expect(LATER.zh[key].trim()).not.toBe("");
-    expect(holes(LATER.en[key])).toEqual(holes(LATER.zh[key]));
-  });
-
-  test.each(Object.keys(PERSONAS.zh) as PersonasKey[])("%s says something in both, too", (key) => {
-    expect(PERSONAS.zh[key].trim()).not.toBe("");
-    expect(holes(PERSONAS.en[key])).toEqual(holes(PERSONAS.zh[key]));
+  test.each(keys)("$name: $key says something in both, with the same holes", ({ name, key }) => {
+    const { zh, en } = all[name] as Texts;
+    expect(zh[key]?.trim()).toBeTruthy();
+    expect(en[key]?.trim()).toBeTruthy();
+    expect(holes(en[key])).toEqual(holes(zh[key]));
   });
 });
 
 test("a value fills its hole, and a hole without a value is seen", () => {
-  expect(fill(CATALOGUES.en["expiry.in"], { when: "tomorrow" })).toBe("Expires tomorrow");
-  expect(fill(CATALOGUES.en["expiry.in"], {})).toBe("Expires {when}");
+  expect(fill(TEXTS.en["expiry.in"], { when: "tomorrow" })).toBe("Expires tomorrow");
+  expect(fill(TEXTS.en["expiry.in"], {})).toBe("Expires {when}");
 });
 
 test("a code of a later server is no key", () => {
-  expect(isLaterKey("failure.model_timeout")).toBe(true);
-  expect(isLaterKey("failure.toString")).toBe(false);
+  expect(isDeferredKey("failure.model_timeout")).toBe(true);
+  expect(isDeferredKey("failure.toString")).toBe(false);
 });
 
 test.each([

@@ -3,29 +3,10 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { chordOf, TAKEN } from "../src/browser/chord.ts";
 import type { Spent, UsageReport } from "../src/api/contract.ts";
-import { CATALOGUES } from "../src/i18n/index.ts";
-import { isLaterKey } from "../src/i18n/later.ts";
-import { MORE, type MoreKey } from "../src/menu/texts.ts";
 import { formatName, refusalOf, wordFor } from "../src/transfer/importReport.ts";
 import { Problem, Unreachable } from "../src/api/problem.ts";
 import { daysTouched, daySums, estimated, money } from "../src/usage/figures.ts";
 import { actionOf, SHORTCUTS } from "../src/shortcuts/shortcuts.ts";
-
-const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
-
-describe("the texts of the menu", () => {
-  test("have the same keys in the same order, and none of the others'", () => {
-    const keys = Object.keys(MORE.zh);
-    expect(Object.keys(MORE.en)).toEqual(keys);
-    expect(keys.filter((key) => Object.hasOwn(CATALOGUES.zh, key) || isLaterKey(key))).toEqual([]);
-    expect(CATALOGUES.en.more).toBe("More");
-  });
-
-  test.each(Object.keys(MORE.zh) as MoreKey[])("%s says something in both, with the same holes", (key) => {
-    expect(MORE.zh[key].trim()).not.toBe("");
-    expect(new Set(holes(MORE.en[key]))).toEqual(new Set(holes(MORE.zh[key])));
-  });
-});
 
 describe("usage", () => {
   afterEach(() => vi.unstubAllEnvs());

@@ -36,16 +36,16 @@ function reply(count: number): string {
 /** The page's state, freshly loaded, as a reader who comes to conversation `id` finds it. */
 async function visit(id: string | null) {
   vi.resetModules();
-  const [{ visit }, { send }, { messages }, { draft }, { trouble }, { LATER }, { addTexts }] = await Promise.all([
+  const [{ visit }, { send }, { messages }, { draft }, { trouble }, { DEFERRED }, { addTexts }] = await Promise.all([
     import("../src/thread/visit.ts"),
     import("../src/thread/sending.ts"),
     import("../src/thread/thread.ts"),
     import("../src/thread/drafts.ts"),
     import("../src/session/status.ts"),
-    import("../src/i18n/later.ts"),
+    import("../src/i18n/deferred.ts"),
     import("../src/session/language.ts"),
   ]);
-  addTexts(LATER);
+  addTexts(DEFERRED);
   await visit(id);
   return { send, messages, draft, trouble, visit };
 }

@@ -1,15 +1,15 @@
 import { useState } from "preact/hooks";
 
-import { change } from "../session/conversations.ts";
+import { change, conversation } from "../session/conversations.ts";
 import { t } from "../session/language.ts";
 import { chooseModel, loadModels, modelFor, models } from "../catalog/models.ts";
 import { goTo } from "../session/route.ts";
 import { chooseRole, loadRoles, roleHere, roles } from "../catalog/roles.ts";
-import { conversation, messages } from "../thread/thread.ts";
+import { messages } from "../thread/thread.ts";
 import { Choice } from "../ui/Choice.tsx";
 import { isDrawerOpen, isNarrow } from "../ui/drawer.ts";
 import { ClearIcon, MenuIcon, PlusIcon } from "../ui/icons.tsx";
-import { Later } from "../ui/lazy.tsx";
+import { DeferredView } from "../ui/lazy.tsx";
 
 export function Header() {
   const title = conversation.value === null ? t("app.name") : conversation.value.title || t("conversation.untitled");
@@ -59,7 +59,7 @@ function Tools() {
       >
         <ClearIcon />
       </button>
-      {isAsking && <Later onMissing={close}>{({ ClearDialog }) => <ClearDialog onClose={close} />}</Later>}
+      {isAsking && <DeferredView onMissing={close}>{({ ClearDialog }) => <ClearDialog onClose={close} />}</DeferredView>}
     </div>
   );
 }

@@ -8,11 +8,12 @@ import { stayLevel } from "./otherTabs.ts";
 import { place } from "../session/route.ts";
 import { loadRoles } from "../catalog/roles.ts";
 import { catchUp, visit } from "../thread/visit.ts";
+import "./prefetch.ts";
 import { App } from "./App.tsx";
-import { fetchMarkdown } from "../thread/markdownParts.ts";
+import { growing } from "../thread/growing.ts";
 
 // A conversation needs it as soon as its messages are there.
-if (place.peek() !== null) fetchMarkdown();
+if (place.peek() !== null) growing.fetch().catch(() => {});
 
 // Before the first drawing: the server is at work meanwhile.
 effect(() => {
@@ -21,11 +22,11 @@ effect(() => {
 
 void stayLevel();
 
-// The personas are told in the reader's language.
-let told = language.peek();
+// The personas are named in the reader's language.
+let named = language.peek();
 effect(() => {
-  if (language.value === told) return;
-  told = language.value;
+  if (language.value === named) return;
+  named = language.value;
   void loadRoles();
 });
 

@@ -2,7 +2,7 @@ import { ANYTHING, followChanges, type News } from "../stream/changes.ts";
 import { INSTANCE } from "../browser/instance.ts";
 import { takeLead, whileShown } from "../browser/tabs.ts";
 import { start } from "../catalog/start.ts";
-import { conversation } from "../thread/thread.ts";
+import { conversation } from "../session/conversations.ts";
 import { catchUp } from "../thread/visit.ts";
 
 /** What belongs together arrives together: the end of a turn and the change of its conversation. */

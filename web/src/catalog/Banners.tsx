@@ -3,8 +3,8 @@ import { signal } from "@preact/signals";
 import { t } from "../session/language.ts";
 import { keep, recall } from "../browser/storage.ts";
 import { download, isUnderWay, modelFor } from "./models.ts";
-import { conversation } from "../thread/thread.ts";
-import { Later } from "../ui/lazy.tsx";
+import { conversation } from "../session/conversations.ts";
+import { DeferredView } from "../ui/lazy.tsx";
 
 const knowsLocal = signal(recall("knows-local") !== null);
 
@@ -12,7 +12,7 @@ const knowsLocal = signal(recall("knows-local") !== null);
 export function Banners() {
   return (
     <div class="banners">
-      {download.value !== null && <Later>{({ DownloadBanner }) => <DownloadBanner />}</Later>}
+      {download.value !== null && <DeferredView>{({ DownloadBanner }) => <DownloadBanner />}</DeferredView>}
       <ModelBanner />
     </div>
   );

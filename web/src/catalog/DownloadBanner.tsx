@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { startDownload, stopDownload } from "./downloading.ts";
 import { t } from "../session/language.ts";
 import { download, isUnderWay, modelFor, sawDownload } from "./models.ts";
-import { conversation } from "../thread/thread.ts";
+import { conversation } from "../session/conversations.ts";
 import { CloseIcon } from "../ui/icons.tsx";
 
 const isDismissed = signal(false);

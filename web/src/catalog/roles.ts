@@ -4,7 +4,7 @@ import type { Role, Roles } from "../api/contract.ts";
 import { keep, recall } from "../browser/storage.ts";
 import { api } from "../session/client.ts";
 import { settings } from "../session/preferences.ts";
-import { conversation } from "../thread/thread.ts";
+import { conversation } from "../session/conversations.ts";
 
 const known = signal<Roles | null>(null);
 /** The persona for a new conversation, where the reader chose one in this browser. */

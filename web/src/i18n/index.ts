@@ -1,11 +1,17 @@
 import { en } from "./en.ts";
 import { zh } from "./zh.ts";
 
-export type Key = keyof typeof zh;
-export type Catalogue = Readonly<Record<Key, string>>;
 export type Language = "zh" | "en";
 
-export const CATALOGUES: Readonly<Record<Language, Catalogue>> = { zh, en };
+/** The keys of all texts: these of the entry, and those that each feature declares beside its own. */
+export interface TextKeys extends Record<keyof typeof zh, string> {}
+export type TextKey = keyof TextKeys;
+
+/** Texts in both languages, with the same keys. */
+export type Texts = Readonly<Record<Language, Readonly<Record<string, string>>>>;
+
+/** The texts that the page needs to stand. */
+export const TEXTS = { zh, en };
 
 /** What goes into `<html lang>`. */
 export const TAGS: Readonly<Record<Language, string>> = { zh: "zh-CN", en: "en" };

@@ -1,13 +1,12 @@
-import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect } from "preact/hooks";
 
-import { more } from "./state.ts";
-import { tellMissing } from "../ui/lazy.tsx";
+import { panel } from "../ui/panel.ts";
+import { lazy, reportMissing } from "../ui/lazy.tsx";
 
-const parts = signal<typeof import("./panels.ts") | null>(null);
+const panels = lazy(() => import("./panels.ts"));
 
 /** The "More" menu and its dialogs, fetched when first opened. */
-export function More() {
+export function Menu() {
   // One dialog takes the place of another meanwhile: only the first knows where the reader came from.
   useLayoutEffect(() => {
     const opener = document.activeElement;
@@ -15,13 +14,11 @@ export function More() {
     return () => queueMicrotask(() => opener instanceof HTMLElement && opener.focus());
   }, []);
   useEffect(() => {
-    const fetchParts = async () => {
-      parts.value ??= await import("./panels.ts");
-    };
-    fetchParts().catch(() => {
-      more.value = null;
-      tellMissing();
+    panels.fetch().catch(() => {
+      panel.value = null;
+      reportMissing();
     });
   }, []);
-  return parts.value === null ? null : <parts.value.MoreDialogs />;
+  const part = panels.part.value;
+  return part === null ? null : <part.Panels />;
 }

@@ -1,9 +1,10 @@
-import { more } from "./state.ts";
-import { t } from "./language.ts";
+import { panel } from "../ui/panel.ts";
+import { t } from "../session/language.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { RightIcon } from "../ui/dialogIcons.tsx";
 import { KeyboardIcon, PersonaIcon, TransferIcon, UsageIcon } from "./icons.tsx";
-import { close } from "./PanelDialog.tsx";
+import { close } from "../ui/PanelDialog.tsx";
+import "./texts.ts";
 
 const ENTRIES = [
   ["personas", PersonaIcon],
@@ -18,7 +19,7 @@ export function MenuDialog() {
       <ul class="more-entries">
         {ENTRIES.map(([name, EntryIcon]) => (
           <li key={name}>
-            <button type="button" class="more-entry" onClick={() => (more.value = name)}>
+            <button type="button" class="more-entry" onClick={() => (panel.value = name)}>
               <EntryIcon />
               <span class="more-name">{t(`more.${name}`)}</span>
               <span class="more-about">{t(`more.${name}.about`)}</span>

@@ -1,14 +1,14 @@
-import { more } from "./state.ts";
+import { panel } from "../ui/panel.ts";
 import { MenuDialog } from "./MenuDialog.tsx";
-import { close } from "./PanelDialog.tsx";
+import { close } from "../ui/PanelDialog.tsx";
 import { PersonasDialog } from "../personas/PersonasDialog.tsx";
 import { ShortcutsDialog } from "../shortcuts/ShortcutsDialog.tsx";
 import { TransferDialog } from "../transfer/TransferDialog.tsx";
 import { UsageDialog } from "../usage/UsageDialog.tsx";
 
 /** The menu, or the one of its dialogs that is open. */
-export function MoreDialogs() {
-  switch (more.value) {
+export function Panels() {
+  switch (panel.value) {
     case "menu":
       return <MenuDialog />;
     case "personas":

@@ -1,4 +1,4 @@
 /** What is behind the "More" menu, fetched when it is first opened. */
 import "./menu.css";
 
-export { MoreDialogs } from "./Panels.tsx";
+export { Panels } from "./Panels.tsx";

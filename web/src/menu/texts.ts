@@ -1,12 +1,12 @@
-import type { Language } from "../i18n/index.ts";
-import { moreEn } from "./texts.en.ts";
-import { moreZh } from "./texts.zh.ts";
+import { addTexts } from "../session/language.ts";
+import { en } from "./texts.en.ts";
+import { zh } from "./texts.zh.ts";
 
-/** The texts of the "More" menu and its dialogs; apart, because few open it. */
-export type MoreKey = keyof typeof moreZh;
+/** The texts of the menu. */
+export const TEXTS = { zh, en };
 
-export const MORE: Readonly<Record<Language, Readonly<Record<MoreKey, string>>>> = { zh: moreZh, en: moreEn };
-
-export function isMoreKey(text: string): text is MoreKey {
-  return Object.hasOwn(moreZh, text);
+declare module "../i18n/index.ts" {
+  interface TextKeys extends Record<keyof typeof zh, string> {}
 }
+
+addTexts(TEXTS);

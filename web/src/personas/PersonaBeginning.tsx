@@ -1,10 +1,9 @@
 import { useState } from "preact/hooks";
 
 import type { Settings } from "../api/contract.ts";
-import { sentences } from "../session/language.ts";
+import { sentences, t } from "../session/language.ts";
 import { modelForNew, models } from "../catalog/models.ts";
 import { beginWith, explain } from "./personas.ts";
-import { t } from "./language.ts";
 import { roleForNew } from "../catalog/roles.ts";
 import { settings } from "../session/preferences.ts";
 import { ModelOptions, RoleOptions } from "./PersonaOptions.tsx";

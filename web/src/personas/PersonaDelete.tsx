@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 
 import type { OwnPersona } from "../api/contract.ts";
 import { explain, remove } from "./personas.ts";
-import { t } from "./language.ts";
+import { t } from "../session/language.ts";
 import { presentRole, roleCalled } from "../catalog/roles.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 

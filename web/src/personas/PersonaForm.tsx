@@ -6,7 +6,7 @@ import { type Fault, faultsOf, type Field as Name, left, LIMITS, type PersonaFor
 import { Problem } from "../api/problem.ts";
 import { models } from "../catalog/models.ts";
 import { explain, save, writeForm } from "./personas.ts";
-import { t } from "./language.ts";
+import { t } from "../session/language.ts";
 import { isComposing, touch } from "../browser/composing.ts";
 import { ModelOptions } from "./PersonaOptions.tsx";
 

@@ -2,10 +2,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { OwnPersona } from "../api/contract.ts";
 import { copyOf, EMPTY, formOf, type PersonaForm } from "./form.ts";
-import { more } from "../menu/state.ts";
-import { t as sayMore } from "../menu/language.ts";
+import { panel } from "../ui/panel.ts";
+import { t } from "../session/language.ts";
 import { explain, loadPersonas, personas } from "./personas.ts";
-import { t } from "./language.ts";
 import { goTo } from "../session/route.ts";
 import { chooseRole, roles } from "../catalog/roles.ts";
 import { touch } from "../browser/composing.ts";
@@ -53,13 +52,13 @@ export function PersonaList({ done, onEdit, onDelete, onClose }: PersonaListProp
       <BuiltIn onEdit={onEdit} />
       <PersonaBeginning />
       <div class="dialog-actions">
-        <button type="button" class="button quiet more-back" onClick={() => (more.value = "menu")}>
+        <button type="button" class="button quiet more-back" onClick={() => (panel.value = "menu")}>
           <LeftIcon />
-          {sayMore("more.back")}
+          {t("more.back")}
         </button>
         <span class="spring" />
         <button type="button" class="button" onClick={onClose}>
-          {sayMore("more.close")}
+          {t("more.close")}
         </button>
       </div>
     </>

@@ -1,5 +1,5 @@
 import { models } from "../catalog/models.ts";
-import { t } from "./language.ts";
+import { t } from "../session/language.ts";
 import { roles } from "../catalog/roles.ts";
 
 /** The personas: the server's, then the reader's own. */

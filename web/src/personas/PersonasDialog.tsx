@@ -4,12 +4,13 @@ import "./personas.css";
 import type { OwnPersona } from "../api/contract.ts";
 import type { PersonaForm as Form } from "./form.ts";
 import { edit, isUnsaved, leaveForm, startEdit } from "./personas.ts";
-import { t } from "./language.ts";
+import { t } from "../session/language.ts";
 import { isComposing } from "../browser/composing.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { PersonaDelete } from "./PersonaDelete.tsx";
 import { PersonaForm } from "./PersonaForm.tsx";
 import { PersonaList } from "./PersonaList.tsx";
+import "./texts.ts";
 
 /** What the reader does beside the list or the form: each is asked in a dialog above this one. */
 type Asking = { readonly about: "discard"; readonly then: () => void } | { readonly about: OwnPersona };

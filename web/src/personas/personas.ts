@@ -6,7 +6,7 @@ import { changePersona, changeSettings, createPersona, deletePersona, ownPersona
 import { Problem, Unreachable } from "../api/problem.ts";
 import { keep, recall } from "../browser/storage.ts";
 import { chooseModel } from "../catalog/models.ts";
-import { t } from "./language.ts";
+import { t } from "../session/language.ts";
 import { chooseRole, loadRoles } from "../catalog/roles.ts";
 import { api } from "../session/client.ts";
 import { takeSettings } from "../session/preferences.ts";

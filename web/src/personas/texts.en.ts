@@ -1,6 +1,6 @@
-import type { personasZh } from "./texts.zh.ts";
+import type { zh } from "./texts.zh.ts";
 
-export const personasEn: Readonly<Record<keyof typeof personasZh, string>> = {
+export const en: Readonly<Record<keyof typeof zh, string>> = {
   "personas.about": "A persona tells the model who it is and how to answer. Only you can see the ones you make.",
   "personas.new": "New persona",
   "personas.loading": "Loading…",

@@ -1,15 +1,12 @@
-import type { Language } from "../i18n/index.ts";
-import { personasEn } from "./texts.en.ts";
-import { personasZh } from "./texts.zh.ts";
+import { addTexts } from "../session/language.ts";
+import { en } from "./texts.en.ts";
+import { zh } from "./texts.zh.ts";
 
-/** The texts of the editor of personas, fetched with it. */
-export type PersonasKey = keyof typeof personasZh;
+/** The texts of the editor of personas. */
+export const TEXTS = { zh, en };
 
-export const PERSONAS: Readonly<Record<Language, Readonly<Record<PersonasKey, string>>>> = {
-  zh: personasZh,
-  en: personasEn,
-};
-
-export function isPersonasKey(text: string): text is PersonasKey {
-  return Object.hasOwn(personasZh, text);
+declare module "../i18n/index.ts" {
+  interface TextKeys extends Record<keyof typeof zh, string> {}
 }
+
+addTexts(TEXTS);

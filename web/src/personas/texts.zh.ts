@@ -1,4 +1,4 @@
-export const personasZh = {
+export const zh = {
   "personas.about": "角色决定模型以什么身份、怎样回答。你做的角色只有你自己看得到。",
   "personas.new": "新建角色",
   "personas.loading": "正在读取…",

@@ -4,6 +4,8 @@ import type { Conversation, ConversationChange, ConversationPage } from "../api/
 import { report } from "./status.ts";
 import { api } from "./client.ts";
 
+/** The conversation on the page; null while it is a new one that the server does not know yet. */
+export const conversation = signal<Conversation | null>(null);
 /** The side list, newest activity first. */
 export const conversations = signal<readonly Conversation[]>([]);
 export const listState = signal<"loading" | "ready" | "failed">("loading");

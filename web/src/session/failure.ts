@@ -1,7 +1,6 @@
-import { conversations } from "./conversations.ts";
+import { conversation, conversations } from "./conversations.ts";
 import { t } from "./language.ts";
 import { report, trouble } from "./status.ts";
-import { conversation } from "../thread/thread.ts";
 
 /** Says what did not work in conversation `id` (null: a new one); to a reader who is elsewhere by now, where that was. */
 export function reportIn(id: string | null, error: unknown): void {

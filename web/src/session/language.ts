@@ -1,7 +1,6 @@
 import { effect, signal } from "@preact/signals";
 
-import { CATALOGUES, fill, type Key, type Language, preferredLanguage, TAGS } from "../i18n/index.ts";
-import type { LaterKey } from "../i18n/later.ts";
+import { fill, type Language, preferredLanguage, TAGS, type TextKey, type Texts, TEXTS } from "../i18n/index.ts";
 import { keep, recall } from "../browser/storage.ts";
 
 const kept = recall("language");
@@ -17,14 +16,13 @@ export function switchLanguage(): void {
   keep("language", language.value);
 }
 
-type Texts = Readonly<Record<Language, Readonly<Record<string, string>>>>;
-
-/** The texts that are fetched after the page stands; null until then. */
-const later = signal<Texts | null>(null);
+/** All texts that are here, those of the entry first. */
+const texts = signal<readonly Texts[]>([TEXTS]);
 let fetchTexts = () => {};
 
-export function addTexts(texts: Texts): void {
-  later.value = texts;
+/** Registers the texts of a feature, once it has been fetched. */
+export function addTexts(more: Texts): void {
+  texts.value = [...texts.peek(), more];
 }
 
 /** @param fetch called for a text that is not here yet; it ends in `addTexts`. */
@@ -34,17 +32,15 @@ export function whenTextIsMissing(fetch: () => void): void {
 
 /** What stands under `key`, with its holes; null where there is no such text, or none yet. */
 export function textOf(key: string): string | null {
-  for (const texts of [CATALOGUES, later.value]) {
-    if (texts !== null && Object.hasOwn(texts.zh, key)) return (texts as Texts)[language.value][key] ?? null;
-  }
-  return null;
+  const found = texts.value.find(({ zh }) => Object.hasOwn(zh, key));
+  return found?.[language.value][key] ?? null;
 }
 
 /**
  * The text of `key` in the reader's language, with each `{name}` replaced by its value. A component that calls it is
  * drawn anew when that changes, and when a text that was still missing has come.
  */
-export function t(key: Key | LaterKey, values: Record<string, string | number> = {}): string {
+export function t(key: TextKey, values: Record<string, string | number> = {}): string {
   const text = textOf(key);
   if (text === null) fetchTexts();
   return fill(text ?? "", values);

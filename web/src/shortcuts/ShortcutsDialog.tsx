@@ -1,7 +1,8 @@
 import { isMac } from "../browser/chord.ts";
-import { t } from "../menu/language.ts";
+import { t } from "../session/language.ts";
 import { SHORTCUTS } from "./shortcuts.ts";
-import { MoreDialog } from "../menu/PanelDialog.tsx";
+import { PanelDialog } from "../ui/PanelDialog.tsx";
+import "./texts.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
   Mod: isMac ? "⌘" : "Ctrl",
@@ -13,7 +14,7 @@ const NAMES: Readonly<Record<string, string>> = {
 
 export function ShortcutsDialog() {
   return (
-    <MoreDialog title={t("more.shortcuts")}>
+    <PanelDialog title={t("more.shortcuts")}>
       <dl class="shortcuts">
         {SHORTCUTS.map(({ action, chords }) => (
           <div key={action}>
@@ -30,7 +31,7 @@ export function ShortcutsDialog() {
           </div>
         ))}
       </dl>
-    </MoreDialog>
+    </PanelDialog>
   );
 }
 

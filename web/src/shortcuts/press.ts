@@ -2,7 +2,7 @@ import { chordOf } from "../browser/chord.ts";
 import { canCopy, copy } from "../ui/copying.ts";
 import { draft } from "../thread/drafts.ts";
 import { editing, startEdit } from "../thread/editing.ts";
-import { more } from "../menu/state.ts";
+import { panel } from "../ui/panel.ts";
 import { goTo } from "../session/route.ts";
 import { isBusy, stop } from "../thread/reply.ts";
 import { type Action, actionOf } from "./shortcuts.ts";
@@ -43,7 +43,7 @@ const ACTIONS: Readonly<Record<Action, () => void>> = {
     focusOn(INPUT);
   },
   help: () => {
-    more.value = "shortcuts";
+    panel.value = "shortcuts";
   },
   stop: () => {
     if (isBusy()) void stop();

@@ -4,8 +4,7 @@ import type { Conversation, ConversationChange, ExportFormat } from "../api/cont
 import { estimated, money } from "../usage/figures.ts";
 import { change } from "../session/conversations.ts";
 import { exportConversation } from "../transfer/exporting.ts";
-import { languageTag } from "../session/language.ts";
-import { t } from "../session/language.ts";
+import { languageTag, t } from "../session/language.ts";
 import { api } from "../session/client.ts";
 import { trouble } from "../session/status.ts";
 import { currency, loadCurrency } from "../usage/usage.ts";

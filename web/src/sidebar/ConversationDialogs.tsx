@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { remove } from "../thread/erasing.ts";
 import { exportConversation } from "../transfer/exporting.ts";
 import { t } from "../session/language.ts";
-import { conversation as shown } from "../thread/thread.ts";
+import { conversation as shown } from "../session/conversations.ts";
 import { ConversationDialog } from "./ConversationDialog.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 

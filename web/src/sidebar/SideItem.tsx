@@ -6,7 +6,7 @@ import { place } from "../session/route.ts";
 import { roleCalled } from "../catalog/roles.ts";
 import { expiry } from "./expiry.ts";
 import { DotsIcon, PinIcon } from "../ui/icons.tsx";
-import { Later } from "../ui/lazy.tsx";
+import { DeferredView } from "../ui/lazy.tsx";
 
 interface SideItemProps {
   readonly conversation: Conversation;
@@ -48,11 +48,11 @@ export function SideItem({ conversation, onGo }: SideItemProps) {
         <DotsIcon />
       </button>
       {isOpen && (
-        <Later onMissing={() => setIsOpen(false)}>
+        <DeferredView onMissing={() => setIsOpen(false)}>
           {({ ConversationDialogs }) => (
             <ConversationDialogs conversation={conversation} onClose={() => setIsOpen(false)} />
           )}
-        </Later>
+        </DeferredView>
       )}
     </li>
   );

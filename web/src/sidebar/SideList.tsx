@@ -2,14 +2,14 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { conversations, hasMore, listState, loadMore } from "../session/conversations.ts";
 import { switchLanguage, t } from "../session/language.ts";
-import { more } from "../menu/state.ts";
+import { panel } from "../ui/panel.ts";
 import { goTo } from "../session/route.ts";
 import { query } from "./query.ts";
 import { start } from "../catalog/start.ts";
 import { isComposing } from "../browser/composing.ts";
 import { isDrawerOpen, isNarrow } from "../ui/drawer.ts";
 import { CloseIcon, DotsIcon, LanguageIcon, Lotus, PlusIcon, SearchIcon } from "../ui/icons.tsx";
-import { Later } from "../ui/lazy.tsx";
+import { DeferredView } from "../ui/lazy.tsx";
 import { SideItem } from "./SideItem.tsx";
 
 /** The conversations to switch between; a drawer where the page is narrow. */
@@ -59,10 +59,10 @@ export function SideList() {
         </button>
         <SearchBox />
         <nav class="side-scroll" aria-label={t(isSearching ? "search.results" : "side.label")}>
-          {isSearching ? <Later>{({ FoundList }) => <FoundList onGo={close} />}</Later> : <SideContent onGo={go} />}
+          {isSearching ? <DeferredView>{({ FoundList }) => <FoundList onGo={close} />}</DeferredView> : <SideContent onGo={go} />}
         </nav>
         <div class="side-foot">
-          <button type="button" class="button quiet" aria-haspopup="dialog" onClick={() => (more.value = "menu")}>
+          <button type="button" class="button quiet" aria-haspopup="dialog" onClick={() => (panel.value = "menu")}>
             <DotsIcon />
             {t("more")}
           </button>
@@ -72,7 +72,7 @@ export function SideList() {
           </button>
         </div>
       </aside>
-      {more.value !== null && <Later onMissing={() => (more.value = null)}>{({ More }) => <More />}</Later>}
+      {panel.value !== null && <DeferredView onMissing={() => (panel.value = null)}>{({ Menu }) => <Menu />}</DeferredView>}
     </>
   );
 }

@@ -13,14 +13,14 @@ const BROWSER: Clock = {
   cancel: (handle) => cancelAnimationFrame(handle),
 };
 
-export interface Pace {
+export interface Frames {
   /** There is something to draw: at once where nothing was drawn lately, else gathered with what else arrives. */
   request(): void;
   cancel(): void;
 }
 
 /** Gathers requests so that `flush` runs at most once a frame, and seldomer when it is dear. */
-export function createPace(flush: () => void, clock: Clock = BROWSER): Pace {
+export function createFrames(flush: () => void, clock: Clock = BROWSER): Frames {
   let frame: number | null = null;
   let notBefore = 0;
   let wanted = false;

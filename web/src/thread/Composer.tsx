@@ -5,7 +5,8 @@ import { t } from "../session/language.ts";
 import { isBusy, running, stop } from "./reply.ts";
 import { sendDraft } from "./sending.ts";
 import { trouble } from "../session/status.ts";
-import { conversation, messages, talkState } from "./thread.ts";
+import { messages, talkState } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 import { isSending, touch } from "../browser/composing.ts";
 import { CloseIcon, SendIcon, StopIcon } from "../ui/icons.tsx";
 

@@ -1,17 +1,18 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { ContextRow, TurnAccount } from "../api/contract.ts";
-import { isLaterKey } from "../i18n/later.ts";
+import { isDeferredKey } from "../i18n/deferred.ts";
 import { turnAccount } from "../api/conversations.ts";
 import { t } from "../session/language.ts";
 import { api } from "../session/client.ts";
-import { conversation, messages } from "./thread.ts";
+import { messages } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 
 /** Enough to recognise a message by. */
 const EXCERPT_CHARACTERS = 80;
 
 /** What the model was shown for one reply: which messages went in, which did not and why, and what they cost. */
-export function SentAccount({ turnId }: { turnId: string }) {
+export function ContextReport({ turnId }: { turnId: string }) {
   const [account, setAccount] = useState<TurnAccount | null>(null);
   const [hasFailed, setHasFailed] = useState(false);
   useEffect(() => {
@@ -55,7 +56,7 @@ function SentRow({ row }: { row: ContextRow }) {
       <span class="sent-mark">{t(row.included ? "sent.included" : "sent.left")}</span>
       <span class="sent-text">{excerpt(row)}</span>
       <span class="sent-why">
-        {t("sent.row.tokens", { n: row.tokens })} · {isLaterKey(reason) ? t(reason) : row.reason}
+        {t("sent.row.tokens", { n: row.tokens })} · {isDeferredKey(reason) ? t(reason) : row.reason}
       </span>
     </li>
   );

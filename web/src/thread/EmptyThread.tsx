@@ -5,7 +5,7 @@ import { send } from "./sending.ts";
 import { Lotus } from "../ui/icons.tsx";
 
 /** What stands where nothing has been said yet: what this is, who answers, and three ways to begin. */
-export function EmptyTalk() {
+export function EmptyThread() {
   // Nothing that would be pushed aside when the personas come, which is with the list.
   if (listState.value === "loading") return null;
   const role = roleCalled(roleHere());

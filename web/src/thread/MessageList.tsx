@@ -5,16 +5,17 @@ import { drawMore, waiting } from "./drawing.ts";
 import { t } from "../session/language.ts";
 import type { ShownMessage } from "./messages.ts";
 import { running } from "./reply.ts";
-import { conversation, elsewhere, hasEarlier, messages, showEarlier, talkState, total } from "./thread.ts";
+import { elsewhere, hasEarlier, messages, showEarlier, talkState, total } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 import { look } from "./visit.ts";
 import { goTo, place } from "../session/route.ts";
 import { messageElement, sought } from "./sought.ts";
-import { EmptyTalk } from "./EmptyThread.tsx";
+import { EmptyThread } from "./EmptyThread.tsx";
 import { useFollowScroll } from "../ui/followScroll.ts";
 import { NewestIcon } from "../ui/icons.tsx";
 import { whenIdle } from "../browser/idle.ts";
-import { Later } from "../ui/lazy.tsx";
-import { markdownParts } from "./markdownParts.ts";
+import { DeferredView } from "../ui/lazy.tsx";
+import { growing } from "./growing.ts";
 import { useNearness } from "../ui/visibility.ts";
 import { OwnMessage } from "./OwnMessage.tsx";
 import { ReplyMessage } from "./ReplyMessage.tsx";
@@ -29,7 +30,7 @@ export function MessageList() {
   // What the reader has just opened, or has just said, is where they want to be.
   useLayoutEffect(toEnd, [conversation.value?.id]);
   // What was plain text until now takes another height.
-  const parts = markdownParts.value;
+  const parts = growing.part.value;
   useLayoutEffect(() => {
     if (isAtEnd.peek()) toEnd();
   }, [parts]);
@@ -80,7 +81,7 @@ function TalkContent({ onDrawn }: Drawn) {
     case "failed":
       return <TalkNote text={t("conversation.failed")} action={t("reply.retry")} onAct={() => void look(place.peek() ?? "")} />;
     case "ready":
-      return messages.value.length === 0 ? <EmptyTalk /> : <Messages onDrawn={onDrawn} />;
+      return messages.value.length === 0 ? <EmptyThread /> : <Messages onDrawn={onDrawn} />;
   }
 }
 
@@ -135,7 +136,7 @@ function Messages({ onDrawn }: Drawn) {
         <Row key={message.key} message={message} place={shown.length - index} />
       ))}
       {(elsewhere.value !== null || shown.at(-1)?.role === "user") && (
-        <Later>{({ LastLine }) => <LastLine newest={shown.at(-1)} />}</Later>
+        <DeferredView>{({ LastLine }) => <LastLine newest={shown.at(-1)} />}</DeferredView>
       )}
     </section>
   );

@@ -2,11 +2,11 @@ import { effect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 
 import type { GrowingMarkdown } from "../markdown/growing.ts";
-import { createPace } from "../stream/frames.ts";
+import { createFrames } from "../stream/frames.ts";
 import type { ShownMessage } from "./messages.ts";
 import { live } from "./reply.ts";
-import { fetchLater } from "../ui/lazy.tsx";
-import { fetchMarkdown, markdownParts } from "./markdownParts.ts";
+import { deferred } from "../ui/lazy.tsx";
+import { growing as renderer } from "./growing.ts";
 
 const BLOCKS = ".code, .table";
 const FORMULAS = ".math";
@@ -16,12 +16,12 @@ function has(node: ChildNode, selector: string): node is Element {
 }
 
 /** Gives the blocks in `node` their buttons and colours. */
-function dress(node: ChildNode): void {
-  if (has(node, BLOCKS)) void fetchLater().then((later) => later.dress(node), () => {});
+function decorate(node: ChildNode): void {
+  if (has(node, BLOCKS)) void deferred.fetch().then(({ decorate }) => decorate(node), () => {});
 }
 
 function drawFormulas(node: ChildNode): void {
-  if (has(node, FORMULAS)) void fetchLater().then((later) => later.drawFormulas(node), () => {});
+  if (has(node, FORMULAS)) void deferred.fetch().then((part) => part.drawFormulas(node), () => {});
 }
 
 /** The text as it is written: until what renders it has come, and where that cannot be had. */
@@ -40,16 +40,16 @@ export function ReplyBody({ message, isNear }: { message: ShownMessage; isNear: 
   const host = useRef<HTMLDivElement>(null);
   const growing = useRef<GrowingMarkdown | null>(null);
   /** Blocks have buttons where the reader is near; how formulas look is part of the text. */
-  const isDressed = useRef(isNear);
+  const isDecorated = useRef(isNear);
   const isRunning = message.status === "running";
-  const parts = markdownParts.value;
+  const parts = renderer.part.value;
 
   useLayoutEffect(() => {
     if (host.current === null) return;
-    if (parts === null) fetchMarkdown();
+    if (parts === null) renderer.fetch().catch(() => {});
     else growing.current ??= new parts.GrowingMarkdown(host.current, (node) => {
       drawFormulas(node);
-      if (isDressed.current) dress(node);
+      if (isDecorated.current) decorate(node);
     });
     const markdown = growing.current ?? plain(host.current);
     if (!isRunning) {
@@ -57,23 +57,23 @@ export function ReplyBody({ message, isNear }: { message: ShownMessage; isNear: 
       return;
     }
     // A reply that goes on shows what there is of it until its first piece comes, which is just that.
-    const pace = createPace(() => markdown.show(live.peek().content || message.content));
+    const frames = createFrames(() => markdown.show(live.peek().content || message.content));
     const unwatch = effect(() => {
-      if (live.value.content !== "" || message.content !== "") pace.request();
+      if (live.value.content !== "" || message.content !== "") frames.request();
     });
     return () => {
       unwatch();
-      pace.cancel();
+      frames.cancel();
     };
   }, [isRunning, message.content, parts]);
 
   useLayoutEffect(() => {
     const element = host.current;
     if (!isNear || element === null) return;
-    if (!isDressed.current) dress(element);
-    isDressed.current = true;
+    if (!isDecorated.current) decorate(element);
+    isDecorated.current = true;
     return () => {
-      if (has(element, BLOCKS)) void fetchLater().then(({ undress }) => undress(element), () => {});
+      if (has(element, BLOCKS)) void deferred.fetch().then(({ undecorate }) => undecorate(element), () => {});
     };
   }, [isNear]);
 

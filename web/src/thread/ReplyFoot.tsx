@@ -4,7 +4,7 @@ import { moment } from "../i18n/when.ts";
 import { languageTag } from "../session/language.ts";
 import type { ShownMessage } from "./messages.ts";
 import { modelName } from "../catalog/models.ts";
-import { Later } from "../ui/lazy.tsx";
+import { DeferredView } from "../ui/lazy.tsx";
 
 /** The quiet line below a reply: copy it, have another one, see what was sent for it, who made it and when. */
 export function ReplyFoot({ message, isLast, isNear }: { message: ShownMessage; isLast: boolean; isNear: boolean }) {
@@ -14,7 +14,7 @@ export function ReplyFoot({ message, isLast, isNear }: { message: ShownMessage; 
     <>
       <footer class="reply-foot">
         {isNear && (
-          <Later>{({ ReplyTools }) => <ReplyTools message={message} isLast={isLast} isOpen={isOpen} onOpen={setIsOpen} />}</Later>
+          <DeferredView>{({ ReplyTools }) => <ReplyTools message={message} isLast={isLast} isOpen={isOpen} onOpen={setIsOpen} />}</DeferredView>
         )}
         <span class="made">
           {message.model !== null && <span class="made-model">{modelName(message.model)}</span>}
@@ -24,7 +24,7 @@ export function ReplyFoot({ message, isLast, isNear }: { message: ShownMessage; 
         </span>
       </footer>
       {isOpen && turnId !== null && (
-        <Later onMissing={() => setIsOpen(false)}>{({ SentAccount }) => <SentAccount turnId={turnId} />}</Later>
+        <DeferredView onMissing={() => setIsOpen(false)}>{({ ContextReport }) => <ContextReport turnId={turnId} />}</DeferredView>
       )}
     </>
   );

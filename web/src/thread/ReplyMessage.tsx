@@ -2,8 +2,8 @@ import { t } from "../session/language.ts";
 import type { ShownMessage } from "./messages.ts";
 import { hasText, isConnected, notice, reasoning } from "./reply.ts";
 import { roleCalled } from "../catalog/roles.ts";
-import { conversation } from "./thread.ts";
-import { Later } from "../ui/lazy.tsx";
+import { conversation } from "../session/conversations.ts";
+import { DeferredView } from "../ui/lazy.tsx";
 import type { Nearness } from "../ui/visibility.ts";
 import { ReplyBody } from "./ReplyBody.tsx";
 import { ReplyFoot } from "./ReplyFoot.tsx";
@@ -28,7 +28,7 @@ export function ReplyMessage({ message, isLast, isNear, watch }: ReplyMessagePro
         {name !== "" && <h2 class="visually-hidden">{name}</h2>}
         {isRunning ? <LiveReasoning /> : message.reasoning !== "" && <Reasoning text={message.reasoning} />}
         <ReplyBody message={message} isNear={isNear} />
-        {isRunning ? <LiveState /> : isBad(message) && <Later>{({ ReplyEnd }) => <ReplyEnd message={message} isLast={isLast} />}</Later>}
+        {isRunning ? <LiveState /> : isBad(message) && <DeferredView>{({ ReplyEnd }) => <ReplyEnd message={message} isLast={isLast} />}</DeferredView>}
         {!isRunning && <ReplyFoot message={message} isLast={isLast} isNear={isNear} />}
       </div>
     </article>

@@ -1,4 +1,4 @@
-import type { LaterKey } from "../i18n/later.ts";
+import type { DeferredKey } from "../i18n/deferred.ts";
 import type { EndStatus } from "../stream/turn.ts";
 
 /** How a reply ended, as it is kept with it. `finishReason` is the model's own word, in OpenAI's where that means the same. */
@@ -11,7 +11,7 @@ export interface Ending {
 
 /** What is said of it: null where a reply is as it should be. */
 export interface EndWords {
-  readonly text: LaterKey;
+  readonly text: DeferredKey;
   /** Whether what went wrong is to be said as well. */
   readonly hasCause: boolean;
   /** Whether the model can go on from what there is. */
@@ -20,7 +20,7 @@ export interface EndWords {
 
 export function wordsFor({ status, finishReason, content, reasoning }: Ending): EndWords | null {
   const isEmpty = content.trim() === "";
-  const say = (text: LaterKey, canContinue: boolean, hasCause = false): EndWords => ({ text, canContinue, hasCause });
+  const say = (text: DeferredKey, canContinue: boolean, hasCause = false): EndWords => ({ text, canContinue, hasCause });
   if (status === "stopped") {
     return isEmpty ? say("reply.stopped.empty", reasoning !== "") : say("reply.stopped", true);
   }

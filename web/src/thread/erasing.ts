@@ -1,11 +1,10 @@
 import { clearHistory, deleteConversation } from "../api/conversations.ts";
-import { unlist } from "../session/conversations.ts";
+import { conversation, unlist } from "../session/conversations.ts";
 import { forgetWritten } from "../browser/storage.ts";
 import { t } from "../session/language.ts";
 import { goTo, place } from "../session/route.ts";
 import { api } from "../session/client.ts";
 import { announce, report } from "../session/status.ts";
-import { conversation } from "./thread.ts";
 import { reportIn } from "../session/failure.ts";
 import { look } from "./visit.ts";
 

@@ -6,7 +6,8 @@ import { goTo, place } from "../session/route.ts";
 import { api } from "../session/client.ts";
 import { messageElement, sought } from "./sought.ts";
 import { report, trouble } from "../session/status.ts";
-import { conversation, hasEarlier, messages, showEarlier, talkState } from "./thread.ts";
+import { hasEarlier, messages, showEarlier, talkState } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 import { look } from "./visit.ts";
 
 const MARKED_MS = 2_000;

@@ -3,7 +3,8 @@ import { t } from "../session/language.ts";
 import type { ShownMessage } from "./messages.ts";
 import { api } from "../session/client.ts";
 import { announce, trouble } from "../session/status.ts";
-import { conversation, replaceMessage } from "./thread.ts";
+import { replaceMessage } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 import { reportIn } from "../session/failure.ts";
 
 /** Pins a message: it is kept as long as its conversation, and is in every prompt. Or lets it go. */

@@ -10,16 +10,8 @@ import { endedReply, runningReply, type ShownMessage } from "./messages.ts";
 import { roleForNew } from "../catalog/roles.ts";
 import { api } from "../session/client.ts";
 import { announce, describeFailure, report } from "../session/status.ts";
-import {
-  conversation,
-  currentVisit,
-  dropMessages,
-  elsewhere,
-  messages,
-  open,
-  refresh,
-  replaceMessage,
-} from "./thread.ts";
+import { currentVisit, dropMessages, elsewhere, messages, open, refresh, replaceMessage } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 
 /** The text of the reply that is being made. Apart from the messages, so that a piece draws one reply and not the list. */
 export const live = signal<Reply>(EMPTY_REPLY);

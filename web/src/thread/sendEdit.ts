@@ -5,7 +5,7 @@ import { editing, forgetEdit, leaveEdit, writeEdit } from "./editing.ts";
 import { ownMessage, type ShownMessage } from "./messages.ts";
 import { isBusy } from "./reply.ts";
 import { act, upTo } from "./sending.ts";
-import { conversation } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 
 /** Sends `text` in the place of `message`, which stays on a branch of its own. What could not be sent is edited on. */
 export async function sendEdit(message: ShownMessage, text: string): Promise<void> {

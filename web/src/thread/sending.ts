@@ -2,7 +2,7 @@ import { backoffMs, rest } from "../api/backoff.ts";
 import type { ConversationChange, StartedTurn, TurnBody } from "../api/contract.ts";
 import { randomKey } from "../browser/randomKey.ts";
 import { missingMessage, Problem, Unreachable } from "../api/problem.ts";
-import { changesAnswered, list } from "../session/conversations.ts";
+import { changesAnswered, conversation, list } from "../session/conversations.ts";
 import { draft, moveDraft, takeDraft } from "./drafts.ts";
 import { openEdit } from "./editing.ts";
 import { ownMessage, type ShownMessage } from "./messages.ts";
@@ -14,7 +14,7 @@ import { loadRoles, roleForNew } from "../catalog/roles.ts";
 import { api } from "../session/client.ts";
 import { sought } from "./sought.ts";
 import { announce, trouble } from "../session/status.ts";
-import { conversation, currentVisit, messages, refreshTitle, replaceMessage, talkState } from "./thread.ts";
+import { currentVisit, messages, refreshTitle, replaceMessage, talkState } from "./thread.ts";
 import { reportIn } from "../session/failure.ts";
 import { look } from "./visit.ts";
 

@@ -1,6 +1,7 @@
 import { api } from "../session/client.ts";
 import { trouble } from "../session/status.ts";
-import { conversation, elsewhere } from "./thread.ts";
+import { elsewhere } from "./thread.ts";
+import { conversation } from "../session/conversations.ts";
 import { reportIn } from "../session/failure.ts";
 import { look } from "./visit.ts";
 

@@ -2,14 +2,12 @@ import { computed, signal } from "@preact/signals";
 
 import type { Conversation, MessagePage } from "../api/contract.ts";
 import { Problem } from "../api/problem.ts";
-import { list, unlist } from "../session/conversations.ts";
+import { conversation, list, unlist } from "../session/conversations.ts";
 import { fromStore, type ShownMessage } from "./messages.ts";
 import { api } from "../session/client.ts";
 import { sought } from "./sought.ts";
 import { report } from "../session/status.ts";
 
-/** The conversation on the page; null while it is a new one that the server does not know yet. */
-export const conversation = signal<Conversation | null>(null);
 /** The current branch, as far back as it was asked for. */
 export const messages = signal<readonly ShownMessage[]>([]);
 /** How many messages the branch ever had. */

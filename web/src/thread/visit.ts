@@ -1,4 +1,4 @@
-import { listState, loadConversations } from "../session/conversations.ts";
+import { conversation, listState, loadConversations } from "../session/conversations.ts";
 import { openDraft } from "./drafts.ts";
 import { openEdit } from "./editing.ts";
 import { settleLeft } from "./outbox.ts";
@@ -6,7 +6,7 @@ import { followRunning, isBusy } from "./reply.ts";
 import { api } from "../session/client.ts";
 import { start } from "../catalog/start.ts";
 import { trouble } from "../session/status.ts";
-import { conversation, messages, open, openNew } from "./thread.ts";
+import { messages, open, openNew } from "./thread.ts";
 
 /** Goes to the conversation that the address names, and into the middle of its reply where one is being made. */
 export async function visit(id: string | null): Promise<void> {

@@ -1,8 +1,7 @@
 import type { ImportReport, Skipped } from "../api/contract.ts";
 import { formatName, refusalOf, wordFor } from "./importReport.ts";
 import { cancelImport, forgetImport, importing } from "./importing.ts";
-import { languageTag } from "../session/language.ts";
-import { t } from "../menu/language.ts";
+import { languageTag, t } from "../session/language.ts";
 
 /** How an import goes, and what came of it. */
 export function ImportState() {

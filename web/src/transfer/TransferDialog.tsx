@@ -2,17 +2,18 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { exportEverything } from "./exporting.ts";
 import { importFile, importing } from "./importing.ts";
-import { t } from "../menu/language.ts";
+import { t } from "../session/language.ts";
 import { ImportState } from "./ImportState.tsx";
-import { MoreDialog } from "../menu/PanelDialog.tsx";
+import { PanelDialog } from "../ui/PanelDialog.tsx";
+import "./texts.ts";
 
 /** Everything out as one file, and a file in. */
 export function TransferDialog() {
   return (
-    <MoreDialog title={t("more.transfer")}>
+    <PanelDialog title={t("more.transfer")}>
       <Export />
       <Import />
-    </MoreDialog>
+    </PanelDialog>
   );
 }
 

@@ -1,5 +1,11 @@
-import { isMoreKey, type MoreKey } from "../menu/texts.ts";
+import { zh } from "./texts.zh.ts";
 import { Problem, Unreachable } from "../api/problem.ts";
+
+type ImportKey = keyof typeof zh;
+
+function isImportKey(text: string): text is ImportKey {
+  return Object.hasOwn(zh, text);
+}
 
 const FORMATS: Readonly<Record<string, string>> = {
   lianhua: "Lianhua",
@@ -21,20 +27,20 @@ export function formatName(format: string): string {
 }
 
 /** The text for a kind of thing or a reason in a report; null for one of a later server. */
-export function wordFor(kind: "what" | "why", code: string): MoreKey | null {
+export function wordFor(kind: "what" | "why", code: string): ImportKey | null {
   const key = `${kind}.${code}`;
-  return isMoreKey(key) ? key : null;
+  return isImportKey(key) ? key : null;
 }
 
 /** What the details of a file that is not understood say, which the server tells in English only. */
-const FAULTS: readonly (readonly [RegExp, MoreKey])[] = [
+const FAULTS: readonly (readonly [RegExp, ImportKey])[] = [
   [/none of the formats/, "refusal.unknown_format"],
   [/not JSON/, "refusal.not_json"],
   [/archive/, "refusal.archive"],
 ];
 
 interface Refusal {
-  readonly key: MoreKey;
+  readonly key: ImportKey;
   /** The server's code; null where it did not answer. */
   readonly code: string | null;
   /** What the server says is wrong with the file, in English, or what to set; empty where it says nothing of its own. */
@@ -54,5 +60,5 @@ export function refusalOf(error: unknown): Refusal {
   const key = `refusal.${code}`;
   // What to set behind a proxy that changes Host, which the server says in the reader's language.
   const isSaid = code.startsWith("import_") || code === "cross_site";
-  return { key: isMoreKey(key) ? key : "refusal.other", code, detail: isSaid ? detail : "" };
+  return { key: isImportKey(key) ? key : "refusal.other", code, detail: isSaid ? detail : "" };
 }

@@ -2,8 +2,7 @@ import { signal } from "@preact/signals";
 
 import type { ImportReport } from "../api/contract.ts";
 import { imported } from "../api/transfer.ts";
-import { language } from "../session/language.ts";
-import { t } from "../menu/language.ts";
+import { language, t } from "../session/language.ts";
 import { start } from "../catalog/start.ts";
 import { announce } from "../session/status.ts";
 

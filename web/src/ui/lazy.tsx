@@ -1,68 +1,57 @@
-import { signal } from "@preact/signals";
+import { type ReadonlySignal, signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
-import { chordOf, TAKEN } from "../browser/chord.ts";
 import { t, whenTextIsMissing } from "../session/language.ts";
 import { trouble } from "../session/status.ts";
-import { isComposing } from "../browser/composing.ts";
-import { fetchMarkdown } from "../thread/markdownParts.ts";
 
-/** A key that was pressed longer ago is not what the reader wants now. */
-const LATE_MS = 1_000;
-
-type Parts = typeof import("../app/later.ts");
-
-const parts = signal<Parts | null>(null);
-
-/** Fetches what the page does not need to stand: dialogs, editor, search, shortcuts. */
-export async function fetchLater(): Promise<Parts> {
-  parts.value ??= await import("../app/later.ts");
-  return parts.value;
+/** A part of the page that is fetched when it is first needed. */
+export interface Lazy<Part> {
+  /** Null until it is there. */
+  readonly part: ReadonlySignal<Part | null>;
+  /** Rejects where it could not be fetched: no connection, or the server has another page by now. */
+  readonly fetch: () => Promise<Part>;
 }
 
-/** Says that a part of the page could not be fetched: no connection, or the server has another page by now. */
-export function tellMissing(): void {
+export function lazy<Part>(load: () => Promise<Part>): Lazy<Part> {
+  const part = signal<Part | null>(null);
+  return { part, fetch: async () => (part.value ??= await load()) };
+}
+
+/** What is fetched as one file at the first key or touch; each feature declares its part of it beside its exports. */
+export interface Deferred {}
+
+let loadDeferred: () => Promise<Deferred>;
+
+/** The composition root says where it is. */
+export function deferTo(load: typeof loadDeferred): void {
+  loadDeferred = load;
+}
+
+export const deferred = lazy(() => loadDeferred());
+
+whenTextIsMissing(() => void deferred.fetch().catch(() => {}));
+
+/** Says that a part of the page could not be fetched. */
+export function reportMissing(): void {
   trouble.value = t("trouble.part");
 }
 
-interface LaterProps {
-  readonly children: (parts: Parts) => ComponentChildren;
-  /** What stands in its place until it is there. */
+interface DeferredViewProps {
+  readonly children: (part: Deferred) => ComponentChildren;
+  /** What is drawn in its place until it is there. */
   readonly meanwhile?: ComponentChildren;
   /** Called where it could not be fetched: what was to be opened is closed again, and can be tried once more. */
   readonly onMissing?: () => void;
 }
 
-/** Draws what is fetched when it is first needed. */
-export function Later({ children, meanwhile = null, onMissing }: LaterProps) {
+/** Draws what is deferred, and fetches it. */
+export function DeferredView({ children, meanwhile = null, onMissing }: DeferredViewProps) {
   useEffect(() => {
-    fetchLater().catch(() => {
-      tellMissing();
+    deferred.fetch().catch(() => {
+      reportMissing();
       onMissing?.();
     });
   }, []);
-  return <>{parts.value === null ? meanwhile : children(parts.value)}</>;
+  return <>{deferred.part.value === null ? meanwhile : children(deferred.part.value)}</>;
 }
-
-whenTextIsMissing(() => void fetchLater().catch(() => {}));
-
-// Whoever touches the page is about to use it: then nothing has to be waited for.
-for (const sign of ["pointerdown", "pointermove"]) {
-  addEventListener(sign, fetchAll, { once: true, passive: true });
-}
-
-addEventListener("keydown", fetchAll, { once: true });
-
-function fetchAll(): void {
-  fetchMarkdown();
-  void fetchLater().catch(() => {});
-}
-
-addEventListener("keydown", (event) => {
-  // What the browser would do with a shortcut cannot wait for the rest; the first press is not lost.
-  if (!isComposing(event) && TAKEN.test(chordOf(event))) event.preventDefault();
-  fetchLater().then(({ press }) => {
-    if (performance.now() - event.timeStamp < LATE_MS) press(event);
-  }, () => {});
-});

@@ -2,17 +2,17 @@ import { useEffect } from "preact/hooks";
 
 import type { Spent, UsageReport } from "../api/contract.ts";
 import { type DaySum, daySums, estimated, money } from "./figures.ts";
-import { languageTag } from "../session/language.ts";
-import { t } from "../menu/language.ts";
+import { languageTag, t } from "../session/language.ts";
 import { loadUsage, SPANS, usage } from "./usage.ts";
-import { MoreDialog } from "../menu/PanelDialog.tsx";
+import { PanelDialog } from "../ui/PanelDialog.tsx";
+import "./texts.ts";
 
 /** What the reader's turns have used, by day. */
 export function UsageDialog() {
   const { span, state, report } = usage.value;
   useEffect(() => void loadUsage(usage.peek().span), []);
   return (
-    <MoreDialog title={t("more.usage")}>
+    <PanelDialog title={t("more.usage")}>
       <div class="usage-spans" role="group" aria-label={t("usage.span")}>
         {SPANS.map((days) => (
           <button key={days} type="button" class="button small" aria-pressed={days === span} onClick={() => void loadUsage(days)}>
@@ -29,7 +29,7 @@ export function UsageDialog() {
           <Report report={report} />
         )}
       </div>
-    </MoreDialog>
+    </PanelDialog>
   );
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { createPace } from "../src/stream/frames.ts";
+import { createFrames } from "../src/stream/frames.ts";
 
 /** A clock with frames of 16 ms that stand still until they are told to pass. */
 function createClock() {
@@ -24,10 +24,10 @@ function createClock() {
 test("the first request is drawn at once and a burst behind it once", () => {
   const clock = createClock();
   let flushes = 0;
-  const pace = createPace(() => void (flushes += 1), clock);
-  pace.request();
+  const frames = createFrames(() => void (flushes += 1), clock);
+  frames.request();
   expect(flushes).toBe(1);
-  for (let i = 0; i < 50; i += 1) pace.request();
+  for (let i = 0; i < 50; i += 1) frames.request();
   expect(flushes).toBe(1);
   clock.passFrames(1);
   expect(flushes).toBe(2);
@@ -36,12 +36,12 @@ test("the first request is drawn at once and a burst behind it once", () => {
 test("a dear flush is followed by a rest of three times its length", () => {
   const clock = createClock();
   let flushes = 0;
-  const pace = createPace(() => {
+  const frames = createFrames(() => {
     flushes += 1;
     clock.spend(20);
   }, clock);
-  pace.request();
-  pace.request();
+  frames.request();
+  frames.request();
   clock.passFrames(3);
   expect(flushes).toBe(1);
   clock.passFrames(1);
@@ -50,8 +50,8 @@ test("a dear flush is followed by a rest of three times its length", () => {
 
 test("no frame is asked for while nothing is to be drawn", () => {
   const clock = createClock();
-  const pace = createPace(() => {}, clock);
-  pace.request();
+  const frames = createFrames(() => {}, clock);
+  frames.request();
   clock.passFrames(2);
   expect(clock.waiting()).toBe(0);
 });
@@ -59,10 +59,10 @@ test("no frame is asked for while nothing is to be drawn", () => {
 test("cancelled means that nothing is drawn any more", () => {
   const clock = createClock();
   let flushes = 0;
-  const pace = createPace(() => void (flushes += 1), clock);
-  pace.request();
-  pace.request();
-  pace.cancel();
+  const frames = createFrames(() => void (flushes += 1), clock);
+  frames.request();
+  frames.request();
+  frames.cancel();
   clock.passFrames(3);
   expect(flushes).toBe(1);
 });

@@ -1,21 +1,21 @@
 import type { ComponentChildren } from "preact";
 
-import { more } from "./state.ts";
-import { t } from "./language.ts";
-import { Dialog } from "../ui/Dialog.tsx";
-import { LeftIcon } from "../ui/dialogIcons.tsx";
+import { panel } from "./panel.ts";
+import { t } from "../session/language.ts";
+import { Dialog } from "./Dialog.tsx";
+import { LeftIcon } from "./dialogIcons.tsx";
 
 export function close(): void {
-  more.value = null;
+  panel.value = null;
 }
 
 /** A dialog behind the menu, with the way back to it. */
-export function MoreDialog({ title, children }: { title: string; children: ComponentChildren }) {
+export function PanelDialog({ title, children }: { title: string; children: ComponentChildren }) {
   return (
     <Dialog title={title} onClose={close}>
       {children}
       <div class="dialog-actions">
-        <button type="button" class="button quiet more-back" onClick={() => (more.value = "menu")}>
+        <button type="button" class="button quiet more-back" onClick={() => (panel.value = "menu")}>
           <LeftIcon />
           {t("more.back")}
         </button>

@@ -13,17 +13,17 @@ const LONGEST_FORMULA_CHARACTERS = 5_000;
  * Gives `node`, which is final, what is not in its text: buttons that copy a code block or a table, and colours once the
  * browser is idle. What has all that already is left as it is.
  */
-export function dress(node: Element): void {
-  for (const block of allIn(node, ".code")) dressCode(block);
+export function decorate(node: Element): void {
+  for (const block of allIn(node, ".code")) decorateCode(block);
   for (const block of allIn(node, ".table")) addTools(block, <CopyButton label="message.copy.csv" text={() => csvOf(block)} />);
 }
 
 /** Takes the buttons in `host` from the framework again. */
-export function undress(host: Element): void {
+export function undecorate(host: Element): void {
   for (const tools of host.querySelectorAll(".block-tools")) render(null, tools);
 }
 
-function dressCode(block: Element): void {
+function decorateCode(block: Element): void {
   const code = block.querySelector("code");
   if (code === null || !addTools(block, <CopyButton text={() => code.textContent.replace(/\n$/, "")} />)) return;
   if (code.className !== "" && code.textContent.length <= LONGEST_COLOURED_CHARACTERS) whenIdle(() => void colour(code));

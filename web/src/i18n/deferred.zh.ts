@@ -1,4 +1,4 @@
-export const laterZh = {
+export const zh = {
   "search.leave": "结束搜索",
   "search.results": "搜索结果",
 

@@ -1,6 +1,6 @@
-import type { laterZh } from "./later.zh.ts";
+import type { zh } from "./deferred.zh.ts";
 
-export const laterEn: Readonly<Record<keyof typeof laterZh, string>> = {
+export const en: Readonly<Record<keyof typeof zh, string>> = {
   "search.leave": "Leave the search",
   "search.results": "Search results",
 

@@ -1,0 +1,22 @@
+export const zh = {
+  "usage.span": "时间范围",
+  "usage.span.1": "今天",
+  "usage.span.7": "7 天",
+  "usage.span.30": "30 天",
+  "usage.loading": "正在读取…",
+  "usage.failed": "没有读取到用量。",
+  "usage.nothing": "这段时间里没有用量。",
+  "usage.day": "日期",
+  "usage.turns": "轮次",
+  // In a narrow table they are two lines.
+  "usage.in": "输入\u200b词元",
+  "usage.out": "输出\u200b词元",
+  "usage.cost": "费用 ({currency})",
+  "usage.cost.unknown": "未定价",
+  "usage.total": "合计",
+  "usage.all": "估算",
+  "usage.partly": "部分估算",
+  "usage.estimated": "其中 {n} 个词元是估算的：模型没有说明用量，由服务器自己计数。",
+  "usage.unpriced": "没有设置价格的模型不计费用。",
+  "usage.hours": "服务器按世界时（UTC）划分日期：这里的一天是你当地的 {from} 到次日 {from}。",
+} as const;
