@@ -1,12 +1,33 @@
-/** The files of the page import each other without a circle, types included. */
+/** The files of the page import each other downwards and without a circle, types and what is fetched later included. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const SOURCE = fileURLToPath(new URL("../src", import.meta.url));
-// What is imported when a file is loaded; `import()` loads later, and may name whoever it likes.
-const IMPORT = /^[ \t]*(?:import|export)\s+(?:[^;"()=]*?\sfrom\s+)?"(\.[^"]+\.tsx?)"/gm;
+const IMPORT = /(?:^[ \t]*(?:import|export)\s+(?:[^;"()=]*?\sfrom\s+)?|\bimport\()"(\.[^"]+\.tsx?)"/gm;
+
+/** The folders of `src/`: each may import what stands before it, and itself. */
+const FLOORS = [
+  "browser",
+  "i18n",
+  "api",
+  "stream",
+  "markdown",
+  "session",
+  "ui",
+  "catalog",
+  "thread",
+  "usage",
+  "transfer",
+  "sidebar",
+  "personas",
+  "shortcuts",
+  "menu",
+  "app",
+];
+/** The documentation of the API is a page of its own. */
+const APART = "docs";
 
 function imports(): Map<string, Set<string>> {
   const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((name) => /\.tsx?$/.test(name));
@@ -34,6 +55,22 @@ test("every import names a file that is there", () => {
   expect(graph.size).toBeGreaterThan(80);
   const missing = [...graph].flatMap(([name, targets]) => [...targets].filter((target) => !graph.has(target)).map((target) => `${name}: ${target}`));
   expect(missing.filter((one) => !one.endsWith(".css"))).toEqual([]);
+});
+
+const folder = (name: string) => name.split(/[\\/]/)[0] ?? "";
+
+test("every folder has its floor", () => {
+  expect([...new Set([...imports().keys()].map(folder))].filter((name) => name !== APART).sort()).toEqual([...FLOORS].sort());
+});
+
+test("imports point down", () => {
+  const floor = (name: string) => FLOORS.indexOf(folder(name));
+  const upward = [...imports()].flatMap(([name, targets]) => [...targets].filter((target) => floor(target) > floor(name)).map((target) => `${name}: ${target}`));
+  expect(upward).toEqual([]);
+});
+
+test("what is fetched later is found too", () => {
+  expect(imports().get(join("menu", "Menu.tsx"))).toContain(join("menu", "panels.ts"));
 });
 
 test("no file imports itself by way of others", () => {

@@ -1,4 +1,12 @@
-import type { EndStatus, Usage } from "../stream/turn.ts";
+export type EndStatus = "done" | "stopped" | "failed" | "interrupted";
+
+export interface Usage {
+  readonly prompt_tokens?: number;
+  readonly completion_tokens?: number;
+  readonly total_tokens?: number;
+  /** Those of the prompt that the model's server had in its cache. */
+  readonly cached_tokens?: number;
+}
 
 export interface Role {
   readonly name: string;

@@ -1,14 +1,5 @@
+import type { EndStatus, Usage } from "../api/contract.ts";
 import type { SseEvent } from "./sse.ts";
-
-export type EndStatus = "done" | "stopped" | "failed" | "interrupted";
-
-export interface Usage {
-  readonly prompt_tokens?: number;
-  readonly completion_tokens?: number;
-  readonly total_tokens?: number;
-  /** Those of the prompt that the model's server had in its cache. */
-  readonly cached_tokens?: number;
-}
 
 /** How a turn ended. `length` counts Unicode code points, `sha256` is over the UTF-8 of the stored reply. */
 export interface TurnEnd {

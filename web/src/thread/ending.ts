@@ -1,5 +1,5 @@
 import type { DeferredKey } from "../i18n/deferred.ts";
-import type { EndStatus } from "../stream/turn.ts";
+import type { EndStatus } from "../api/contract.ts";
 
 /** How a reply ended, as it is kept with it. `finishReason` is the model's own word, in OpenAI's where that means the same. */
 export interface Ending {

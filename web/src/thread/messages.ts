@@ -1,7 +1,7 @@
-import type { Message } from "../api/contract.ts";
+import type { EndStatus, Message } from "../api/contract.ts";
 import type { Language } from "../i18n/index.ts";
 import { randomKey } from "../browser/randomKey.ts";
-import type { EndStatus, Reply, TurnEnd } from "../stream/turn.ts";
+import type { Reply, TurnEnd } from "../stream/turn.ts";
 import { language } from "../session/language.ts";
 
 /** A message as the page shows it: one from the store, or one that is on its way there. */
