@@ -43,12 +43,21 @@ test: $(VENV)/tested web/node_modules/.installed tests/clients/node_modules/.ins
 	cd web && $(NPM) test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-check: $(VENV)/tested web/node_modules/.installed
+check: $(VENV)/tested web/node_modules/.installed tests/contract/node_modules/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_names.py
+	$(WRITE_CONTRACT) | cmp - $(CONTRACT) || { echo "the page's contract is stale: make contract" >&2; exit 1; }
 	cd web && $(NPM) run check
+
+# The types of the page's contract, from the document of the API.
+CONTRACT := web/src/api/schema.ts
+WRITE_CONTRACT = $(BIN)/python -m lianhua.api.contract | PATH="$(NODE)/bin:$$PATH" node tests/contract/node_modules/openapi-typescript/bin/cli.js --immutable --root-types --root-types-no-schema-prefix
+
+contract: $(VENV)/tested tests/contract/node_modules/.installed
+	$(WRITE_CONTRACT) > $(CONTRACT).new
+	mv $(CONTRACT).new $(CONTRACT)
 
 format: $(VENV)/tested
 	$(BIN)/ruff format .
@@ -61,6 +70,10 @@ web/node_modules/.installed: $(VENV)/tested web/package-lock.json
 # Other people's clients of event streams, which the tests let follow a reply.
 tests/clients/node_modules/.installed: $(VENV)/tested tests/clients/package-lock.json
 	cd tests/clients && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+tests/contract/node_modules/.installed: $(VENV)/tested tests/contract/package-lock.json
+	cd tests/contract && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 # Versions with hashes, for every platform, without the address of an index.

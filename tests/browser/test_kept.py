@@ -251,12 +251,12 @@ def test_a_refused_copy_is_said_and_the_focus_is_not_lost(talk: Talk) -> None:
 
 def test_what_could_not_be_fetched_can_be_opened_once_it_can(talk: Talk) -> None:
     talk.say("first")
-    talk.page.route("**/assets/later*", lambda route: route.abort())
+    talk.page.route("**/assets/deferred*", lambda route: route.abort())
     talk.reload()
     options = talk.page.get_by_role("button", name="Options for")
     options.click()
     expect(talk.page.get_by_role("alert")).to_contain_text("could not be fetched")
-    talk.page.unroute("**/assets/later*")
+    talk.page.unroute("**/assets/deferred*")
     # The messages' own parts may have been told of first: then what the first click fetches comes now, and its dialog
     # stands before the second one.
     with suppress(PlaywrightTimeout):

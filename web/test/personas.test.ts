@@ -17,6 +17,8 @@ import {
 
 const poet: OwnPersona = {
   id: "own-0123456789",
+  created_at: 0,
+  updated_at: 0,
   name: "诗人",
   icon: "🖋️",
   description: "",
@@ -33,7 +35,7 @@ const faults = (change: Partial<PersonaForm>) => Object.fromEntries(faultsOf({ .
 
 describe("a form", () => {
   test("says what the persona says, and gives it back", () => {
-    const { id, ...fields } = poet;
+    const { id, created_at: _, updated_at: __, ...fields } = poet;
     const form = formOf(poet);
     expect(form).toMatchObject({ id, model: "small", temperature: "0.7", top_p: "", max_tokens: "16" });
     expect(fieldsOf(form)).toEqual(fields);

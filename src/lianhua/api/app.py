@@ -1,6 +1,7 @@
 """The application: routes, guards and error shapes around an open chat service."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -41,29 +42,10 @@ PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
 
 def create_app(services: Services, streams: OpenStreams, settings: Settings) -> ASGIApp:
     """The ASGI application over open `services`. The caller closes it, and the `streams` before it."""
-    refusal = {"model": ProblemOut, "content": {"application/problem+json": {}}, "description": "Refused"}
-    app = FastAPI(
-        title="Lianhua 连话",
-        version=lianhua.__version__,
-        description="Talk with language models over many turns. Errors are RFC 9457 problems with a stable `code`.",
-        docs_url=None,  # the framework's page loads from a CDN; ours is built in
-        redoc_url=None,
-        responses={"4XX": refusal, "503": refusal},
-    )
+    app = _routes()
     app.state.services = services
     app.state.settings = settings
     app.state.page = page.Page(PAGE_FOLDER)
-
-    api = APIRouter(prefix="/api")
-    # The framework tries one after another: the first is found 8 % sooner.
-    rooms = (turns, tutorial, messages, conversations, events, models, personas, preferences, start, usage, transfer)
-    for room in rooms:
-        api.include_router(room.router)
-    app.include_router(api)
-    app.include_router(tutorial.router, include_in_schema=False)
-    app.include_router(health.router)
-    app.include_router(page.router)
-    problems.install(app)
 
     if settings.allowed_origins:
         app.add_middleware(
@@ -86,3 +68,31 @@ def create_app(services: Services, streams: OpenStreams, settings: Settings) -> 
         return any(problems.route_match(app, {"path": form}, "GET") is not Match.NONE for form in (path, other))
 
     return Outside(guarded, settings.trusted_proxies, settings.base_path, is_route)
+
+
+def openapi_document() -> dict[str, Any]:
+    """What `/openapi.json` says of the routes. It needs nothing that runs."""
+    return _routes().openapi()
+
+
+def _routes() -> FastAPI:
+    refusal = {"model": ProblemOut, "content": {"application/problem+json": {}}, "description": "Refused"}
+    app = FastAPI(
+        title="Lianhua 连话",
+        version=lianhua.__version__,
+        description="Talk with language models over many turns. Errors are RFC 9457 problems with a stable `code`.",
+        docs_url=None,  # the framework's page loads from a CDN; ours is built in
+        redoc_url=None,
+        responses={"4XX": refusal, "503": refusal},
+    )
+    api = APIRouter(prefix="/api")
+    # The framework tries one after another: the first is found 8 % sooner.
+    rooms = (turns, tutorial, messages, conversations, events, models, personas, preferences, start, usage, transfer)
+    for room in rooms:
+        api.include_router(room.router)
+    app.include_router(api)
+    app.include_router(tutorial.router, include_in_schema=False)
+    app.include_router(health.router)
+    app.include_router(page.router)
+    problems.install(app)
+    return app

@@ -7,7 +7,7 @@ import type {
   Roles,
   Start,
   StartedTurn,
-  StoppedTurn,
+  TurnAccount,
   TurnBody,
 } from "./contract.ts";
 import { readProblem, Unreachable } from "./problem.ts";
@@ -42,7 +42,7 @@ export class Api {
   /** Starts a turn. The same `key` may be sent again after a broken connection: it never starts a second turn. */
   startTurn = (id: string, key: string, body: TurnBody) =>
     this.json<StartedTurn>("POST", `${conversationUrl(id)}/turns`, body, { "Idempotency-Key": key });
-  stopTurn = (id: string, turnId: string) => this.json<StoppedTurn>("POST", `${turnUrl(id, turnId)}/stop`);
+  stopTurn = (id: string, turnId: string) => this.json<TurnAccount>("POST", `${turnUrl(id, turnId)}/stop`);
 
   /** Opens the event stream of a turn after `cursor`; null where it is over and nothing is missing (204). */
   async openEvents(url: string, cursor: string, signal: AbortSignal): Promise<Response | null> {

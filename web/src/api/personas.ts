@@ -1,5 +1,5 @@
 import type { Api } from "./client.ts";
-import type { OwnPersona, PersonaFields, Settings } from "./contract.ts";
+import type { OwnPersona, PersonaFields, Preferences } from "./contract.ts";
 
 const ALL = "api/personas";
 
@@ -22,6 +22,6 @@ export async function deletePersona(api: Api, id: string): Promise<void> {
 }
 
 /** Changes what the reader has chosen for good; null takes a choice back. */
-export function changeSettings(api: Api, fields: Partial<Settings>): Promise<Settings> {
+export function changeSettings(api: Api, fields: Partial<Preferences>): Promise<Preferences> {
   return api.json("PATCH", "api/settings", fields);
 }

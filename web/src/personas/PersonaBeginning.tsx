@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 
-import type { Settings } from "../api/contract.ts";
+import type { Preferences } from "../api/contract.ts";
 import { sentences, t } from "../session/language.ts";
 import { modelForNew, models } from "../catalog/models.ts";
 import { beginWith, explain } from "./personas.ts";
@@ -11,7 +11,7 @@ import { ModelOptions, RoleOptions } from "./PersonaOptions.tsx";
 /** What new conversations begin with, as it is for this browser now, and kept at the server when it is changed. */
 export function PersonaBeginning() {
   const [trouble, setTrouble] = useState("");
-  const change = (fields: Partial<Settings>) => {
+  const change = (fields: Partial<Preferences>) => {
     setTrouble("");
     beginWith(fields).catch((error: unknown) => setTrouble(explain(error)));
   };

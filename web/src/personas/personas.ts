@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 
-import type { OwnPersona, Settings } from "../api/contract.ts";
+import type { OwnPersona, Preferences } from "../api/contract.ts";
 import { changedFields, EMPTY, fieldsOf, formOf, isSame, type PersonaForm } from "./form.ts";
 import { changePersona, changeSettings, createPersona, deletePersona, ownPersonas } from "../api/personas.ts";
 import { Problem, Unreachable } from "../api/problem.ts";
@@ -93,7 +93,7 @@ export async function remove(id: string): Promise<void> {
 }
 
 /** What new conversations begin with from now on, in this browser as well. */
-export async function beginWith(fields: Partial<Settings>): Promise<void> {
+export async function beginWith(fields: Partial<Preferences>): Promise<void> {
   takeSettings(await changeSettings(api, fields));
   if ("default_role" in fields) chooseRole("");
   if ("default_model" in fields) chooseModel("");

@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import type { ContextRow, TurnAccount } from "../api/contract.ts";
+import type { ContextEntry, TurnAccount } from "../api/contract.ts";
 import { isDeferredKey } from "../i18n/deferred.ts";
 import { turnAccount } from "../api/conversations.ts";
 import { t } from "../session/language.ts";
@@ -49,7 +49,7 @@ export function ContextReport({ turnId }: { turnId: string }) {
   );
 }
 
-function SentRow({ row }: { row: ContextRow }) {
+function SentRow({ row }: { row: ContextEntry }) {
   const reason = `reason.${row.reason}`;
   return (
     <li class={row.included ? "sent-row" : "sent-row left"}>
@@ -62,7 +62,7 @@ function SentRow({ row }: { row: ContextRow }) {
   );
 }
 
-function excerpt(row: ContextRow): string {
+function excerpt(row: ContextEntry): string {
   if (row.id === "persona") return t("sent.persona");
   if (row.id === "go_on") return t("sent.go_on");
   if (row.id === "opening") return t("sent.opening");

@@ -56,7 +56,7 @@ function Report({ name, report }: { name: string; report: ImportReport }) {
       <dl class="import-counts">
         {(["conversations", "messages", "personas", "extended"] as const).map((what) => {
           const count = imported[what];
-          return count === undefined ? null : (
+          return typeof count !== "number" ? null : (
             <div key={what}>
               <dt>{t(`import.${what}`)}</dt>
               <dd>{figure(count)}</dd>
