@@ -84,6 +84,19 @@ def test_a_file_comes_in_and_everything_goes_out(talk: Talk, tmp_path: Path) -> 
     expect(talk.texts).to_have_text("A kind of tea.")
 
 
+def test_what_is_not_understood_is_kept_where_that_is_asked_for(talk: Talk, tmp_path: Path) -> None:
+    file = tmp_path / "conversations.json"
+    file.write_text(json.dumps(chatgpt()), "utf-8")
+    open_entry(talk, "Import and export")
+    dialog = talk.page.get_by_role("dialog")
+    dialog.get_by_label("Also keep what is not understood").check()
+    dialog.locator("input[type=file]").set_input_files(file)
+    expect(dialog.get_by_role("heading", name="The import is complete.")).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    talk.items.click()
+    expect(talk.replies).to_contain_text("a page about tea")
+
+
 def cancel_the_upload(talk: Talk, file: Path) -> None:
     dialog = talk.page.get_by_role("dialog")
     held: list[Route] = []

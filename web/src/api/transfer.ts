@@ -10,11 +10,20 @@ export function usage(api: Api, from: string, to: string): Promise<UsageReport> 
 /** How much of a file has been sent, from 0 to 1. */
 type Progress = (sent: number) => void;
 
+interface ImportOptions {
+  /** The reader's language, for what the server says. */
+  readonly language: string;
+  /** Whether what is not understood is kept as raw JSON. */
+  readonly isUnknownKept: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress: Progress;
+}
+
 /**
  * Brings in a file; the server sees by itself what it is. Throws `Problem` and `Unreachable`, and where `signal` was
  * aborted its reason. Not by `fetch`, which does not tell how much has been sent.
  */
-export async function imported(file: Blob, language: string, signal: AbortSignal, onProgress: Progress): Promise<ImportReport> {
+export async function imported(file: Blob, { language, isUnknownKept, signal, onProgress }: ImportOptions): Promise<ImportReport> {
   const request = new XMLHttpRequest();
   const answered = new Promise<Response>((resolve, reject) => {
     request.onload = () => resolve(new Response(request.response, { status: request.status, headers: headersOf(request) }));
@@ -24,7 +33,7 @@ export async function imported(file: Blob, language: string, signal: AbortSignal
     request.upload.onload = () => onProgress(1);
   });
   signal.addEventListener("abort", () => request.abort());
-  request.open("POST", "api/import");
+  request.open("POST", isUnknownKept ? "api/import?keep=unknown" : "api/import");
   request.setRequestHeader("Accept-Language", language);
   request.setRequestHeader("Content-Type", "application/octet-stream");
   request.send(file);

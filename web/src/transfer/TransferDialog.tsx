@@ -1,7 +1,8 @@
+import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { exportEverything } from "./exporting.ts";
-import { importFile, importing } from "./importing.ts";
+import { importFile, importing, isUnknownKept } from "./importing.ts";
 import { t } from "../session/language.ts";
 import { ImportState } from "./ImportState.tsx";
 import { PanelDialog } from "../ui/PanelDialog.tsx";
@@ -47,8 +48,7 @@ function Export() {
 
 function Import() {
   const section = useRef<HTMLElement>(null);
-  const picker = useRef<HTMLInputElement>(null);
-  const [isOver, setIsOver] = useState(false);
+  const isOver = useDroppedFiles(section);
   const now = importing.value;
   const phase = now.state === "running" && now.sent === 1 ? "reading" : now.state;
 
@@ -58,7 +58,34 @@ function Import() {
     section.current?.querySelector<HTMLElement>(phase === "idle" ? "button" : ".import-state")?.focus();
   }, [phase]);
 
-  // Wherever in the dialog, or beside it, a file is dropped: elsewhere the browser would leave the page for it.
+  return (
+    <section class="transfer" ref={section}>
+      <h3>{t("import.title")}</h3>
+      <p class="muted">{t("import.about")}</p>
+      {phase === "idle" && (
+        <>
+          <FilePicker isOver={isOver} />
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={isUnknownKept.value}
+              onChange={(event) => (isUnknownKept.value = event.currentTarget.checked)}
+            />
+            <span>{t("import.keep")}</span>
+          </label>
+        </>
+      )}
+      <ImportState />
+    </section>
+  );
+}
+
+/**
+ * Imports a file that is dropped anywhere in the dialog, or beside it: elsewhere the browser would leave the page for it.
+ * Whether one is held over it.
+ */
+function useDroppedFiles(section: RefObject<HTMLElement | null>): boolean {
+  const [isOver, setIsOver] = useState(false);
   useEffect(() => {
     const dialog = section.current?.closest("dialog");
     const listening = new AbortController();
@@ -80,30 +107,27 @@ function Import() {
     dialog?.addEventListener("drop", drop, { signal });
     return () => listening.abort();
   }, []);
+  return isOver;
+}
 
+function FilePicker({ isOver }: { isOver: boolean }) {
+  const picker = useRef<HTMLInputElement>(null);
   return (
-    <section class="transfer" ref={section}>
-      <h3>{t("import.title")}</h3>
-      <p class="muted">{t("import.about")}</p>
-      {phase === "idle" && (
-        <div class={isOver ? "drop over" : "drop"}>
-          <button type="button" class="button" onClick={() => picker.current?.click()}>
-            {t("import.choose")}
-          </button>
-          <span class="muted">{t("import.drop")}</span>
-          <input
-            ref={picker}
-            type="file"
-            accept=".json,.jsonl,.zip,.html,application/json,application/zip,text/html"
-            hidden
-            onChange={({ currentTarget }) => {
-              const file = currentTarget.files?.[0];
-              if (file !== undefined) void importFile(file);
-            }}
-          />
-        </div>
-      )}
-      <ImportState />
-    </section>
+    <div class={isOver ? "drop over" : "drop"}>
+      <button type="button" class="button" onClick={() => picker.current?.click()}>
+        {t("import.choose")}
+      </button>
+      <span class="muted">{t("import.drop")}</span>
+      <input
+        ref={picker}
+        type="file"
+        accept=".json,.jsonl,.zip,.html,application/json,application/zip,text/html"
+        hidden
+        onChange={({ currentTarget }) => {
+          const file = currentTarget.files?.[0];
+          if (file !== undefined) void importFile(file);
+        }}
+      />
+    </div>
   );
 }

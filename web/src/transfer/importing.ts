@@ -18,6 +18,9 @@ export const importing = signal<Importing>({ state: "idle" });
 
 let sending = new AbortController();
 
+/** Whether the next file's content that is not understood is to be kept. */
+export const isUnknownKept = signal(false);
+
 export async function importFile(file: File): Promise<void> {
   if (importing.peek().state === "running") return;
   sending = new AbortController();
@@ -27,7 +30,12 @@ export async function importFile(file: File): Promise<void> {
   };
   onProgress(0);
   try {
-    const report = await imported(file, language.peek(), sending.signal, onProgress);
+    const report = await imported(file, {
+      language: language.peek(),
+      isUnknownKept: isUnknownKept.peek(),
+      signal: sending.signal,
+      onProgress,
+    });
     importing.value = { state: "done", name, report };
     announce(t("import.done"));
   } catch (error) {

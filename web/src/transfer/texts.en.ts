@@ -9,6 +9,7 @@ export const en: Readonly<Record<keyof typeof zh, string>> = {
   "import.about": "What can be imported: exports from Lianhua, ChatGPT, Claude, DeepSeek, Gemini (Google Takeout), Open WebUI, LibreChat, LobeChat, NextChat, Cherry Studio and chat-ui, as they are or as the whole ZIP. What is here already is recognised.",
   "import.choose": "Choose a file…",
   "import.drop": "or drop the file here",
+  "import.keep": "Also keep what is not understood, as it is, with the thinking of its reply",
   "import.sending": "Uploading “{name}”…",
   "import.sent": "{percent}%",
   "import.cancel": "Cancel the upload",

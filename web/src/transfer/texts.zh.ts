@@ -7,6 +7,7 @@ export const zh = {
   "import.about": "支持的文件：连话、ChatGPT、Claude、DeepSeek、Gemini（Google Takeout）、Open WebUI、LibreChat、LobeChat、NextChat、Cherry Studio、chat-ui 的导出，原文件或整个 ZIP 都可以。已经有的内容会认出来，不会重复。",
   "import.choose": "选择文件…",
   "import.drop": "或把文件拖到这里",
+  "import.keep": "读不懂的内容也原样保留，放在所属回答的思考过程里",
   "import.sending": "正在上传“{name}”…",
   "import.sent": "{percent}%",
   "import.cancel": "取消上传",

@@ -6,17 +6,17 @@ export function canCopy(): boolean {
   return (navigator.clipboard as Clipboard | undefined) !== undefined;
 }
 
-/** What was told of the last time that it did not work. */
-let told: string | null = null;
+/** What was reported of the last time that it did not work. */
+let reported: string | null = null;
 
-/** Copies `text`; false, and the trouble told, where the browser does not allow it. */
+/** Copies `text`; false, and the trouble reported, where the browser does not allow it. */
 export async function copy(text: string): Promise<boolean> {
   const isCopied = await navigator.clipboard.writeText(text).then(() => true, () => false);
   if (!isCopied) {
-    trouble.value = told = t("trouble.copy");
+    trouble.value = reported = t("trouble.copy");
     return false;
   }
-  if (trouble.peek() === told) trouble.value = null;
+  if (trouble.peek() === reported) trouble.value = null;
   announce(t("message.copied"));
   return true;
 }
