@@ -6,8 +6,10 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from lianhua.api.middleware.headers import CONTENT_SECURITY_POLICY
+from tests.support.browser.talk import Talk
 
 FIRST_LOAD_BYTES = 60_000  # everything that an empty cache fetches before the page stands, compressed
 
@@ -85,3 +87,14 @@ def test_only_the_documentation_has_a_policy_of_its_own(scripted_url: str) -> No
 )
 def test_nothing_else_is_served(scripted_url: str, path: str) -> None:
     assert fetch(scripted_url, path)[0].status == 404
+
+
+def test_an_empty_page_fetches_nothing_that_can_wait(talk: Talk) -> None:
+    asked: list[str] = []
+    talk.page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    talk.reload()
+    expect(talk.page.locator(".banner")).to_have_text("The answers come from a script, for tests only.")
+    # What is drawn asks for its parts by the next frame.
+    talk.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    scripts = [path for path in asked if path.endswith((".js", ".css"))]
+    assert [re.sub(r"-[\w-]{8}\.", ".", path) for path in sorted(scripts)] == ["/assets/index.css", "/assets/index.js"]

@@ -28,7 +28,6 @@ export const en: Readonly<Record<keyof typeof zh, string>> = {
   "reply.reconnecting": "The connection was lost and is being restored. The reply goes on, nothing is lost.",
   "reply.stopping": "The model was stopped. The reply ends as soon as the server's store has room again.",
   "reply.done": "The reply is complete.",
-  "model.scripted": "The answers come from a script, for tests only.",
   "reply.waiting": "The model is not responding; trying again.",
   "reply.stopped": "You stopped this reply.",
   "reply.stopped.empty": "You stopped this reply before it began.",

@@ -26,7 +26,6 @@ export const zh = {
   "reply.reconnecting": "连接断开了，正在重新连接。回答还在继续，不会丢失。",
   "reply.stopping": "模型已停止。等服务器的存储空出位置，回答就会结束。",
   "reply.done": "回答完毕。",
-  "model.scripted": "回答来自一份脚本，只用于测试。",
   "reply.waiting": "模型暂时没有回应，正在重试。",
   "reply.stopped": "你停止了这个回答。",
   "reply.stopped.empty": "回答还没有开始，你就停止了它。",

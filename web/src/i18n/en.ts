@@ -33,6 +33,7 @@ export const en: Readonly<Record<keyof typeof zh, string>> = {
   "model.label": "Model",
   "model.demo": "No language model is set up yet: a demonstration answers. Set OPENAI_API_KEY, start Ollama or run lianhua pull, then restart.",
   "model.local": "A small model on this machine, {name}, answers: it makes up facts, so check what matters.",
+  "model.scripted": "The answers come from a script, for tests only.",
   "model.local.dismiss": "Understood",
 
   "messages.label": "Messages",

@@ -31,6 +31,7 @@ export const zh = {
   "model.label": "模型",
   "model.demo": "还没有设置语言模型，现在是演示程序在回答。设置 OPENAI_API_KEY，或启动 Ollama，或运行 lianhua pull，再重新启动。",
   "model.local": "正在回答的是本机的小模型 {name}：它会编造事实，重要的内容请自行核对。",
+  "model.scripted": "回答来自一份脚本，只用于测试。",
   "model.local.dismiss": "知道了",
 
   "messages.label": "消息",

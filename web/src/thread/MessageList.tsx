@@ -45,7 +45,6 @@ export function MessageList() {
     sought.value = null;
     toEnd();
   };
-  const label = t(hasNews.value ? "messages.newest.fresh" : "messages.newest");
   return (
     <div class="talk-area">
       <div class="scroller" ref={scroller} tabIndex={-1}>
@@ -53,12 +52,18 @@ export function MessageList() {
           <TalkContent onDrawn={onDrawn} />
         </div>
       </div>
-      {!isAtEnd.value && (
-        <button type="button" class={hasNews.value ? "newest fresh" : "newest"} aria-label={label} title={label} onClick={() => (onNewest(), scroller.current?.focus())}>
-          <NewestIcon />
-        </button>
-      )}
+      {!isAtEnd.value && <NewestButton hasNews={hasNews.value} onClick={() => (onNewest(), scroller.current?.focus())} />}
     </div>
+  );
+}
+
+/** Its texts are fetched when they are asked for: an empty page asks for none of them. */
+function NewestButton({ hasNews, onClick }: { hasNews: boolean; onClick: () => void }) {
+  const label = t(hasNews ? "messages.newest.fresh" : "messages.newest");
+  return (
+    <button type="button" class={hasNews ? "newest fresh" : "newest"} aria-label={label} title={label} onClick={onClick}>
+      <NewestIcon />
+    </button>
   );
 }
 
