@@ -82,7 +82,8 @@ class Job:
         self.title = title
         self.reply: Message | None = None
         self.acknowledged: Acknowledged | None = None
-        self.renewed_at_s = asyncio.get_running_loop().time()
+        self._clock = asyncio.get_running_loop().time  # kept: to ask for the loop is a call of the kernel (Python 3.11)
+        self.renewed_at_s = self._clock()
         self.stop_reason: StopReason | None = None
         self._limit: asyncio.Timeout | None = None
 
@@ -100,7 +101,7 @@ class Job:
         """The journal has the turn as it stands, `event` being its latest; its lease runs from now."""
         turn = self.turn
         self.acknowledged = Acknowledged(event, turn.length, turn.reasoning_length)
-        self.renewed_at_s = asyncio.get_running_loop().time()
+        self.renewed_at_s = self._clock()
 
     @property
     def language(self) -> Language:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import select
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from lianhua.models.http.connection import Connection
 from lianhua.models.http.endpoint import Endpoint
 from lianhua.models.http.proxies import Proxy, ProxyFailed
+from lianhua.models.http.readiness import Readiness
 from lianhua.models.http.roots import tls_context
 from lianhua.models.http.tunnel import Tunnel
 
@@ -45,6 +47,7 @@ class Connections:
         self._addresses: tuple[str, ...] = (self._dialled.host,) if self._dialled.is_address else ()
         self._looked_up_at = -math.inf
         self._context: ssl.SSLContext | None = None
+        self._readiness: Readiness | None = None
 
     async def take(self, until: float) -> Connection:
         """A connection that is free, else a new one, if it comes about before the loop's clock shows `until`.
@@ -74,6 +77,8 @@ class Connections:
         self._closed = True
         for connection in tuple(self._all):
             connection.close()
+        if self._readiness:
+            self._readiness.close()
 
     def _lost(self, connection: Connection) -> None:
         self._all.discard(connection)
@@ -84,7 +89,9 @@ class Connections:
         if (self._endpoint.tls or self._dialled.tls) and self._context is None:
             self._context = await asyncio.to_thread(tls_context)  # reading the certificates takes 20 ms
         loop = asyncio.get_running_loop()
-        new = partial(Connection, loop, self._lost)
+        if self._readiness is None and not self._closed and hasattr(select, "epoll"):  # Linux
+            self._readiness = Readiness(loop)
+        new = partial(Connection, loop, self._lost, self._readiness)
         if self._proxy is None:
             return await self._dial(new)
         if self._proxy.relays(self._endpoint):

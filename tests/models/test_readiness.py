@@ -1,0 +1,102 @@
+"""Who waits for a socket is woken: at once where few wait, together with all others where many do."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from lianhua.models.http.readiness import LOOK_S, Readiness
+from tests.support.waiting import stays, until
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pairs() -> Iterator[list[Pair]]:
+    """Both ends of 40 connections."""
+    made = [socket.socketpair() for _ in range(40)]
+    yield made
+    for ends in made:
+        for end in ends:
+            end.close()
+
+
+async def test_a_socket_wakes_its_reader_once(pairs: list[Pair]) -> None:
+    readiness, woken = Readiness(asyncio.get_running_loop()), []
+    (near, far), other = pairs[0], pairs[1]
+    readiness.wait(near.fileno(), lambda: woken.append("one"))
+    readiness.wait(other[0].fileno(), lambda: woken.append("other"))
+    far.send(b"x")
+    await until(lambda: woken)
+    await stays(lambda: woken == ["one"], 0.05)
+    readiness.wait(near.fileno(), lambda: woken.append("again"))  # what is unread counts
+    await until(lambda: woken == ["one", "again"])
+    readiness.close()
+
+
+async def test_the_end_of_a_connection_wakes_its_reader(pairs: list[Pair]) -> None:
+    readiness, woken = Readiness(asyncio.get_running_loop()), []
+    near, far = pairs[0]
+    readiness.wait(near.fileno(), lambda: woken.append(1))
+    far.shutdown(socket.SHUT_WR)
+    await until(lambda: woken)
+    readiness.close()
+
+
+async def test_a_reader_who_was_forgotten_is_not_woken_and_the_number_can_be_used_again(pairs: list[Pair]) -> None:
+    readiness, woken = Readiness(asyncio.get_running_loop()), []
+    near, far = pairs[0]
+    number = near.fileno()
+    readiness.wait(number, lambda: woken.append("old"))
+    readiness.forget(number)
+    near.close()
+    replacement, peer = pairs[1]
+    pairs[0] = (socket.socket(fileno=replacement.detach()), far)  # closed at the end
+    copy = pairs[0][0].fileno()
+    readiness.wait(copy, lambda: woken.append("new"))
+    peer.send(b"x")
+    await until(lambda: woken == ["new"])
+    readiness.close()
+
+
+async def test_many_are_woken_together(pairs: list[Pair]) -> None:
+    loop = asyncio.get_running_loop()
+    readiness = Readiness(loop)
+    counts: list[int] = []  # of readers that each look has woken
+    woken = 0
+
+    def read(place: int) -> None:
+        nonlocal woken
+        pairs[place][0].recv(16)
+        woken += 1
+        readiness.wait(pairs[place][0].fileno(), lambda: read(place))
+
+    for place in range(len(pairs)):
+        readiness.wait(pairs[place][0].fileno(), lambda place=place: read(place))  # type: ignore[misc]
+
+    async def send_to_all(times: int) -> None:
+        nonlocal woken
+        for number in range(times * len(pairs)):
+            pairs[number % len(pairs)][1].send(b"x")
+            before = woken
+            await asyncio.sleep(LOOK_S / 20)
+            if woken > before:
+                counts.append(woken - before)
+
+    await send_to_all(8)
+    await until(lambda: woken == 8 * len(pairs))
+    assert max(counts) > 2, counts  # one by one it would be 1 each time
+    for seen in range(8 * len(pairs), 8 * len(pairs) + 20):  # a lone one is woken by itself again, after a while
+        pairs[0][1].send(b"x")
+        await until(lambda seen=seen: woken == seen + 1)
+    readiness.close()
+
+
+async def test_nobody_is_woken_after_the_end(pairs: list[Pair]) -> None:
+    readiness, woken = Readiness(asyncio.get_running_loop()), []
+    near, far = pairs[0]
+    readiness.wait(near.fileno(), lambda: woken.append(1))
+    readiness.close()
+    far.send(b"x")
+    await stays(lambda: not woken, 0.05)
