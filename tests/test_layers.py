@@ -41,7 +41,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "embedded",
         "open",
     ),
-    "api": ("problems", "event_stream", "services", "deps", "schemas", "middleware", "routes", "app"),
+    "api": ("problems", "event_stream", "services", "deps", "schemas", "middleware", "routes", "direct", "app"),
 }
 OPEN_TO_ALL = {"errors", "sse"}
 ONLY_IN = {

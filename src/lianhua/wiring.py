@@ -44,8 +44,10 @@ from lianhua.streams.commit import STORE_PATIENCE_S, GroupCommit
 from lianhua.streams.tail import REREAD_S, Tails
 from lianhua.streams.viewer import OWNER_CHECK_S
 from lianhua.turns.finalize import Finalizer
-from lianhua.turns.leases import Upkeep, UpkeepTimes
+from lianhua.turns.indexing import IndexQueue
+from lianhua.turns.leases import LeaseRenewal
 from lianhua.turns.lifecycle import Lifecycle
+from lianhua.turns.periodic import Intervals
 from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import ContextLimits, TurnPlanner
 from lianhua.turns.recovery import OnLoss, Recovery
@@ -53,6 +55,7 @@ from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.runner import ReplyLimits, TurnRunner
 from lianhua.turns.service import TurnService
 from lianhua.turns.stops import PendingStops
+from lianhua.turns.sweeper import Sweeper
 from lianhua.turns.titles import REST_S
 from lianhua.turns.writer import TurnWriter
 
@@ -72,7 +75,7 @@ class Policy(Struct, frozen=True):
     reply: ReplyLimits
     context: ContextLimits
     imports: ImportLimits
-    upkeep: UpkeepTimes = UpkeepTimes()
+    intervals: Intervals = Intervals()
     on_loss: OnLoss = "interrupt"
     titles: bool = False
     title_rest_s: float = REST_S
@@ -174,7 +177,7 @@ def build_services(
     runner = TurnRunner(writer, policy.reply)
     planner = TurnPlanner(catalog, policy.context, counter_for or _counter_for)
     finalizer = Finalizer(
-        conversations, journal, running_turns, usage, search.index,
+        conversations, journal, running_turns, usage, search.index, IndexQueue(search.index_each),
         titles=policy.titles, title_rest_s=policy.title_rest_s,
     )  # fmt: skip
     tasks = TurnRegistry(commit, runner, finalizer)
@@ -184,7 +187,8 @@ def build_services(
         policy.reply.seconds,
     )  # fmt: skip
     tails = Tails(journal, commit, pubsub, recovery.recover, policy.reread_s)
-    upkeep = Upkeep(journal, commit, writer, tasks, running_turns, recovery, finalizer, pubsub, policy.upkeep)
+    renewal = LeaseRenewal(journal, commit, writer, tasks, pubsub, policy.intervals)
+    sweeper = Sweeper(journal, tasks, running_turns, recovery, finalizer, policy.intervals)
 
     turns = TurnService(
         conversations, branches, roles, journal, commit, planner, tasks, running_turns, stops, recovery, tails, pubsub,
@@ -203,7 +207,9 @@ def build_services(
         preferences=preferences,
         catalog=catalog,
         prices=prices,
-        lifecycle=Lifecycle(journal.worker, turns, commit, tasks, stops, recovery, tails, upkeep, finalizer, pubsub),
+        lifecycle=Lifecycle(
+            journal.worker, turns, commit, tasks, stops, recovery, tails, renewal, sweeper, finalizer, pubsub
+        ),
         store=store,
         download=download,
     )

@@ -283,7 +283,10 @@ async def test_a_claim_whose_answer_was_lost_is_given_again(stores: Stores) -> N
 async def test_an_accept_that_is_answered_late_begins_nothing_that_another_has_taken(stores: Stores) -> None:
     turn = Turn(TurnRef(CONVERSATION, "1"))
     call = new_turn(turn, 1, None, "mine", "body")
-    assert await stores.journal.accept(call) == Accepted("1", "u1", "r1", repeated=False)
+    opened = await stores.journal.accept(call)
+    assert isinstance(opened, Accepted)
+    assert float(opened.updated_at) == (await stores.conversations.get(CONVERSATION, OWNER)).updated_at
+    assert opened == Accepted("1", "u1", "r1", repeated=False, updated_at=opened.updated_at)
     await stores.client.hset(f"lianhua:{{{CONVERSATION}}}", "t.lease", "1")
     assert await stores.journal.accept(call) == Accepted("1", "u1", "r1", repeated=True)
 

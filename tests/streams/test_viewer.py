@@ -65,7 +65,7 @@ async def test_lost_hints_lose_nothing(nodes: Nodes, monkeypatch: pytest.MonkeyP
 async def test_a_stop_reaches_its_worker_although_the_hint_is_lost(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lianhua.turns.leases.Upkeep._hear", lambda upkeep, hint: None)
+    monkeypatch.setattr("lianhua.turns.leases.LeaseRenewal._hear", lambda renewal, hint: None)
     silent = Rule(pieces=("late",), first_s=600)
     async with open_service(nodes, silent) as one, open_service(nodes, worker="two") as two:
         ref = await start(one, "go")

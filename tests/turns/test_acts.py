@@ -20,7 +20,7 @@ from lianhua.store.client.topology import Nodes
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import Fate
 from lianhua.turns.finalize import Finalizer
-from lianhua.turns.leases import UpkeepTimes
+from lianhua.turns.periodic import Intervals
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Act, Continue, Edit, Retry, Send
 from lianhua.turns.titles import clean_title
@@ -39,7 +39,7 @@ async def lose(client: Redis, ref: TurnRef) -> None:
 
 
 # Lost turns are met by their readers only.
-open_unswept = partial(open_service, upkeep=UpkeepTimes(renew_s=600.0, sweep_s=600.0))
+open_unswept = partial(open_service, intervals=Intervals(renew_s=600.0, sweep_s=600.0))
 
 
 CUT = Rule("poem", pieces=("Roses are red, ", "violets "), finish="")
@@ -146,7 +146,7 @@ async def test_a_turn_whose_worker_died_right_after_its_end_is_counted_once(
             ref = await start(service, "go")
             await follow(service, ref)
             assert await client.smembers("lianhua:{running}")
-    async with open_service(nodes, worker="two", upkeep=UpkeepTimes(sweep_s=0.05, forget_s=0.05)):
+    async with open_service(nodes, worker="two", intervals=Intervals(sweep_s=0.05, forget_s=0.05)):
 
         async def is_forgotten() -> bool:
             return not await client.smembers("lianhua:{running}")

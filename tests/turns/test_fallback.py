@@ -9,7 +9,7 @@ from lianhua.chat.prompt import Prompt
 from lianhua.errors import ModelUnavailable
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
 from lianhua.store.client.topology import Nodes
-from lianhua.turns.leases import UpkeepTimes
+from lianhua.turns.periodic import Intervals
 from tests.support.services import end_of, follow, open_service, start, text_of
 from tests.support.waiting import until
 
@@ -35,12 +35,12 @@ class Model:
 
 
 async def test_a_takeover_goes_on_with_the_model_that_was_asked_last(client: Redis, nodes: Nodes) -> None:
-    times = UpkeepTimes(renew_s=600)
+    times = Intervals(renew_s=600)
     first, second = Model("first", "fails", "second", "third"), Model("second", "waits")
     elsewhere = [Model("first", "answers", "second", "third"), Model("second", "fails"), Model("third", "answers")]
     async with (
-        open_service(nodes, model=first, others=[second, Model("third", "answers")], upkeep=times) as one,
-        open_service(nodes, model=elsewhere[0], others=elsewhere[1:], worker="two", upkeep=times) as two,
+        open_service(nodes, model=first, others=[second, Model("third", "answers")], intervals=times) as one,
+        open_service(nodes, model=elsewhere[0], others=elsewhere[1:], worker="two", intervals=times) as two,
     ):
         ref = await start(one, "go")
         await until(lambda: second.asked)

@@ -14,7 +14,7 @@ from lianhua.chat.turn import TurnRef
 from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, ReasoningDelta, TextDelta
 from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
-from lianhua.turns.leases import UpkeepTimes
+from lianhua.turns.periodic import Intervals
 from tests.support.services import (
     Seen,
     end_of,
@@ -32,7 +32,7 @@ SILENT = Rule(pieces=("too late",), first_s=60)
 
 
 # Workers that no longer renew their leases, as when they are stopped in their tracks.
-open_frozen = partial(open_service, upkeep=UpkeepTimes(renew_s=600))
+open_frozen = partial(open_service, intervals=Intervals(renew_s=600))
 
 
 async def lose(client: Redis, ref: TurnRef) -> None:
@@ -57,12 +57,12 @@ async def test_a_turn_whose_worker_was_lost_is_sealed_with_what_was_shown(client
 
 
 async def test_a_lost_turn_is_sealed_although_nobody_looks(client: Redis, nodes: Nodes) -> None:
-    times = UpkeepTimes(renew_s=600, sweep_s=0.05)
-    async with open_service(nodes, Rule(pieces=("shown", "never"), interval_s=30), upkeep=times) as one:
+    times = Intervals(renew_s=600, sweep_s=0.05)
+    async with open_service(nodes, Rule(pieces=("shown", "never"), interval_s=30), intervals=times) as one:
         ref = await start(one, "go")
         await follow(one, ref, limit=2)
         await client.hset(f"lianhua:{{{ref.conversation_id}}}", "t.lease", "1")
-        async with open_service(nodes, worker="two", upkeep=times) as two:
+        async with open_service(nodes, worker="two", intervals=times) as two:
             assert await ended(two, ref) == "interrupted"
             assert await reply_of(two, ref) == ("shown", "interrupted")
 

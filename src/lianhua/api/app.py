@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 import lianhua
 from lianhua.api import page, problems
+from lianhua.api.direct import Direct
 from lianhua.api.event_stream import OpenStreams, Streams
 from lianhua.api.middleware.access import Access
 from lianhua.api.middleware.body import Body
@@ -58,7 +59,7 @@ def create_app(services: Services, streams: OpenStreams, settings: Settings) -> 
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
-    bounded = Body(HeadAsGet(app), streamed)
+    bounded = Body(HeadAsGet(Direct(app, services, settings.allowed_origins)), streamed)
     gate = Hosts(SameSite(bounded, settings.allowed_origins), host_names(settings), health.PROBES)
     guarded = Headers(Access(Streams(gate, streams)), draining=lambda: services.turns.draining)
 

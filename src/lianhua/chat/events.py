@@ -14,7 +14,7 @@ class Cursor(Struct, frozen=True, gc=False, order=True):
     """Where an event stands in its turn. `epoch` rises when another worker takes the turn over, `seq` with every
     event.
 
-    `START` asks for every event, `SNAPSHOT` for the text so far: `lua/read.lua` knows them by their epochs.
+    `START` asks for every event, `SNAPSHOT` for the text so far: no event has their epochs.
     """
 
     START: ClassVar["Cursor"]

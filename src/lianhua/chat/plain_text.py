@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 TITLE_CHARS: Final = 200
+MADE_TITLE_CHARS: Final = 40  # of one that is the beginning of a message
 NAME_CHARS: Final = 200  # of a model, a persona, an id
 # C0 and C1 control characters but tab, line feed and carriage return: what no person types and no terminal should meet.
 CONTROL_CHARACTERS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

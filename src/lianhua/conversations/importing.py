@@ -35,6 +35,7 @@ from lianhua.formats.values import (
     FORMAT,
     PortableConversation,
 )
+from lianhua.store.client.retry import READ_AGAIN_S
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.transfer import Staged, TransferStore, staged
@@ -53,7 +54,6 @@ IMPORT_S: Final = 1_800.0  # of work: half a gigabyte takes three minutes
 # Of the disk, left to the embedded store, which has its files there: to rewrite them it needs as much as they have.
 KEPT_FREE_BYTES: Final = 128 * 1024 * 1024
 PATIENCE_S: Final = 30.0  # with a store that is away when an import is to be made final, or taken back
-RETRY_S: Final = 0.5
 LEFT_S: Final = 300.0  # how often somebody looks for imports whose process died when they were listed
 
 
@@ -66,7 +66,7 @@ class ImportLimits(Struct, frozen=True):
     message_chars: int
     import_s: float = IMPORT_S
     patience_s: float = PATIENCE_S
-    retry_s: float = RETRY_S
+    retry_s: float = READ_AGAIN_S
     kept_free_bytes: int = KEPT_FREE_BYTES
 
 

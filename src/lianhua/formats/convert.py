@@ -1,13 +1,13 @@
 """What all foreign formats come to: a conversation of ours, made of what each of them says about one."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
 from lianhua.chat.messages import Usage
 from lianhua.chat.personas import DEFAULT_ROLE
-from lianhua.chat.plain_text import CONTROL_CHARACTERS, NAME_CHARS, TITLE_CHARS
+from lianhua.chat.plain_text import CONTROL_CHARACTERS, MADE_TITLE_CHARS, NAME_CHARS, TITLE_CHARS
 from lianhua.errors import InvalidRequest
 from lianhua.formats.branches import grown as with_branches
 from lianhua.formats.identity import key_after, name_of
@@ -16,7 +16,6 @@ from lianhua.formats.sanitize import mended_usage
 from lianhua.formats.tree import Draft, Grown, hang, within_rows
 from lianhua.formats.values import BRANCHES, CONVERSATION_MESSAGES, PortableConversation, PortableMessage
 
-MADE_TITLE_CHARS: Final = 40  # of one that is the beginning of the first message
 Found = PortableConversation
 
 

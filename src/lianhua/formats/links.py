@@ -3,8 +3,10 @@
 import re
 from typing import Final
 
+from lianhua.chat.plain_text import TITLE_CHARS
+
 ADDRESS_CHARS: Final = 2_000
-TITLE_CHARS: Final = 200
+
 LINKS: Final = 5  # in one place
 # Of texts that a conversation gets in the place of short marks, beyond what the file holds: a mark can come very often.
 ROOM_CHARS: Final = 8_000_000

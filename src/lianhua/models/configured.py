@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
+from lianhua.chat.plain_text import NAME_CHARS
 from lianhua.errors import WrongSettings
 from lianhua.models.port import Prefill
 
@@ -105,6 +106,6 @@ def check_fallbacks(fallbacks: Mapping[str, Sequence[str]], source: str) -> None
 def _distinct(models: list[ListedModel], source: str) -> list[ListedModel]:
     if len({model.id for model in models}) != len(models):
         raise WrongSettings(f"{source}: two models have the same id")
-    if any(not model.id.isprintable() or len(model.id) > 200 for model in models):
-        raise WrongSettings(f"{source}: a model's id is 1 to 200 printable characters")
+    if any(not model.id.isprintable() or len(model.id) > NAME_CHARS for model in models):
+        raise WrongSettings(f"{source}: a model's id is 1 to {NAME_CHARS} printable characters")
     return models

@@ -17,7 +17,7 @@ from lianhua.store.client.keys import ConversationKeys, erased_key, list_keys
 from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.listing import ListWalk
 
-_FIELDS = (
+CONVERSATION_FIELDS: Final = (
     "owner", "title", "role", "model", "created_at", "updated_at", "expires_at", "pinned", "count", "t.id",
     "usage",
 )  # fmt: skip
@@ -61,13 +61,16 @@ class ConversationStore:
     async def create(self, conversation_id: str, owner: str, role: str, model: str | None, title: str) -> Conversation:
         """A new, empty conversation of `owner`."""
         keys = ConversationKeys(conversation_id)
-        args: list[Argument] = [owner, role, model or "", title, self._retention.seconds]
-        await self._database.run(self._create, [keys.meta, keys.ngrams], args, durable=True)
-        return await self.touch(conversation_id, owner, Change(conversation_id, "created"))
+        args: list[Argument] = [owner, role, model or "", title, self._retention.seconds, *CONVERSATION_FIELDS]
+        values = await self._database.run(self._create, [keys.meta, keys.ngrams], args, durable=True)
+        conversation = read_conversation(conversation_id, values)
+        assert conversation  # noqa: S101  it has just been made
+        await self.enlist(conversation, Change(conversation_id, "created"))
+        return conversation
 
     async def get(self, conversation_id: str, owner: str) -> Conversation:
-        (values,) = await self._database.ask(("HMGET", ConversationKeys(conversation_id).meta, *_FIELDS))
-        conversation = _conversation(conversation_id, values)
+        (values,) = await self._database.ask(("HMGET", ConversationKeys(conversation_id).meta, *CONVERSATION_FIELDS))
+        conversation = read_conversation(conversation_id, values)
         if conversation is None or conversation.owner != owner:
             raise ConversationNotFound(conversation_id)
         return conversation
@@ -95,14 +98,22 @@ class ConversationStore:
         That is a second slot, so a second step; repeated, it tells them twice.
         """
         conversation = await self.get(conversation_id, owner)
-        await self._list(owner, change, str(conversation.updated_at), pinned=conversation.pinned)
+        await self.enlist(conversation, change)
         return conversation
 
-    async def _list(self, owner: str, change: Change, updated_at: str, *, pinned: bool) -> None:
+    async def enlist(self, conversation: Conversation, change: Change) -> None:
+        """`touch`, for who has just read the conversation."""
+        await self._list(conversation.owner, change, str(conversation.updated_at), pinned=conversation.pinned)
+
+    async def enlist_used(self, owner: str, change: Change, updated_at: str) -> None:
+        """`touch`, for who has just used the conversation, at `updated_at` by the store, and has not read it."""
+        await self._list(owner, change, updated_at, pinned=None)
+
+    async def _list(self, owner: str, change: Change, updated_at: str, *, pinned: bool | None) -> None:
         args: list[Argument] = [
             change.conversation_id,
             updated_at,
-            "1" if pinned else "0",
+            "" if pinned is None else "1" if pinned else "0",
             self._retention.seconds,
             encode(change),
             PAGE_CHANGES,
@@ -138,8 +149,8 @@ class ConversationStore:
         """
         if not ids:
             return []
-        rows = await self._database.ask(*(("HMGET", ConversationKeys(name).meta, *_FIELDS) for name in ids))
-        found = [_conversation(name, row) for name, row in zip(ids, rows, strict=True)]
+        rows = await self._database.ask(*(("HMGET", ConversationKeys(name).meta, *CONVERSATION_FIELDS) for name in ids))
+        found = [read_conversation(name, row) for name, row in zip(ids, rows, strict=True)]
         # An id that has become free may be somebody else's by now: an import brings its own.
         conversations = [row if row and row.owner == owner else None for row in found]
         if gone := [name for name, conversation in zip(ids, conversations, strict=True) if conversation is None]:
@@ -200,7 +211,7 @@ def _check(answer: list[Any], conversation_id: str) -> None:
         raise ConversationNotFound(conversation_id)
 
 
-def _conversation(conversation_id: str, values: Sequence[bytes | None]) -> Conversation | None:
+def read_conversation(conversation_id: str, values: Sequence[bytes | None]) -> Conversation | None:
     owner, title, role, model, created, updated, expires, pinned, count, running, usage = (
         value.decode() if value is not None else None for value in values
     )

@@ -3,17 +3,17 @@
 Every call checks the owner; a foreign conversation is a missing one.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
-from lianhua.chat.messages import Message
+from lianhua.chat.messages import Conversation, Message
 from lianhua.chat.turn import TurnRecord
 from lianhua.errors import ConversationNotFound, InvalidRequest
 from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.scripts import Argument, Script
+from lianhua.store.conversations import CONVERSATION_FIELDS, read_conversation
 from lianhua.store.records import read_record
 from lianhua.store.stored_message import read_message
 
@@ -57,6 +57,7 @@ class Window(Struct, frozen=True):
 
     `head` is the conversation's newest message. `total` counts all that precede what is to be said next; `pins` are the
     ids of all pinned messages. `former` is the record of the turn that made the newest reply, where one is kept.
+    `conversation` is what they are of, read in the same step.
     """
 
     messages: tuple[Message, ...]
@@ -65,6 +66,7 @@ class Window(Struct, frozen=True):
     total: int
     pins: frozenset[str]
     former: TurnRecord | None = None
+    conversation: Conversation | None = None
 
 
 class MessageStore:
@@ -108,22 +110,18 @@ class MessageStore:
         """
         if at == "":  # before the first message
             page = await self.window(conversation_id, owner, 0)
-            return Window((), (), page.head, 0, page.pins)
+            return Window((), (), page.head, 0, page.pins, conversation=page.conversation)
         start = ("at", at) if at is not None else ("before", before) if before is not None else ("head", "")
-        args: list[Argument] = [owner, start[0], start[1] or "", limit, READ_BYTES]
-        answer = await self._tree(self._window, conversation_id, args, "parent_id" if at else "message_id")
+        args: list[Argument] = [owner, start[0], start[1] or "", limit, READ_BYTES, *CONVERSATION_FIELDS]
+        keys = ConversationKeys(conversation_id)
+        answer = await self._database.run(self._window, [keys.meta, keys.messages, keys.tree, keys.turns], args)
+        _check(answer, conversation_id, "parent_id" if at else "message_id")
         newest = tuple(read_message(value) for value in reversed(answer[4]))
         pinned = tuple(read_message(value) for value in reversed(answer[5]))
-        former = await self._record(conversation_id, newest)
-        return Window(newest, pinned, answer[1].decode(), int(answer[2]) + 1, _pinned(answer[3]), former)
-
-    async def _record(self, conversation_id: str, messages: Sequence[Message]) -> TurnRecord | None:
-        """The record of the turn that made the newest reply; imported ones have none."""
-        turn_id = next((message.turn_id for message in reversed(messages) if message.turn_id), None)
-        if turn_id is None:
-            return None
-        (value,) = await self._database.ask(("HGET", ConversationKeys(conversation_id).turns, turn_id))
-        return read_record(value) if value is not None else None
+        former = read_record(answer[6]) if answer[6] else None
+        conversation = read_conversation(conversation_id, answer[7])
+        total = int(answer[2]) + 1
+        return Window(newest, pinned, answer[1].decode(), total, _pinned(answer[3]), former, conversation)
 
     async def message(self, conversation_id: str, owner: str, message_id: str) -> Message | None:
         """One message by its id; None when the conversation does not hold it."""

@@ -11,14 +11,13 @@ from lianhua.errors import StoreUnavailable, Unavailable
 from lianhua.store.changes import Change, ChangePage, Changes
 from lianhua.store.client.keys import list_keys
 from lianhua.store.client.pubsub import PubSub
-from lianhua.store.client.retry import after, patiently
+from lianhua.store.client.retry import READ_AGAIN_S, after, patiently
 from lianhua.store.journal.leases import LEASE_S
 from lianhua.streams.live import Push
 from lianhua.streams.viewer import HEARTBEAT_S
 
 REREAD_S: Final = 10.0  # how late a tab is at most when hints are lost
 PATIENCE_S: Final = LEASE_S  # with a store that is away; then the tab comes back with its cursor
-RETRY_S: Final = 0.5
 # For a tab that has missed something: everything may have changed.
 NOTHING_NEW: Final = b"{}"
 ANYTHING: Final = b'{"conversation_id":null,"change":"changed"}'
@@ -69,7 +68,7 @@ class Feed:
             return self._changes.after(self._owner, self._last or "")
 
         try:
-            page = await patiently(read, after(PATIENCE_S), RETRY_S)
+            page = await patiently(read, after(PATIENCE_S), READ_AGAIN_S)
         except Unavailable as exc:
             raise StoreUnavailable("the changes cannot be read") from exc
         self._last = page.last

@@ -13,6 +13,7 @@ from typing import Final
 from lianhua.chat.events import Cursor
 from lianhua.chat.turn import Numbered, TurnRef
 from lianhua.errors import StoreUnavailable, Unavailable
+from lianhua.store.client.retry import WRITE_AGAIN_S
 from lianhua.store.journal.leases import LEASE_S
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import Append, Fate
@@ -26,7 +27,6 @@ COMMIT_EVENTS: Final = 512  # a larger pipeline keeps the turns in it waiting fo
 # After that the lease may be another worker's. Time in which this process was frozen does not count: it has asked
 # nobody, and an append or a renewal finds out whether the turn is still its own.
 STORE_PATIENCE_S: Final = LEASE_S - 2
-RETRY_S: Final = 0.2
 
 
 class Logged:
@@ -164,7 +164,7 @@ class GroupCommit:
     def _repeat(self, logged: Logged, error: Exception) -> None:
         if isinstance(error, Unavailable) and not self.out_of_patience(logged.began_s) and not self._stopped:
             # What a resend finds written already stays as it is.
-            self._later[logged] = self._loop.call_later(RETRY_S, self._try_again, logged)
+            self._later[logged] = self._loop.call_later(WRITE_AGAIN_S, self._try_again, logged)
         else:
             self._settle(logged, error)
 

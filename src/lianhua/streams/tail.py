@@ -11,7 +11,7 @@ from lianhua.chat.turn import TurnRef
 from lianhua.errors import LianhuaError, StoreUnavailable, Unavailable
 from lianhua.store.client.keys import ConversationKeys
 from lianhua.store.client.pubsub import PubSub
-from lianhua.store.client.retry import after, patiently
+from lianhua.store.client.retry import READ_AGAIN_S, after, patiently
 from lianhua.store.journal.leases import LEASE_S
 from lianhua.store.journal.log import PAGE_EVENTS, TurnJournal
 from lianhua.store.journal.values import EventPage, SnapshotPage
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 REREAD_S: Final = 2.0  # how late a viewer is at most when hints are lost
 READ_PATIENCE_S: Final = LEASE_S  # of a journal that cannot be read; then nobody knows whether the turn still runs
-RETRY_S: Final = 0.5
 # How long a cursor beyond the journal's latest event is waited for: a worker puts back what a failover has lost as
 # long as it holds the lease, and whoever made the cursor up is not kept waiting for ever.
 AHEAD_PATIENCE_S: Final = LEASE_S
@@ -114,7 +113,7 @@ class Tails:
             return await self._recover(live.ref)
         if isinstance(page, SnapshotPage):
             if tail.waits_for(page):
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(READ_AGAIN_S)
                 return True
             if page.end:
                 live.close()  # its viewers read the end from the journal themselves
@@ -149,6 +148,6 @@ class _Tail:
 async def read_patiently(journal: TurnJournal, ref: TurnRef, owner: str, cursor: Cursor) -> EventPage | SnapshotPage:
     """The next page, also over a short absence of the store. Raises what `TurnJournal.read` does."""
     try:
-        return await patiently(lambda: journal.read(ref, owner, cursor), after(READ_PATIENCE_S), RETRY_S)
+        return await patiently(lambda: journal.read(ref, owner, cursor), after(READ_PATIENCE_S), READ_AGAIN_S)
     except Unavailable as exc:
         raise StoreUnavailable("the journal cannot be read") from exc

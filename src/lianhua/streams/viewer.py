@@ -12,13 +12,14 @@ from lianhua.chat.events import Cursor, Snapshot
 from lianhua.chat.turn import TurnRecord, TurnRef
 from lianhua.errors import Unavailable
 from lianhua.sse import comment
+from lianhua.store.client.retry import READ_AGAIN_S
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import EventPage, SnapshotPage
 from lianhua.store.messages import MessageStore
 from lianhua.streams.live import LiveTurn, Push
 from lianhua.streams.replay import covers_text, replay_events, replay_snapshot
-from lianhua.streams.tail import AHEAD_PATIENCE_S, RETRY_S, Recover, Tails, read_patiently
+from lianhua.streams.tail import AHEAD_PATIENCE_S, Recover, Tails, read_patiently
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class Viewer:
                 if frames:
                     yield frames
                 elif not self._over:
-                    await asyncio.sleep(RETRY_S)
+                    await asyncio.sleep(READ_AGAIN_S)
 
     async def _begin(self) -> bytes:
         """The page that `open` has read. Not kept while its bytes are on their way: a slow viewer would hold it
@@ -167,7 +168,7 @@ class Viewer:
         if quiet_s >= HEARTBEAT_S:
             return _HEARTBEAT
         if found is None:
-            await live.listen(self._cursor, None, min(HEARTBEAT_S - quiet_s, RETRY_S))
+            await live.listen(self._cursor, None, min(HEARTBEAT_S - quiet_s, READ_AGAIN_S))
         else:
             owner_due_s = self._owner_checked + self._owner_check_s - self._clock()
             await self._listen(live, min(HEARTBEAT_S - quiet_s, owner_due_s))
@@ -189,7 +190,7 @@ class Viewer:
             # What this viewer has seen and the store has lost is put back, unless it never was.
             if not _ahead(page) or self._clock() > deadline or self._tails.never_gave(self._ref, self._cursor):
                 return page
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(READ_AGAIN_S)
 
     async def _check_owner(self) -> None:
         self._owner_checked = self._clock()

@@ -15,7 +15,8 @@ from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.usage import COUNTED_S, TITLE, UsageLedger
-from lianhua.turns.running import Job
+from lianhua.turns.indexing import IndexQueue
+from lianhua.turns.running import RunningTurn
 from lianhua.turns.titles import EXCERPT_CHARS, REST_S, Titler, Untitled
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Finalizer:
         running_turns: RunningTurns,
         ledger: UsageLedger,
         index: IndexText,
+        index_queue: IndexQueue,
         *,
         titles: bool,
         title_rest_s: float = REST_S,
@@ -47,6 +49,7 @@ class Finalizer:
         self._running_turns = running_turns
         self._ledger = ledger
         self._index = index
+        self._index_queue = index_queue
         self._titler = Titler(self._is_untitled, self._title, title_rest_s) if titles else None
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -56,8 +59,9 @@ class Finalizer:
             await asyncio.wait(self._telling, timeout=LAST_WORDS_S)
         if self._titler:
             await self._titler.stop()
+        await self._index_queue.stop()
 
-    async def note_start(self, job: Job) -> None:
+    async def note_start(self, job: RunningTurn) -> None:
         """The conversation takes over the persona that came with the message, and the owner's tabs hear of the turn."""
         ref = job.turn.ref
         if self._titler:
@@ -65,21 +69,30 @@ class Finalizer:
         try:
             if job.chosen_role:
                 await self._conversations.update(ref.conversation_id, job.user, {"role": job.chosen_role})
-            await self._conversations.touch(ref.conversation_id, job.user, _change(ref, "started"))
+            if job.accepted_at:
+                await self._conversations.enlist_used(job.user, _change(ref, "started"), job.accepted_at)
+            else:
+                await self._conversations.touch(ref.conversation_id, job.user, _change(ref, "started"))
         except (ConversationNotFound, Unavailable):
             logger.info("turn %s: the lists are not level with it", ref.turn_id)
 
     async def note_end(self, ref: TurnRef, user: str, reply: Message | None) -> None:
         """Counts the turn and brings the lists level. `reply` None: it was erased, or another worker has it."""
-        try:
-            if reply and reply.usage:
-                await self._ledger.count(user, ref.turn_id, reply.model or "", reply.usage, time.time())
-            await self._running_turns.remove(ref)
-            await self._conversations.touch(ref.conversation_id, user, _change(ref, "ended"))
-        except (ConversationNotFound, Unavailable):
-            logger.info("turn %s: the lists are not level with it", ref.turn_id)
+        touching = self._conversations.touch(ref.conversation_id, user, _change(ref, "ended"))
+        # At the same time, so that both take two round trips and not four.
+        for met in await asyncio.gather(self._count(ref, user, reply), touching, return_exceptions=True):
+            if isinstance(met, ConversationNotFound | Unavailable):
+                logger.info("turn %s: the lists are not level with it", ref.turn_id)
+            elif isinstance(met, BaseException):
+                raise met
 
-    async def note_job(self, job: Job) -> None:
+    async def _count(self, ref: TurnRef, user: str, reply: Message | None) -> None:
+        """The turn leaves the list of running ones when it is counted: until then whoever meets it there counts it."""
+        if reply and reply.usage:
+            await self._ledger.count(user, ref.turn_id, reply.model or "", reply.usage, time.time())
+        await self._running_turns.remove(ref)
+
+    async def note_job(self, job: RunningTurn) -> None:
         """The same for a turn that has run here; its texts become quick to find, and its conversation gets a title."""
         ref, reply = job.turn.ref, job.reply
         await self.note_end(ref, job.user, reply)
@@ -87,7 +100,7 @@ class Finalizer:
             texts = {job.question.id: job.question.content, reply.id: reply.content}
             if job.title:
                 texts[title_token(job.title)] = job.title
-            await self.index(ref.conversation_id, job.user, texts)
+            self._index_queue.add(ref.conversation_id, job.user, texts)
         if self._titler:
             if reply and reply.status == "done" and job.title:
                 self._titler.consider(_untitled(job, reply))
@@ -107,6 +120,7 @@ class Finalizer:
 
     def forget(self, conversation_id: str) -> None:
         """The conversation is being erased."""
+        self._index_queue.forget(conversation_id)
         if self._titler:
             self._titler.forget(conversation_id)
 
@@ -147,7 +161,7 @@ def title_token(title: str) -> str:
     return f"title:{hashlib.sha1(title.encode(), usedforsecurity=False).hexdigest()[:8]}"
 
 
-def _untitled(job: Job, reply: Message) -> Untitled:
+def _untitled(job: RunningTurn, reply: Message) -> Untitled:
     return Untitled(
         job.turn.ref.conversation_id,
         job.user,

@@ -7,11 +7,12 @@ from lianhua.store.client.pubsub import PubSub
 from lianhua.streams.commit import GroupCommit
 from lianhua.streams.tail import Tails
 from lianhua.turns.finalize import Finalizer
-from lianhua.turns.leases import Upkeep
+from lianhua.turns.leases import LeaseRenewal
 from lianhua.turns.recovery import Recovery
 from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.service import TurnService
 from lianhua.turns.stops import PendingStops
+from lianhua.turns.sweeper import Sweeper
 
 RECOVERY_WAIT_S: Final = 2.0  # while the server shuts down
 
@@ -28,7 +29,8 @@ class Lifecycle:
         stops: PendingStops,
         recovery: Recovery,
         tails: Tails,
-        upkeep: Upkeep,
+        renewal: LeaseRenewal,
+        sweeper: Sweeper,
         finalizer: Finalizer,
         pubsub: PubSub,
     ) -> None:
@@ -39,17 +41,19 @@ class Lifecycle:
         self._stops = stops
         self._recovery = recovery
         self._tails = tails
-        self._upkeep = upkeep
+        self._renewal = renewal
+        self._sweeper = sweeper
         self._finalizer = finalizer
         self._pubsub = pubsub
 
     def start(self) -> None:
         self._pubsub.start()
-        self._upkeep.start()
+        self._renewal.start()
+        self._sweeper.start()
 
     async def worker_gone(self, worker: str) -> None:
         """Another process is known to have died, the one of that name."""
-        await self._upkeep.worker_gone(worker)
+        await self._sweeper.worker_gone(worker)
 
     @property
     def draining(self) -> bool:
@@ -66,7 +70,8 @@ class Lifecycle:
         await asyncio.gather(self._recovery.close(RECOVERY_WAIT_S), self._tasks.close(grace_s, hurry))
         await self._stops.close()
         await self._finalizer.stop()
-        await self._upkeep.stop()
+        await self._renewal.stop()
+        await self._sweeper.stop()
         await self._tails.stop()
         await self._pubsub.stop()
         await self._commit.stop()

@@ -5,7 +5,7 @@ from msgspec import Struct
 from lianhua.chat.messages import Message, MessageStatus, Usage
 from lianhua.chat.turn import Turn, TurnRecord
 from lianhua.errors import ModelBadResponse, ModelRefused
-from lianhua.turns.running import Job
+from lianhua.turns.running import RunningTurn
 
 
 class Outcome(Struct, frozen=True):
@@ -55,7 +55,7 @@ def reply_of(turn: Turn, record: TurnRecord, outcome: Outcome) -> Message:
     )
 
 
-def usage_of(job: Job, reported: Usage | None) -> Usage:
+def usage_of(job: RunningTurn, reported: Usage | None) -> Usage:
     """The provider's figures, else our own count, marked as an estimate."""
     if reported:
         return reported

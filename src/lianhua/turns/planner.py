@@ -4,7 +4,6 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +12,7 @@ from lianhua.chat.continuation import NOTHING, Continuation, OverlapFilter
 from lianhua.chat.events import Notice
 from lianhua.chat.messages import ContextAccount, Conversation, Language, Message
 from lianhua.chat.personas import Persona
+from lianhua.chat.plain_text import MADE_TITLE_CHARS
 from lianhua.chat.prompt import (
     CountTokens,
     Prompt,
@@ -34,12 +34,10 @@ from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.store.journal.values import Claim, NewTurn
 from lianhua.store.messages import Window
 from lianhua.turns.request import Act, Edit, Send, Target
-from lianhua.turns.running import Asking, Job
-
-TITLE_CHARS: Final = 40
+from lianhua.turns.running import Asking, RunningTurn
 
 # What is planned with the conversation as it stands; asked again when it has moved on meanwhile.
-Plan = Callable[[Window], tuple[Job, NewTurn]]
+Plan = Callable[[Window], tuple[RunningTurn, NewTurn]]
 
 
 class ContextLimits(Struct, frozen=True):
@@ -108,7 +106,7 @@ class TurnPlanner:
 
     def again(
         self, ref: TurnRef, claim: Claim, persona: Persona, question: Message, window: Window, cut: Message | None
-    ) -> Job:
+    ) -> RunningTurn:
         """The job of a turn that was taken over: from the beginning, or going on after the text that was kept.
 
         `window` are the messages that precede the question, `cut` the reply that the turn was to go on with. Raises
@@ -125,7 +123,7 @@ class TurnPlanner:
         asking = self._asking(model, plan)
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
         code = "continued" if shown else "restarted"
-        return Job(
+        return RunningTurn(
             claim.owner,
             turn,
             question,
@@ -162,7 +160,7 @@ class TurnPlanner:
         model: ChatModel,
         target: Target,
         window: Window,
-    ) -> tuple[Job, NewTurn]:
+    ) -> tuple[RunningTurn, NewTurn]:
         said = ask.act.message if isinstance(ask.act, Send | Edit) else ""
         parent_id = window.head if target.parent_id is None else target.parent_id
         question = target.question or Message(new_id(), "user", said, parent_id=parent_id or None)
@@ -182,7 +180,7 @@ class TurnPlanner:
             joinable=ask.joinable,
         )
         started = turn.start(question.id, record.reply_message_id, model.info.id)
-        job = Job(
+        job = RunningTurn(
             conversation.owner,
             turn,
             question,
@@ -315,7 +313,7 @@ def _overlap(model: ChatModel, goes_on: Continuation | None) -> OverlapFilter | 
 def title_of(message: str) -> str:
     """A conversation's first title: the beginning of its first message, on one line."""
     line = " ".join(message.split())
-    return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1].rstrip() + "…"
+    return line if len(line) <= MADE_TITLE_CHARS else line[: MADE_TITLE_CHARS - 1].rstrip() + "…"
 
 
 def new_id() -> str:

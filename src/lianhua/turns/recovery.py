@@ -11,17 +11,17 @@ from lianhua.chat.continuation import NOTHING, Continuation
 from lianhua.chat.messages import Usage
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import LianhuaError, Unavailable
-from lianhua.store.client.retry import after, patiently
+from lianhua.store.client.retry import WRITE_AGAIN_S, after, patiently
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.journal.values import Claim, Held
 from lianhua.store.messages import MessageStore
-from lianhua.streams.commit import RETRY_S, STORE_PATIENCE_S
+from lianhua.streams.commit import STORE_PATIENCE_S
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import TurnPlanner
 from lianhua.turns.registry import TurnRegistry
-from lianhua.turns.running import Job
+from lianhua.turns.running import RunningTurn
 from lianhua.turns.stops import PendingStops
 from lianhua.turns.writer import TurnWriter
 
@@ -115,7 +115,7 @@ class Recovery:
             claim = msgspec.structs.replace(claim, stopped=True)
         logger.warning("turn %s: taken over, it has lost %d workers", ref.turn_id, claim.losses)
         # When patience is over our claim runs out, and another worker looks at it.
-        return await patiently(lambda: self._take_over(ref, claim), after(STORE_PATIENCE_S), RETRY_S)
+        return await patiently(lambda: self._take_over(ref, claim), after(STORE_PATIENCE_S), WRITE_AGAIN_S)
 
     async def _take_over(self, ref: TurnRef, claim: Claim) -> Literal["taken", "ended"]:
         await self._running_turns.add(ref)  # should this process die too, or its former worker have taken it out
@@ -139,7 +139,7 @@ class Recovery:
         tokens = count(text) + count(reasoning)
         return Usage(claim.record.context.used_tokens, tokens, estimated=True)
 
-    async def _again(self, ref: TurnRef, claim: Claim) -> Job | None:
+    async def _again(self, ref: TurnRef, claim: Claim) -> RunningTurn | None:
         """The job, where the turn is to be run once more."""
         if claim.stopped or claim.losses > RERUNS:
             return None

@@ -10,7 +10,7 @@ from lianhua.errors import Overloaded, StoreUnavailable
 from lianhua.streams.commit import GroupCommit
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.runner import TurnRunner
-from lianhua.turns.running import Job
+from lianhua.turns.running import RunningTurn
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +29,15 @@ class TurnRegistry:
         self._runner = runner
         self._finalizer = finalizer
         self._opening: set[asyncio.Task[Any]] = set()
-        self._running: dict[str, tuple[Job, asyncio.Task[None]]] = {}
+        self._running: dict[str, tuple[RunningTurn, asyncio.Task[None]]] = {}
         self._ending = False
 
     @property
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[RunningTurn]:
         """Every turn that runs in this process."""
         return [job for job, _ in self._running.values()]
 
-    def job(self, ref: TurnRef, user: str) -> Job | None:
+    def job(self, ref: TurnRef, user: str) -> RunningTurn | None:
         """The user's turn, if it runs in this process."""
         job, _ = self._running.get(ref.turn_id, (None, None))
         return job if job and job.user == user and job.turn.ref == ref else None
@@ -67,7 +67,7 @@ class TurnRegistry:
         if not task.cancelled():
             task.exception()  # the caller has it, or went away
 
-    def run(self, job: Job) -> None:
+    def run(self, job: RunningTurn) -> None:
         """Begins the reply."""
         ref = job.turn.ref
         if ref.turn_id in self._running:
@@ -119,7 +119,7 @@ class TurnRegistry:
             await asyncio.wait([*tasks, hurried], timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: RunningTurn) -> None:
         noted = asyncio.create_task(self._finalizer.note_start(job), name="note a turn")
         ended = False
         try:

@@ -34,7 +34,7 @@ from lianhua.models.port import (
 from lianhua.models.tries import RETRY_S as REPEAT_S
 from lianhua.models.tries import Tries
 from lianhua.turns.outcome import Outcome, failure, reply_of, usage_of, without_text
-from lianhua.turns.running import Asking, Job
+from lianhua.turns.running import Asking, RunningTurn
 from lianhua.turns.writer import TurnGone, TurnWriter, check
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class TurnRunner:
         self._writer = writer
         self._limits = limits
 
-    async def run(self, job: Job) -> bool:
+    async def run(self, job: RunningTurn) -> bool:
         """Asks the model, writes the journal, ends the turn: whether it has ended, and is not another worker's to end.
 
         Raises nothing but a bug of ours, and even then the turn ends.
@@ -86,7 +86,7 @@ class TurnRunner:
         finally:
             self._writer.close(ref, live)
 
-    async def _model_part(self, job: Job) -> Outcome:
+    async def _model_part(self, job: RunningTurn) -> Outcome:
         try:
             async with asyncio.timeout(self._limits.seconds) as limit:
                 job.within(limit)
@@ -111,7 +111,7 @@ class TurnRunner:
         finally:
             job.outside()
 
-    async def _open(self, job: Job) -> None:
+    async def _open(self, job: RunningTurn) -> None:
         """What viewers see before the model is asked."""
         if job.opening:
             await self._writer.replace_record(job)
@@ -120,7 +120,7 @@ class TurnRunner:
                 await self._writer.write(job, job.turn.reasoning_piece("\n\n"))
         await self._log_continuation(job)
 
-    async def _ask_one_after_another(self, job: Job, tries: Tries) -> Outcome:
+    async def _ask_one_after_another(self, job: RunningTurn, tries: Tries) -> Outcome:
         """Asks the model, and in its place the others, as long as nothing was shown."""
         while True:
             tries.kept_back = len(job.fallbacks)
@@ -140,7 +140,7 @@ class TurnRunner:
             text = say("fallback", job.language, model=info.name)
             await self._writer.write(job, job.turn.notice(Notice("fallback", text, model=info.id)))
 
-    async def _ask_in_other_words(self, job: Job, tries: Tries) -> Outcome:
+    async def _ask_in_other_words(self, job: RunningTurn, tries: Tries) -> Outcome:
         """Asks one model, and again where it refuses how it was asked: with less of the conversation, for the rest of a
         reply that it does not go on with by itself, or without the questions that got no reply.
         """
@@ -167,7 +167,7 @@ class TurnRunner:
             await self._writer.write(job, job.turn.notice(notice))
         return await self._ask(job, tries)
 
-    async def _ask_anew(self, job: Job, asking: Asking) -> None:
+    async def _ask_anew(self, job: RunningTurn, asking: Asking) -> None:
         """Puts down what is asked from now on: the model that answers is the reply's, and its prompt the account's."""
         record = job.record
         asked = record.asked or (record.model if asking.model.info.id != record.model else None)
@@ -181,7 +181,7 @@ class TurnRunner:
         )
         await self._writer.replace_record(job)
 
-    async def _log_continuation(self, job: Job) -> None:
+    async def _log_continuation(self, job: RunningTurn) -> None:
         """What the reply goes on with, as far as an earlier worker has not logged it."""
         goes_on, turn = job.goes_on, job.turn
         if goes_on.reasoning and not turn.reasoning_length and not turn.length:
@@ -189,7 +189,7 @@ class TurnRunner:
         if goes_on.text and not turn.length:
             await self._writer.write(job, turn.text_piece(goes_on.text))
 
-    async def _ask(self, job: Job, tries: Tries) -> Outcome:
+    async def _ask(self, job: RunningTurn, tries: Tries) -> Outcome:
         turn = job.turn
         finish: Finish | None = None
         begun = turn.length, turn.reasoning_length
@@ -217,7 +217,7 @@ class TurnRunner:
         outcome = without_text(finish.reason, turn) if not turn.length else Outcome("done", finish.reason)
         return msgspec.structs.replace(outcome, usage=usage_of(job, finish.usage))
 
-    async def _correct(self, job: Job, corrected: Corrected, text_chars: int, reasoning_chars: int) -> None:
+    async def _correct(self, job: RunningTurn, corrected: Corrected, text_chars: int, reasoning_chars: int) -> None:
         """Replaces what this stream has given, behind what was there before it; every viewer gets a snapshot."""
         turn = job.turn
         if job.overlap:
@@ -235,7 +235,7 @@ class TurnRunner:
             raise
         check(met, job)
 
-    async def _end(self, job: Job, outcome: Outcome) -> bool:
+    async def _end(self, job: RunningTurn, outcome: Outcome) -> bool:
         turn = job.turn
         if outcome.usage is None and turn.length:
             outcome = msgspec.structs.replace(outcome, usage=usage_of(job, None))
@@ -271,7 +271,7 @@ def _joined(batch: Sequence[Delta]) -> Sequence[Delta]:
     return joined
 
 
-def _without_overlap(job: Job, delta: Delta) -> Delta | None:
+def _without_overlap(job: RunningTurn, delta: Delta) -> Delta | None:
     """The delta without what only repeats the end of a reply that goes on after a cut."""
     if job.overlap and isinstance(delta, TextDelta):
         new = job.overlap.feed(delta.text)
@@ -279,7 +279,7 @@ def _without_overlap(job: Job, delta: Delta) -> Delta | None:
     return delta
 
 
-def _event(job: Job, delta: Delta) -> Numbered | None:
+def _event(job: RunningTurn, delta: Delta) -> Numbered | None:
     """The turn's next event for a delta; what ends the stream is none yet."""
     turn, language = job.turn, job.language
     match delta:
@@ -299,7 +299,7 @@ def _event(job: Job, delta: Delta) -> Numbered | None:
             return None
 
 
-def _next_asking(job: Job) -> Asking | None:
+def _next_asking(job: RunningTurn) -> Asking | None:
     """What the next model is asked with for which the question is not too long."""
     while job.fallbacks and job.stop_reason is None:
         build = job.fallbacks.pop(0)

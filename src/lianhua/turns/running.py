@@ -41,7 +41,7 @@ class Asking(Struct, frozen=True):
     again: Callable[[], "Asking"]
 
 
-class Job:
+class RunningTurn:
     """`stop` may be called at any time from the same event loop. `fallbacks` are the models to ask in the place of the
     first when it cannot answer.
 
@@ -78,6 +78,7 @@ class Job:
         self.opening = opening
         self.losses = losses
         self.started = started
+        self.accepted_at = ""  # when the store took the turn, by its clock; empty for one that was taken over
         self.goes_on = goes_on
         self.title = title
         self.reply: Message | None = None

@@ -13,13 +13,13 @@ from lianhua.chat.turn import TurnRecord, TurnRef
 from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, Unavailable
 from lianhua.store.client.keys import worker_channel
 from lianhua.store.client.pubsub import PubSub
-from lianhua.store.client.retry import patiently
+from lianhua.store.client.retry import WRITE_AGAIN_S, patiently
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.journal.values import Accepted, Busy, Moved, NewTurn, StopAsked
-from lianhua.store.messages import MessageStore
-from lianhua.streams.commit import RETRY_S, GroupCommit
+from lianhua.store.messages import MessageStore, Window
+from lianhua.streams.commit import GroupCommit
 from lianhua.streams.tail import Tails
 from lianhua.streams.viewer import OWNER_CHECK_S, Viewer
 from lianhua.turns.finalize import Finalizer
@@ -27,7 +27,7 @@ from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import Ask, Plan, TurnPlanner, new_id
 from lianhua.turns.recovery import Recovery
 from lianhua.turns.registry import TurnRegistry
-from lianhua.turns.request import Target, find_target
+from lianhua.turns.request import Send, Target, find_target
 from lianhua.turns.stops import PendingStops
 
 ACCEPT_TRIES: Final = 5
@@ -134,18 +134,25 @@ class TurnService:
         return self._planner.begin(ask, conversation, ref, persona, target), target
 
     async def _open(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
-        conversation = await self._conversations.get(conversation_id, user)
+        conversation, window = await self._read(user, conversation_id, ask)
         ref = TurnRef(conversation_id, new_id())
         plan, target = await self._plan(user, conversation, ref, ask)
         for _ in range(ACCEPT_TRIES):
-            reading = target.window(self._branches, conversation_id, user, self._planner.window_messages)
-            # Listed before it is accepted: should this process die in between, another one finds the turn.
-            window, _ = await asyncio.gather(reading, self._list(ref))
+            if window is None:
+                window = await target.window(self._branches, conversation_id, user, self._planner.window_messages)
             job, new_turn = plan(window)
+            window = None
             self._refuse_while_draining()
-            answer = await self._accept_patiently(new_turn)
+            # Sent before the turn is: should this process die in between, another one finds it.
+            listing = asyncio.create_task(self._list(ref), name="list a turn")
+            await asyncio.sleep(0)
+            try:
+                answer = await self._accept_patiently(new_turn)
+            finally:
+                await listing
             match answer:
                 case Accepted(repeated=False):
+                    job.accepted_at = answer.updated_at
                     self._tasks.run(job)
                     return answer
                 case Accepted():
@@ -155,6 +162,15 @@ class TurnService:
                 case Busy():
                     return answer
         raise Overloaded("the conversation changes faster than a prompt can be made")
+
+    async def _read(self, user: str, conversation_id: str, ask: Ask) -> tuple[Conversation, Window | None]:
+        """The conversation and, where nothing else has to be found first, what the prompt is made from, in one step."""
+        if isinstance(ask.act, Send):
+            limit = self._planner.window_messages
+            window = await self._branches.window(conversation_id, user, limit, at=ask.act.parent_id)
+            if window.conversation:
+                return window.conversation, window
+        return await self._conversations.get(conversation_id, user), None
 
     async def _list(self, ref: TurnRef) -> None:
         with contextlib.suppress(Unavailable):  # in a Cluster another node may be away than the one that counts
@@ -166,7 +182,7 @@ class TurnService:
         return await patiently(
             lambda: self._journal.accept(new_turn),
             lambda: self._commit.out_of_patience(began_s),
-            RETRY_S,
+            WRITE_AGAIN_S,
             StoreUnavailable,
         )
 

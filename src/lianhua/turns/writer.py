@@ -10,13 +10,13 @@ from lianhua.chat.messages import Message, Usage
 from lianhua.chat.texts import say
 from lianhua.chat.turn import Numbered, Turn, TurnRef
 from lianhua.errors import Unavailable
-from lianhua.store.client.retry import patiently
+from lianhua.store.client.retry import WRITE_AGAIN_S, patiently
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import Claim, Fate
-from lianhua.streams.commit import RETRY_S, GroupCommit
+from lianhua.streams.commit import GroupCommit
 from lianhua.streams.live import LiveTurn
 from lianhua.turns.outcome import Outcome, failure, reply_of
-from lianhua.turns.running import Job
+from lianhua.turns.running import RunningTurn
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class TurnWriter:
         """The turn runs here no more."""
         self._commit.close(ref, live)
 
-    async def write(self, job: Job, event: Numbered) -> None:
+    async def write(self, job: RunningTurn, event: Numbered) -> None:
         """Logs an event and shows it. Raises `TurnGone`; a stop that the journal brings back ends the model's part."""
         logged = self._commit.append(job.turn.ref, event)
         stopped: asyncio.CancelledError | None = None
@@ -66,7 +66,7 @@ class TurnWriter:
         if stopped:
             raise stopped
 
-    async def replace(self, job: Job, event: Numbered) -> Fate:
+    async def replace(self, job: RunningTurn, event: Numbered) -> Fate:
         """Puts the turn's texts in the place of what was shown; `event` is the snapshot that says so."""
         turn = job.turn
 
@@ -78,12 +78,12 @@ class TurnWriter:
             job.acknowledge(event)
         return fate
 
-    async def replace_record(self, job: Job) -> None:
+    async def replace_record(self, job: RunningTurn) -> None:
         """Stores the record as it is by now."""
         ref, epoch, record = job.turn.ref, job.turn.epoch, job.record
         check(await self._patiently(lambda: self._journal.replace_record(ref, epoch, record)), job)
 
-    async def put_back(self, job: Job) -> Fate:
+    async def put_back(self, job: RunningTurn) -> Fate:
         """The store has lost the latest events of a running turn: gives it what it had acknowledged.
 
         Raises `TurnGone` where it does not take that either.
@@ -93,7 +93,7 @@ class TurnWriter:
         text, reasoning = job.turn.text[: had.text_chars], job.turn.reasoning[: had.reasoning_chars]
         return await self._restore(job, had.event, text, reasoning)
 
-    async def _restore(self, job: Job, event: Numbered, text: str, reasoning: str) -> Fate:
+    async def _restore(self, job: RunningTurn, event: Numbered, text: str, reasoning: str) -> Fate:
         logger.warning("turn %s: the store had lost its latest events, they are put back", job.turn.ref.turn_id)
 
         async def restore() -> Fate:
@@ -101,7 +101,7 @@ class TurnWriter:
 
         return await self._patiently(restore)
 
-    async def finish(self, job: Job, end: Numbered, reply: Message) -> Fate:
+    async def finish(self, job: RunningTurn, end: Numbered, reply: Message) -> Fate:
         """Stores end, reply and record. Raises `TurnGone` when the lease may be another worker\'s by then."""
 
         async def store() -> Fate:
@@ -128,7 +128,7 @@ class TurnWriter:
         logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
         return reply
 
-    async def hand_over(self, job: Job) -> None:
+    async def hand_over(self, job: RunningTurn) -> None:
         """Ends the lease now, so that another worker begins the turn anew."""
         try:
             await self._journal.release(job.turn.ref, job.turn.epoch)
@@ -140,11 +140,11 @@ class TurnWriter:
         """Repeats a step until the store takes it. Raises `TurnGone` when the lease may be another worker's by then."""
         began_s = asyncio.get_running_loop().time()
         try:
-            return await patiently(step, lambda: self._commit.out_of_patience(began_s), RETRY_S)
+            return await patiently(step, lambda: self._commit.out_of_patience(began_s), WRITE_AGAIN_S)
         except Unavailable as exc:
             raise TurnGone("the store is away") from exc
 
-    async def _is_our_end(self, job: Job, end: Numbered) -> bool:
+    async def _is_our_end(self, job: RunningTurn, end: Numbered) -> bool:
         """Whether a turn that has ended already was ended by us, the answer having been lost on its way."""
         try:
             ended = await self._journal.ended(job.turn.ref)
@@ -153,7 +153,7 @@ class TurnWriter:
         return ended is not None and ended[1].end_cursor == end.cursor
 
 
-def check(fate: Fate, job: Job) -> None:
+def check(fate: Fate, job: RunningTurn) -> None:
     """Acts on what the journal brought back."""
     if fate == "stop":
         job.stop("stopped")

@@ -10,6 +10,7 @@ from lianhua.api.event_stream import EventStream
 from lianhua.api.schemas.bodies import ContinueBody, EditBody, NewTurnBody, RetryBody, SendBody, TurnOut, TurnStartedOut
 from lianhua.api.schemas.presenters import turn_out
 from lianhua.chat.events import Cursor, parse_event_id
+from lianhua.store.journal.values import Accepted
 from lianhua.streams.viewer import Viewer
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Act, Continue, Edit, Retry, Send
@@ -35,6 +36,10 @@ async def start_turn(
     accepted = await turns.start(user, conversation_id, ask)
     if accepted.repeated:
         response.status_code = 200
+    return started_out(accepted, base_path, conversation_id)
+
+
+def started_out(accepted: Accepted, base_path: str, conversation_id: str) -> TurnStartedOut:
     return TurnStartedOut(
         turn_id=accepted.turn_id,
         user_message_id=accepted.user_message_id,

@@ -2,9 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from lianhua.errors import Unavailable
+
+# A store comes back within a second or two where another server takes over. What is written has a lease to keep.
+WRITE_AGAIN_S: Final = 0.2
+READ_AGAIN_S: Final = 0.5
 
 T = TypeVar("T")
 OutOfPatience = Callable[[], bool]

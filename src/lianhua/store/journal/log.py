@@ -107,14 +107,15 @@ class TurnJournal:
         answer = await self._database.run(self._accept, names, args, durable=True)
         match answer[0]:
             case b"accepted" | b"same" as outcome:
-                turn_id, user, reply = (part.decode() for part in answer[1:4])
-                return Accepted(turn_id, user, reply, repeated=outcome == b"same")
+                turn_id, user, reply, updated_at = (part.decode() for part in answer[1:5])
+                return Accepted(turn_id, user, reply, outcome == b"same", "" if outcome == b"same" else updated_at)
             case b"repeated":
                 turn_id, opened = answer[1].decode(), read_record(answer[2])
                 # Our own turn id under our own key: the first call's answer was lost on the way. If that took long,
                 # another worker may have begun it meanwhile.
                 own = turn_id == turn.ref.turn_id and answer[3] == b"1"
-                return Accepted(turn_id, opened.user_message_id, opened.reply_message_id, repeated=not own)
+                updated_at = answer[4].decode() if own else ""
+                return Accepted(turn_id, opened.user_message_id, opened.reply_message_id, not own, updated_at)
             case b"busy":
                 turn_id, user, reply = (part.decode() for part in answer[1:4])
                 return Busy(turn_id, user, reply, same_body=answer[4] == b"1", lost=answer[5] == b"1")
@@ -292,7 +293,8 @@ class TurnJournal:
         """
         keys = ConversationKeys(ref.conversation_id)
         names = [keys.meta, keys.turns, *keys.working(ref.turn_id)]
-        args: list[Argument] = [owner, ref.turn_id, after.epoch, after.seq, PAGE_EVENTS]
+        epochs = (Cursor.START.epoch, Cursor.SNAPSHOT.epoch)
+        args: list[Argument] = [owner, ref.turn_id, after.epoch, after.seq, PAGE_EVENTS, *epochs]
         # Where writes have to be durable, nothing is shown that is not: another worker may have written it a moment
         # ago.
         answer = await self._database.run(self._read, names, args, durable=True)

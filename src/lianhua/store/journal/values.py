@@ -33,12 +33,13 @@ class NewTurn(Struct, frozen=True):
 
 
 class Accepted(Struct, frozen=True):
-    """The turn is open; `repeated` when this key had opened it before."""
+    """The turn is open; `repeated` when this key had opened it before, else the conversation was used `updated_at`."""
 
     turn_id: str
     user_message_id: str
     reply_message_id: str
     repeated: bool
+    updated_at: str = ""
 
 
 class Busy(Struct, frozen=True):

@@ -15,10 +15,10 @@ if prior then
   local hash, turn = string.match(prior, '^(%S+) (%S+)')  -- version 0.1 has longer hashes, and more words
   if short_hash(hash) ~= short_hash(body_hash) then return {'mismatch'} end
   -- Whether its first worker may still begin it: nobody else has, and nobody may yet.
-  local state = redis.call('HMGET', meta, 't.id', 't.epoch', 't.lease')
+  local state = redis.call('HMGET', meta, 't.id', 't.epoch', 't.lease', 'updated_at')
   local begins = state[1] == turn and state[2] == '1' and tonumber(state[3]) > now()
   local record = redis.call('HGET', turns, turn)
-  return record and {'repeated', turn, record, begins and '1' or '0'} or {'erased'}
+  return record and {'repeated', turn, record, begins and '1' or '0', state[4]} or {'erased'}
 end
 
 if known[2] then
@@ -99,4 +99,4 @@ redis.call('ZADD', lingering, at + NO_LAST_DAY_S, turn_id)
 trim(meta, messages, order, turns, idempotency, tree, tonumber(ARGV[17]))
 keep(meta, {meta, messages, order, turns, idempotency, lingering, tree, ngrams}, tonumber(ARGV[16]), at)
 expire_working(meta, log)
-return {'accepted', turn_id, question, ARGV[10]}
+return {'accepted', turn_id, question, ARGV[10], stamp(used_at(at, head[5]))}

@@ -1,5 +1,5 @@
--- Opens a conversation. Repeating it with the same id changes nothing.
--- KEYS meta, ngrams   ARGV owner, role, model, title, retention_s
+-- Opens a conversation; its fields. Repeating it with the same id changes nothing.
+-- KEYS meta, ngrams   ARGV owner, role, model, title, retention_s, field, …
 local at = now()
 if redis.call('HSETNX', KEYS[1], 'owner', ARGV[1]) == 1 then
   redis.call('HSET', KEYS[1], 'role', ARGV[2], 'model', ARGV[3], 'title', ARGV[4], 'pinned', '0',
@@ -10,4 +10,4 @@ if redis.call('HSETNX', KEYS[1], 'owner', ARGV[1]) == 1 then
   end
   keep(KEYS[1], KEYS, tonumber(ARGV[5]), at)
 end
-return {'ok'}
+return redis.call('HMGET', KEYS[1], unpack(ARGV, 6))

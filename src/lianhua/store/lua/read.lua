@@ -1,8 +1,8 @@
 -- What a viewer has not seen of a turn: a page of its log after a cursor, or the text so far where the log does not
--- reach back. KEYS meta, turns, log, text, reasoning   ARGV owner, turn_id, epoch, seq, page_events
--- An epoch of -1 asks for everything from the first event, one of -2 for a snapshot. `ahead`: the cursor is beyond
--- what the store has of this worker's events; either we never gave it out, or the store has lost something that will
--- be put back.
+-- reach back. KEYS meta, turns, log, text, reasoning   ARGV owner, turn_id, epoch, seq, page_events,
+-- start_epoch (asks for everything from the first event), snapshot_epoch (for a snapshot)
+-- `ahead`: the cursor is beyond what the store has of this worker's events; either we never gave it out, or the store
+-- has lost something that will be put back.
 local meta, turns, log, text, reasoning = unpack(KEYS)
 if redis.call('HGET', meta, 'owner') ~= ARGV[1] then return {'missing'} end
 local record = redis.call('HGET', turns, ARGV[2])
@@ -28,9 +28,9 @@ local complete = first_epoch == 1 and first_seq == 0
 local start = '-'
 local reaches
 local ahead = ''
-if epoch == -1 then
+if ARGV[3] == ARGV[6] then
   reaches = complete
-elseif epoch == -2 then
+elseif ARGV[3] == ARGV[7] then
   reaches = false
 else
   -- The cursor is one we gave out, and nothing between it and the log's first entry was dropped.

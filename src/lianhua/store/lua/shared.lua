@@ -63,22 +63,24 @@ local function used_at(at, before)
   return math.max(at, tonumber(before) or 0)
 end
 
--- Moves the expiry of all of a conversation's keys together; without a limit, or pinned, they stay. Activity never
--- shortens it while the clock is behind the conversation's own last activity.
-local function keep(meta, keys, retention_s, at)
-  local state, expires = redis.call('HMGET', meta, 'pinned', 'updated_at'), ''
-  at = used_at(at, state[2])
-  if retention_s > 0 and state[1] ~= '1' then
-    expires = stamp(at + retention_s)
-  end
-  redis.call('HSET', meta, 'expires_at', expires)
+-- All of a conversation's keys expire together, `at`; false: they stay.
+local function expire_at(meta, keys, at)
+  redis.call('HSET', meta, 'expires_at', at and stamp(at) or '')
   for _, key in ipairs(keys) do
-    if expires == '' then
-      redis.call('PERSIST', key)
+    if at then
+      redis.call('PEXPIREAT', key, math.floor(at * 1000))
     else
-      redis.call('PEXPIREAT', key, math.floor((at + retention_s) * 1000))
+      redis.call('PERSIST', key)
     end
   end
+end
+
+-- Moves the expiry of a conversation that is used; without a limit, or pinned, it stays. Activity never shortens it
+-- while the clock is behind the conversation's own last activity.
+local function keep(meta, keys, retention_s, at)
+  local state = redis.call('HMGET', meta, 'pinned', 'updated_at')
+  local expires = retention_s > 0 and state[1] ~= '1'
+  expire_at(meta, keys, expires and used_at(at, state[2]) + retention_s)
 end
 
 -- The list of a user's conversations expires after the last of them; not at all while one of them is pinned.

@@ -27,6 +27,5 @@ each(3, function(id, value, age)
   redis.call('HSET', messages, id, value)
   if age ~= '' then redis.call('ZADD', order, age, id) end
 end)
-redis.call('HSET', meta, 'expires_at', stamp(now() + ARGV[4]))
-for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[4]) end
+expire_at(meta, KEYS, now() + ARGV[4])
 return {'ok'}

@@ -8,10 +8,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from lianhua.errors import Unavailable
-from lianhua.store.client.client import StoreClient
+from lianhua.store.client.client import Keyed, StoreClient
 from lianhua.store.client.keys import ConversationKeys
-from lianhua.store.client.scripts import Script
+from lianhua.store.client.scripts import Argument, Script
 from lianhua.store.search.folding import overlapping
 from lianhua.store.search.ngrams import MADE_BIT, Signature
 from lianhua.store.search.reading import Reading, read_conversations, read_texts
@@ -24,6 +26,14 @@ TITLES: Final = "title:"  # what a title is called among the texts that are not 
 EVERYTHING: Final = "*"  # in the place of too many names
 
 
+class NewTexts(Struct, frozen=True):
+    """Texts of a conversation by message id (a title's by its token): those that are known, others are read."""
+
+    conversation_id: str
+    owner: str
+    texts: Mapping[str, str]
+
+
 class SearchIndexer:
     """Raises `StoreUnavailable` and `Overloaded`. `stop` it when the process ends."""
 
@@ -32,22 +42,35 @@ class SearchIndexer:
         self._index, self._reindex = Script("index"), Script("reindex")
         self._later: asyncio.Task[None] | None = None
 
-    async def index(self, conversation_id: str, owner: str, texts: Mapping[str, str]) -> None:
-        """Adds what the signature lacks. `texts` are those that are known, by message id; others are read. Does
-        nothing to a conversation that is gone or somebody else's.
+    async def index_each(self, some: Sequence[NewTexts]) -> None:
+        """Adds what the signatures lack, in two round trips. Does nothing to a conversation that is gone or somebody
+        else's.
         """
+        asked: list[tuple[Argument, ...]] = []
+        for new in some:
+            keys = ConversationKeys(new.conversation_id)
+            asked.append(("HMGET", keys.meta, "owner", "title", "unsigned"))
+            asked.append(("STRLEN", keys.ngrams))
+            asked.append(("GETBIT", keys.ngrams, MADE_BIT))
+        answers = await self._database.ask(*asked)
+        calls: list[Keyed] = []
+        for place, new in enumerate(some):
+            if call := await self._call(new, *answers[3 * place : 3 * place + 3]):
+                calls.append(call)
+        for answer in await self._database.run_each(self._index, calls):
+            if isinstance(answer, Exception):
+                raise answer
+
+    async def _call(self, new: NewTexts, values: Sequence[bytes | None], size: int, made: int) -> Keyed | None:
+        """Keys and arguments of the script that adds a conversation's new texts, None where it is not needed."""
+        conversation_id, owner, texts = new.conversation_id, new.owner, new.texts
         keys = ConversationKeys(conversation_id)
-        values, size, made = await self._database.ask(
-            ("HMGET", keys.meta, "owner", "title", "unsigned"),
-            ("STRLEN", keys.ngrams),
-            ("GETBIT", keys.ngrams, MADE_BIT),
-        )
         holder, title, unsigned = (value.decode() if value else "" for value in values)
         if holder != owner or not unsigned:
-            return
+            return None
         if unsigned == EVERYTHING or (size > 1 and not made):  # one byte holds no more than the flag
             await self.reindex(conversation_id, owner)
-            return
+            return None
         ids = unsigned.split()
         signature = Signature()
         await _add(signature, title)  # an earlier title can no longer be found, whoever waits for it
@@ -57,7 +80,7 @@ class SearchIndexer:
         async for text in read_texts(self._database, keys.messages, missing):
             await _add(signature, text.content)
         names = [keys.meta, keys.ngrams, f"{keys.ngrams}:new"]
-        await self._database.run(self._index, names, [owner, signature.bitmap(), title, *ids])
+        return names, [owner, signature.bitmap(), title, *ids]
 
     async def reindex(self, conversation_id: str, owner: str) -> None:
         """Makes the signature from everything that is there, and from nothing else, unless that changes meanwhile."""

@@ -22,7 +22,7 @@ from lianhua.store.client.scripts import Argument
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.listing import ListWalk
 from lianhua.store.search.excerpt import PIECE_CHARS, Excerpt, Needle, Span
-from lianhua.store.search.index import REINDEXED, SearchIndexer
+from lianhua.store.search.index import REINDEXED, NewTexts, SearchIndexer
 from lianhua.store.search.ngrams import MADE_BIT, probes
 from lianhua.store.search.reading import Reading, read_conversations
 
@@ -117,7 +117,11 @@ class ConversationSearch:
 
     async def index(self, conversation_id: str, owner: str, texts: Mapping[str, str]) -> None:
         """Makes new texts of a conversation quick to find; `texts` are those that are known, by message id."""
-        await self._indexer.index(conversation_id, owner, texts)
+        await self._indexer.index_each([NewTexts(conversation_id, owner, texts)])
+
+    async def index_each(self, some: Sequence[NewTexts]) -> None:
+        """`index`, for many conversations in two round trips."""
+        await self._indexer.index_each(some)
 
     async def stop(self) -> None:
         """Ends what goes on in the background."""
