@@ -38,7 +38,8 @@ from lianhua.store.open import Store, open_store
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
-from lianhua.store.transfer import TransferStore
+from lianhua.store.transfer.incoming import IncomingStore
+from lianhua.store.transfer.outgoing import OutgoingStore
 from lianhua.store.usage import UsageLedger
 from lianhua.streams.commit import STORE_PATIENCE_S, GroupCommit
 from lianhua.streams.tail import REREAD_S, Tails
@@ -167,7 +168,7 @@ def build_services(
     conversations, branches = ConversationStore(database, retention, store.erased), MessageStore(database)
     own_personas, preferences = OwnPersonas(database, store.erased), PreferenceStore(database)
     roles = AvailablePersonas(personas, own_personas)
-    transfer_store = TransferStore(database, retention, store.erased)
+    incoming, outgoing = IncomingStore(database, retention, store.erased), OutgoingStore(database)
     usage, running_turns = UsageLedger(database), RunningTurns(database, policy.listed_s)
     search = ConversationSearch(database, conversations)
     journal = TurnJournal(database, retention, worker or f"{os.getpid()}-{secrets.token_hex(4)}")
@@ -199,8 +200,8 @@ def build_services(
         conversations=ConversationService(
             conversations, branches, roles, catalog, preferences, turns, finalizer, Changes(database), pubsub
         ),
-        exporter=Exporter(transfer_store, own_personas, preferences),
-        importer=Importer(transfer_store, own_personas, preferences, folder, policy.imports),
+        exporter=Exporter(outgoing, own_personas, preferences),
+        importer=Importer(incoming, own_personas, preferences, folder, policy.imports),
         search=search,
         usage=usage,
         personas=roles,

@@ -42,7 +42,9 @@ from lianhua.store.messages import MessageStore
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
-from lianhua.store.transfer import Landed, Staged, TransferStore, staged
+from lianhua.store.transfer.incoming import IncomingStore, Landed
+from lianhua.store.transfer.outgoing import OutgoingStore
+from lianhua.store.transfer.staged import Staged, staged
 from tests.store.test_branches import NAME, OWNER, Talk
 from tests.support.waiting import until
 
@@ -62,30 +64,30 @@ class Transfers:
         nodes: Nodes,
         folder: Path,
         retention: Retention,
-        kind: type[TransferStore] = TransferStore,
+        kind: type[IncomingStore] = IncomingStore,
         piece_bytes: int = PIECE_BYTES,
         **limits: Any,
     ) -> None:
         self.nodes = nodes
         self.database = StoreClient(nodes)
         self.erasures = 0
-        self.transfer_store = kind(self.database, retention, self._erased)
+        self.incoming, self.outgoing = kind(self.database, retention, self._erased), OutgoingStore(self.database)
         self.conversations = ConversationStore(self.database, retention)
         self.branches = MessageStore(self.database)
         self.personas = OwnPersonas(self.database)
         self.preferences = PreferenceStore(self.database)
         self.folder = folder
-        self.exporter = Exporter(self.transfer_store, self.personas, self.preferences, piece_bytes)
+        self.exporter = Exporter(self.outgoing, self.personas, self.preferences, piece_bytes)
         self.importer = Importer(
-            self.transfer_store, self.personas, self.preferences, folder, ImportLimits(LIMIT, 400_000, **limits)
+            self.incoming, self.personas, self.preferences, folder, ImportLimits(LIMIT, 400_000, **limits)
         )
 
     def _erased(self) -> None:
         self.erasures += 1
 
     async def whole(self, name: str = NAME, owner: str = OWNER) -> PortableConversation:
-        leaving = await self.transfer_store.leaving(name, owner)
-        messages = [message async for some in self.transfer_store.messages(leaving) for message in some]
+        leaving = await self.outgoing.leaving(name, owner)
+        messages = [message async for some in self.outgoing.messages(leaving) for message in some]
         return PortableConversation(**asdict(leaving.head), messages=tuple(messages))
 
     async def everything(self, owner: str = OWNER) -> bytes:
@@ -307,7 +309,7 @@ async def test_what_was_said_here_since_stays_and_a_changed_text_is_reported(tra
     await transfers.bring(native(conversation(1)))
     mine = message("mine", parent_id="m1")
     whole = await transfers.whole(ID.format(1))
-    extended = await transfers.transfer_store.extend(OWNER, replace(whole, messages=(*whole.messages, mine)))
+    extended = await transfers.incoming.extend(OWNER, replace(whole, messages=(*whole.messages, mine)))
     assert extended is not None and extended.new == 1
     changed = conversation(1, ["question", "another answer", "more"])
     assert skipped(await transfers.bring(native(changed))) == {
@@ -371,10 +373,8 @@ async def test_what_is_staged_ends_by_itself_and_what_is_settled_does_not(
     client: Redis, nodes: Nodes, tmp_path: Path
 ) -> None:
     transfers = Transfers(nodes, tmp_path, Retention(0, 0))
-    one = staged(
-        PortableConversation(**conversation(1) | {"messages": (message("a"),)}), transfers.transfer_store.retention
-    )
-    name = (await transfers.transfer_store.stage(OWNER, "mark", one, set())).id
+    one = staged(PortableConversation(**conversation(1) | {"messages": (message("a"),)}), transfers.incoming.retention)
+    name = (await transfers.incoming.stage(OWNER, "mark", one, set())).id
     keys = ConversationKeys(name)
     alive = [key for key in keys.lasting if await client.exists(key)]
     assert {keys.meta, keys.messages, keys.order, keys.tree, keys.ngrams} == set(alive)
@@ -382,8 +382,8 @@ async def test_what_is_staged_ends_by_itself_and_what_is_settled_does_not(
     assert await transfers.listed() == []
     ends_at = float(await client.hget(keys.meta, "expires_at") or 0)
     assert abs(ends_at * 1000 - await client.pexpiretime(keys.meta)) < 5_000, "whoever looks is told the truth"
-    await transfers.transfer_store.enlist(OWNER, "mark", [(name, one.updated_at, one.pinned)])
-    await transfers.transfer_store.settle(OWNER, "mark", [name])
+    await transfers.incoming.enlist(OWNER, "mark", [(name, one.updated_at, one.pinned)])
+    await transfers.incoming.settle(OWNER, "mark", [name])
     assert [await client.pttl(key) for key in alive] == [-1] * 5
     assert await transfers.listed() == [name]
 
@@ -429,7 +429,7 @@ async def test_retention_keeps_the_newest_and_says_how_many_it_does_not(
     assert await transfers.everything() == file
 
 
-class Failing(TransferStore):
+class Failing(IncomingStore):
     """A store that goes away in the middle of an import."""
 
     left = 0
@@ -494,12 +494,12 @@ async def cut_off(transfers: Transfers, *numbers: int, text: str = "before", lis
     for number in numbers:
         messages = tuple(message(f"{text}{place}") for place in range(3))
         one = staged(
-            PortableConversation(**conversation(number) | {"messages": messages}), transfers.transfer_store.retention
+            PortableConversation(**conversation(number) | {"messages": messages}), transfers.incoming.retention
         )
-        landed = await transfers.transfer_store.stage(OWNER, "killed", one, set())
+        landed = await transfers.incoming.stage(OWNER, "killed", one, set())
         assert landed == Landed(ID.format(number), False)
         if listed:
-            await transfers.transfer_store.enlist(OWNER, "killed", [(landed.id, one.updated_at, one.pinned)])
+            await transfers.incoming.enlist(OWNER, "killed", [(landed.id, one.updated_at, one.pinned)])
 
 
 async def test_what_an_import_has_left_gives_way_to_the_next_one(client: Redis, transfers: Transfers) -> None:
@@ -529,7 +529,7 @@ async def test_what_an_import_has_left_in_the_list_or_somebody_elses_stays(clien
 
 
 async def test_what_was_deleted_or_replaced_before_an_import_is_over_is_counted(nodes: Nodes, tmp_path: Path) -> None:
-    class Overtaken(TransferStore):
+    class Overtaken(IncomingStore):
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
             await super().enlist(owner, mark, arrived)
             await transfers.conversations.erase(ID.format(1), owner, keep_conversation=False)
@@ -568,7 +568,7 @@ async def test_a_disk_that_takes_no_more_is_said_in_a_word(transfers: Transfers)
     assert (await transfers.bring(native(conversation(1)))).imported.conversations == 1
 
 
-class Killed(TransferStore):
+class Killed(IncomingStore):
     """Of a process that is killed where `at` says: nothing of it is taken back."""
 
     at = "settle"
@@ -607,7 +607,7 @@ async def test_what_was_listed_when_the_process_was_killed_is_kept(client: Redis
         assert not await client.hexists(meta, "staged")
         for key in ConversationKeys(ID.format(number)).lasting:
             assert not await client.exists(key) or await client.pttl(key) > DAY_MS
-    assert await transfers.transfer_store.settle_left() == 0
+    assert await transfers.incoming.settle_left() == 0
     assert not [key for key in await keys_of(nodes) if key.endswith(":left")]
 
 
@@ -633,7 +633,7 @@ async def test_the_list_does_not_expire_before_what_was_made_final_later(
         await Transfers(nodes, tmp_path, week, Killed, **IMPATIENT).bring(native(conversation(1), conversation(2)))
     await asyncio.sleep(0.2)
     transfers = Transfers(nodes, tmp_path, week)
-    assert await transfers.transfer_store.settle_left() == 2
+    assert await transfers.incoming.settle_left() == 2
     await lists_outlive_their_conversations(transfers, client)
 
 
@@ -645,7 +645,7 @@ async def test_what_was_not_listed_when_the_process_was_killed_still_goes(
     with pytest.raises(ResponseError):
         await Transfers(nodes, tmp_path, week, Killed, **IMPATIENT).bring(native(conversation(1)))
     transfers = Transfers(nodes, tmp_path, week)
-    assert await transfers.transfer_store.settle_left() == 0
+    assert await transfers.incoming.settle_left() == 0
     assert await transfers.listed() == []
     for key in await keys_of(nodes):
         assert "barrier" in key or 0 < await client.pttl(key) <= DAY_MS, key
@@ -671,7 +671,7 @@ async def test_slow_uploads_hold_nobody_up_until_they_are_many(transfers: Transf
 async def test_imports_that_have_arrived_wait_for_their_turn(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
     at_once: list[int] = []
 
-    class Watched(TransferStore):
+    class Watched(IncomingStore):
         working = 0
 
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
@@ -690,7 +690,7 @@ async def test_imports_that_have_arrived_wait_for_their_turn(nodes: Nodes, clien
 
 
 async def test_an_import_that_takes_too_long_is_taken_back(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
-    class Stuck(TransferStore):
+    class Stuck(IncomingStore):
         async def enlist(self, owner: str, mark: str, arrived: Sequence[tuple[str, float, bool]]) -> None:
             await asyncio.sleep(60)
 
@@ -721,7 +721,7 @@ async def test_branches_that_the_store_has_forgotten_leave_no_gap(client: Redis,
 
 
 async def test_an_import_that_is_given_up_leaves_nothing(nodes: Nodes, client: Redis, tmp_path: Path) -> None:
-    class Slow(TransferStore):
+    class Slow(IncomingStore):
         async def stage(self, owner: str, mark: str, staged: Staged, tried: set[str]) -> Landed:
             landed = await super().stage(owner, mark, staged, tried)
             await asyncio.sleep(len(tried) > 30 and 60)

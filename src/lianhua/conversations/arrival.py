@@ -20,7 +20,8 @@ from lianhua.formats.values import (
 )
 from lianhua.store.client.retry import after, patiently
 from lianhua.store.personas import OwnPersonas
-from lianhua.store.transfer import AT_ONCE, Staged, TransferStore
+from lianhua.store.transfer.incoming import AT_ONCE, IncomingStore
+from lianhua.store.transfer.staged import Staged
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Arrival:
     def __init__(
         self,
         user: str,
-        transfer_store: TransferStore,
+        incoming: IncomingStore,
         own: OwnPersonas,
         tally: Tally,
         later: IO[bytes],
@@ -46,7 +47,7 @@ class Arrival:
         self._patience_s = patience_s
         self._retry_s = retry_s
         self._user = user
-        self._transfer_store = transfer_store
+        self._incoming = incoming
         self._own = own
         self._tally = tally
         self._mark = secrets.token_hex(8)
@@ -86,7 +87,7 @@ class Arrival:
                 new.append((whole, one))
         for start in range(0, len(new), AT_ONCE):
             some = new[start : start + AT_ONCE]
-            calls = (self._transfer_store.stage(self._user, self._mark, one, self._tried) for _, one in some)
+            calls = (self._incoming.stage(self._user, self._mark, one, self._tried) for _, one in some)
             # All of them to their end: one that were still on its way would write after it was all taken back.
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             for (whole, one), outcome in zip(some, outcomes, strict=True):
@@ -129,7 +130,7 @@ class Arrival:
 
     async def _extend(self, whole: PortableConversation) -> None:
         skip = self._tally.skip
-        found = await self._patiently(lambda: self._transfer_store.extend(self._user, whole))
+        found = await self._patiently(lambda: self._incoming.extend(self._user, whole))
         if found is None:
             skip("conversation", "gone", whole.title)
             return
@@ -146,16 +147,16 @@ class Arrival:
         """All of it appears, and stays."""
         if self._listed:
             names = [name for name, _, _ in self._listed]
-            await self._patiently(lambda: self._transfer_store.enlist(self._user, self._mark, self._listed))
-            gone = await self._patiently(lambda: self._transfer_store.settle(self._user, self._mark, names))
+            await self._patiently(lambda: self._incoming.enlist(self._user, self._mark, self._listed))
+            gone = await self._patiently(lambda: self._incoming.settle(self._user, self._mark, names))
             self._tally.skip("conversation", "gone", count=len(gone))
             with suppress(Unavailable):  # `Transfer.start_up` comes by
-                await self._transfer_store.settled(self._user, self._mark)
+                await self._incoming.settled(self._user, self._mark)
 
     async def take_back(self) -> None:
         """Removes what was written. What the store does not let go now ends by itself within a day."""
         try:
-            await self._patiently(lambda: self._transfer_store.remove(self._user, self._mark, sorted(self._tried)))
+            await self._patiently(lambda: self._incoming.remove(self._user, self._mark, sorted(self._tried)))
             for name in self._personas:
                 await self._own.remove(self._user, name)
         except Exception:

@@ -21,7 +21,7 @@ from lianhua.formats.values import (
 )
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.transfer import Leaving, TransferStore
+from lianhua.store.transfer.outgoing import Leaving, OutgoingStore
 
 PIECE_BYTES: Final = 64 * 1024  # of a file on its way out
 
@@ -31,19 +31,19 @@ class Exporter:
 
     def __init__(
         self,
-        transfer_store: TransferStore,
+        outgoing: OutgoingStore,
         personas: OwnPersonas,
         preferences: PreferenceStore,
         piece_bytes: int = PIECE_BYTES,
     ) -> None:
-        self._transfer_store = transfer_store
+        self._outgoing = outgoing
         self._personas = personas
         self._preferences = preferences
         self._piece_bytes = piece_bytes
 
     async def open(self, user: str, conversation_id: str) -> Leaving:
         """A conversation that is to leave. Raises `ConversationNotFound`."""
-        return await self._transfer_store.leaving(conversation_id, user)
+        return await self._outgoing.leaving(conversation_id, user)
 
     async def as_json(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
         """The conversation as a file of its own."""
@@ -58,8 +58,8 @@ class Exporter:
         seal = Seal()
         yield seal.over(markdown.opening(leaving.head, language).encode())
         last = -1
-        way = await self._transfer_store.way(leaving)
-        async for messages in self._transfer_store.messages(leaving, way):
+        way = await self._outgoing.way(leaving)
+        async for messages in self._outgoing.messages(leaving, way):
             for message in messages:
                 yield seal.over(markdown.message(message, last, language).encode())
                 last = message.depth
@@ -72,9 +72,9 @@ class Exporter:
         gathered = [opening({name: value for name, value in chosen.items() if value is not None}, personas)]
         seal = Seal()
         size = count = 0
-        for conversation_id in await self._transfer_store.ids(user):
+        for conversation_id in await self._outgoing.ids(user):
             with suppress(ConversationNotFound):  # it has expired, or was deleted meanwhile
-                leaving = await self._transfer_store.leaving(conversation_id, user)
+                leaving = await self._outgoing.leaving(conversation_id, user)
                 gathered.append(b"," if count else b"")
                 count += 1
                 async for piece in self._conversation(leaving):
@@ -88,7 +88,7 @@ class Exporter:
     async def _conversation(self, leaving: Leaving) -> AsyncGenerator[bytes, None]:
         yield head_of(leaving.head)
         first = True
-        async for messages in self._transfer_store.messages(leaving):
+        async for messages in self._outgoing.messages(leaving):
             yield messages_of(messages, first=first)
             first = first and not messages
         yield END_OF_CONVERSATION

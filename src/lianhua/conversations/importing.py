@@ -38,7 +38,8 @@ from lianhua.formats.values import (
 from lianhua.store.client.retry import READ_AGAIN_S
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
-from lianhua.store.transfer import Staged, TransferStore, staged
+from lianhua.store.transfer.incoming import IncomingStore
+from lianhua.store.transfer.staged import Staged, staged
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,14 +78,14 @@ class Importer:
 
     def __init__(
         self,
-        transfer_store: TransferStore,
+        incoming: IncomingStore,
         personas: OwnPersonas,
         preferences: PreferenceStore,
         folder: Path,
         limits: ImportLimits,
     ) -> None:
         """Files on their way in are in `folder`, nameless, so that they are gone when the process is."""
-        self._transfer_store = transfer_store
+        self._incoming = incoming
         self._personas = personas
         self._preferences = preferences
         self._folder = folder
@@ -107,7 +108,7 @@ class Importer:
     async def _settle_left(self) -> None:
         while True:
             try:
-                if count := await self._transfer_store.settle_left():
+                if count := await self._incoming.settle_left():
                     logger.info("%d conversations of an import that was cut off are kept", count)
             except Unavailable as exc:
                 logger.info("the store is away: %s", exc)
@@ -175,7 +176,7 @@ class Importer:
         documents = await asyncio.to_thread(documents_of, file, tally)
         with await asyncio.to_thread(lambda: tempfile.TemporaryFile(dir=self._folder)) as later:
             times = self._limits.patience_s, self._limits.retry_s
-            arrival = Arrival(user, self._transfer_store, self._personas, tally, later, self._write, *times)
+            arrival = Arrival(user, self._incoming, self._personas, tally, later, self._write, *times)
             try:
                 roles = await arrival.personas(checked.personas)
                 for document, kind in zip(documents, checked.kinds, strict=True):
@@ -204,7 +205,7 @@ class Importer:
             if isinstance(item, PortableConversation):
                 named = _with_roles(item, roles) if roles else item
                 whole = shortened(named, self._limits.message_chars, tally)
-                one = staged(whole, self._transfer_store.retention)
+                one = staged(whole, self._incoming.retention)
                 yield (whole, one), 2 * sum(len(value) for _, value, _ in one.messages)
 
     async def _check(self, file: IO[bytes], keep: bool, now: float, until: float) -> "_Checked":

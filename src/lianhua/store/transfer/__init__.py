@@ -1,0 +1,1 @@
+"""Whole conversations on their way out of the store and into it."""
