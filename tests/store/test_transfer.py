@@ -31,7 +31,6 @@ from lianhua.errors import (
 from lianhua.formats.branches import are_sound, grown
 from lianhua.formats.report import ImportReport
 from lianhua.formats.values import PortableConversation, PortableMessage
-from lianhua.store import transfer
 from lianhua.store.changes import Changes
 from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import ConversationKeys, list_keys
@@ -42,6 +41,8 @@ from lianhua.store.messages import MessageStore
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
+from lianhua.store.transfer import incoming, outgoing
+from lianhua.store.transfer import staged as staged_form
 from lianhua.store.transfer.incoming import IncomingStore, Landed
 from lianhua.store.transfer.outgoing import OutgoingStore
 from lianhua.store.transfer.staged import Staged, staged
@@ -769,7 +770,8 @@ async def test_a_long_conversation_goes_in_many_pieces(
     client: Redis, transfers: Transfers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("READ_IDS", 7), ("READ_BYTES", 3_000), ("WRITTEN_BYTES", 2_000), ("WRITTEN_FIELDS", 5)):
-        monkeypatch.setattr(transfer, name, value)
+        for module in (incoming, outgoing, staged_form):
+            monkeypatch.setattr(module, name, value, raising=False)
     texts = [f"text {number} " * (number % 90) for number in range(300)]
     long = conversation(1, texts)
     long["messages"][7]["pinned"] = long["messages"][200]["pinned"] = True
