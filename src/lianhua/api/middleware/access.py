@@ -38,5 +38,6 @@ class Access:
             if status == 0:
                 await problem(500, "internal", language_of(scope))(scope, receive, send_and_note)
         finally:
-            elapsed_ms = (time.perf_counter() - began) * 1000
-            access_log.info("%s %s %d %.1f ms", scope["method"], ascii(scope["path"])[1:-1], status, elapsed_ms)
+            if access_log.isEnabledFor(logging.INFO):
+                elapsed_ms = (time.perf_counter() - began) * 1000
+                access_log.info("%s %s %d %.1f ms", scope["method"], ascii(scope["path"])[1:-1], status, elapsed_ms)

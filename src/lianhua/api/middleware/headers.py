@@ -23,6 +23,8 @@ SECURITY_HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
+_SECURITY: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
 
 class Headers:
     """Adds them to what the application answers."""
@@ -39,17 +41,20 @@ class Headers:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if self._draining():
-                    headers["Connection"] = "close"  # the next request is for a server that stays
-                if is_data:
-                    headers.setdefault("Cache-Control", "no-store")
-                if "Location" in headers:
-                    headers["Location"] = relative_address(headers["Location"])
+                # As bytes: with the framework's type for headers it takes ten times as long.
+                given = [(name.lower(), value) for name, value in message.get("headers", ())]
+                names = {name for name, _ in given}
+                given += [pair for pair in _SECURITY if pair[0] not in names]
+                if is_data and b"cache-control" not in names:
+                    given.append((b"cache-control", b"no-store"))
                 if cookie := scope.get("state", {}).get("set_cookie"):
-                    headers.append("Set-Cookie", cookie)
+                    given.append((b"set-cookie", cookie.encode("latin-1")))
+                message["headers"] = given
+                if self._draining():
+                    MutableHeaders(scope=message)["Connection"] = "close"  # the next request is for a server that stays
+                if b"location" in names:
+                    headers = MutableHeaders(scope=message)
+                    headers["Location"] = relative_address(headers["Location"])
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

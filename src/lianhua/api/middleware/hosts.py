@@ -3,6 +3,7 @@ through a visitor's browser (DNS rebinding).
 """
 
 from collections.abc import Collection, Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,6 +12,8 @@ from lianhua.api.middleware.outside import asked_hosts, route_path
 from lianhua.api.problems import language_of, problem_of
 from lianhua.config.hosts import HostNames, is_private
 from lianhua.errors import ForeignHost
+
+MOST_SEEN: Final = 100  # ways to write our names and ports that need not be taken apart again
 
 
 class Hosts:
@@ -22,15 +25,23 @@ class Hosts:
         self._app = app
         self._hosts = hosts
         self._probes = probes
+        self._seen: set[str] = set()  # Host headers that were fine, when no proxy said another name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not (self._hosts.any_address and route_path(scope) in self._probes):
+            asked = asked_hosts(scope)
             try:
-                self._check(asked_hosts(scope))
+                if len(asked) > 1 or asked[0] not in self._seen:
+                    self._check(asked)
+                    self._remember(asked)
             except ForeignHost as error:
                 await problem_of(error, language_of(scope))(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _remember(self, asked: Sequence[str]) -> None:
+        if len(asked) == 1 and len(self._seen) < MOST_SEEN:
+            self._seen.add(asked[0])
 
     def _check(self, hosts: Sequence[str]) -> None:
         """Every name counts: a page that points its own at a proxy of this machine is no better.
