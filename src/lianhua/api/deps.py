@@ -6,12 +6,13 @@ All of them are coroutines, although none waits: the framework would run a plain
 
 import re
 import secrets
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, Field
 
 from lianhua.api.services import Services
+from lianhua.auth.identity import COOKIE_DAYS, USER_ID_PATTERN, Identity, OpenMode, cookie_name
 from lianhua.chat import texts
 from lianhua.chat.messages import Language
 from lianhua.chat.plain_text import NAME_CHARS, TITLE_CHARS, is_plain
@@ -29,9 +30,7 @@ from lianhua.store.usage import UsageLedger
 from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.service import TurnService
 
-COOKIE: Final = "lianhua_uid"
-COOKIE_DAYS: Final = 400  # the longest that browsers keep one (RFC 6265bis, 5.5)
-_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{22}")
+_OPEN_MODE = OpenMode()
 # UUID version 4, lower case, as `POST /chat/start` gives it out.
 _CONVERSATION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _TURN_ID = re.compile(r"[0-9a-f]{1,64}")
@@ -48,9 +47,7 @@ PlainText = Annotated[str, AfterValidator(plain_text)]
 Title = Annotated[PlainText, Field(max_length=TITLE_CHARS)]
 Name = Annotated[PlainText, Field(min_length=1, max_length=NAME_CHARS)]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
-UserId = Annotated[
-    str | None, Query(pattern=r"^[A-Za-z0-9._@-]{1,128}$", description="Who is asking; without it, the cookie says")
-]
+UserId = Annotated[str | None, Query(pattern=USER_ID_PATTERN, description="Who is asking; without it, the cookie says")]
 Wanted = Annotated[
     Annotated[str, Field(max_length=200), AfterValidator(plain_text)] | None,
     Query(description="Only conversations whose title or messages contain this"),
@@ -123,34 +120,38 @@ async def get_base_path(request: Request) -> str:
 BasePath = Annotated[str, Depends(get_base_path)]
 
 
-def cookie_name(base_path: str) -> str:
-    """Two servers below different paths of one host each have their own, also where the one path begins with the
-    other.
-    """
-    return COOKIE + base_path.replace("/", ".")
-
-
-async def get_known_user(request: Request, base_path: BasePath, user_id: UserId = None) -> str | None:
-    """The owner's name in the store, None for somebody new. One from a cookie starts with `~`, which no `user_id`
-    can.
-    """
-    if user_id is not None:
-        return user_id
-    value = request.cookies.get(cookie_name(base_path), "")
-    return f"~{value}" if _COOKIE_VALUE.fullmatch(value) else None
-
-
-async def get_user(request: Request, base_path: BasePath, known: Annotated[str | None, Depends(get_known_user)]) -> str:
-    """The owner's name in the store. Somebody new gets one, and the cookie that holds it."""
-    if known is not None:
+async def get_identity(request: Request, user_id: UserId = None) -> Identity:
+    """Who is asking. A new user gets the cookie by which the next request is known."""
+    if known := _identify(request, user_id):
         return known
-    value = secrets.token_urlsafe(16)
+    visitor = _OPEN_MODE.welcome()
+    request.scope.setdefault("state", {})["set_cookie"] = _set_cookie(request, visitor.cookie)
+    return visitor.identity
+
+
+async def get_user(identity: Annotated[Identity, Depends(get_identity)]) -> str:
+    """The owner's name in the store."""
+    return identity.user_id
+
+
+async def get_known_user(request: Request, user_id: UserId = None) -> str | None:
+    """The owner's name in the store, None for a new user, who gets no cookie."""
+    known = _identify(request, user_id)
+    return known.user_id if known else None
+
+
+def _identify(request: Request, user_id: str | None) -> Identity | None:
+    return _OPEN_MODE.identify(user_id, request.cookies.get(cookie_name(request.scope["root_path"]), ""))
+
+
+def _set_cookie(request: Request, value: str) -> str:
+    """The header's value."""
+    base_path = request.scope["root_path"]
     secure = "; Secure" if request.url.scheme == "https" else ""
-    request.scope.setdefault("state", {})["set_cookie"] = (
+    return (
         f"{cookie_name(base_path)}={value}; Path={base_path or '/'}; Max-Age={COOKIE_DAYS * 86_400}; "
         f"HttpOnly; SameSite=Lax{secure}"
     )
-    return f"~{value}"
 
 
 async def get_language(accept_language: Annotated[str | None, Header(include_in_schema=False)] = None) -> Language:
@@ -158,7 +159,7 @@ async def get_language(accept_language: Annotated[str | None, Header(include_in_
 
 
 def known_form(conversation_id: str) -> str:
-    """An id that cannot be one of ours is like any other that does not exist: `ConversationNotFound`."""
+    """`conversation_id`, if it has the form of one. Raises `ConversationNotFound`, as for any other unknown id."""
     if not _CONVERSATION_ID.fullmatch(conversation_id):
         raise ConversationNotFound(f"{len(conversation_id)} characters")
     return conversation_id
@@ -201,6 +202,7 @@ Models = Annotated[Catalog, Depends(get_catalog)]
 Exports = Annotated[Exporter, Depends(get_exporter)]
 Imports = Annotated[Importer, Depends(get_importer)]
 ModelDownload = Annotated[Download | None, Depends(get_download)]
+Caller = Annotated[Identity, Depends(get_identity)]
 User = Annotated[str, Depends(get_user)]
 KnownUser = Annotated[str | None, Depends(get_known_user)]
 UserRoles = Annotated[AvailablePersonas, Depends(get_personas)]

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lianhua.api.deps import get_idempotency_key, get_known_user, get_user
+from lianhua.api.deps import get_idempotency_key, get_identity
 from lianhua.api.event_stream import EventStream
 from lianhua.api.middleware.csrf import check_site
 from lianhua.api.middleware.head import is_head
@@ -26,6 +26,7 @@ from lianhua.api.problems import problem_of
 from lianhua.api.routes.turns import started_out
 from lianhua.api.routes.tutorial import start_session
 from lianhua.api.services import Services
+from lianhua.auth.identity import USER_ID_PATTERN
 from lianhua.chat.events import Cursor
 from lianhua.chat.messages import Language
 from lianhua.chat.plain_text import NAME_CHARS, is_plain
@@ -39,7 +40,7 @@ _UUID: Final = "([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
 _ID: Final = re.compile(_UUID)
 _TURNS: Final = re.compile(f"/api/conversations/{_UUID}/turns")
 _EVENTS: Final = re.compile(f"/api/conversations/{_UUID}/turns/([0-9a-f]{{1,64}})/events")
-_USER: Final = re.compile(r"[A-Za-z0-9._@-]{1,128}")
+_USER: Final = re.compile(USER_ID_PATTERN)
 _KEY: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _ID_CHARS: Final = 200
 
@@ -73,8 +74,7 @@ class _Call(Struct):
         user_id = self.query.get("user_id")
         if user_id is not None and not _USER.fullmatch(user_id):
             return None
-        request, base_path = Request(self.scope), self.scope["root_path"]
-        return await get_user(request, base_path, await get_known_user(request, base_path, user_id))
+        return (await get_identity(Request(self.scope), user_id)).user_id
 
 
 _Answer = Callable[["Direct", _Call], Awaitable[Response | None]]
