@@ -13,6 +13,7 @@ SUFFIXES = {".py", ".lua", ".toml", ".mjs", ".c", ".sh"}
 GIVEN_UP = (
     "aftermath", "carry", "grams", "ground", "house", "labels", "mending", "mirror", "ours", "pace", "people", "seam",
     "shape", "sign", "story", "told", "wakeups", "wire",
+    "worker line",
 )  # fmt: skip
 IN_A_NAME = re.compile(rf"\b({'|'.join(GIVEN_UP)})\b")
 

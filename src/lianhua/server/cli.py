@@ -26,7 +26,7 @@ from lianhua.models.download.package_index import PackageIndex
 from lianhua.models.download.pull import Progress, pull
 from lianhua.models.download.reason import NotPulled
 from lianhua.models.http.proxies import proxy_variables
-from lianhua.server.control import WorkerLine
+from lianhua.server.control import SupervisorLink
 from lianhua.server.doctor import examine
 from lianhua.server.sockets import listen
 from lianhua.server.supervisor import Supervisor, WorkerRefused
@@ -149,7 +149,7 @@ def _work(settings: Settings, arguments: argparse.Namespace) -> int:
     with socket.socket(fileno=arguments.line) as end:
         listener = socket.socket(fileno=arguments.listener)
         found = msgspec.json.decode(arguments.found, type=FoundModel) if arguments.found else None
-        _run(serve(settings, listener, pull=False, line=WorkerLine(end), found=found))
+        _run(serve(settings, listener, pull=False, link=SupervisorLink(end), found=found))
     return 0
 
 

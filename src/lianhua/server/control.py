@@ -24,7 +24,7 @@ class Orders(Protocol):
     async def worker_gone(self, worker: str) -> None: ...
 
 
-class WorkerLine:
+class SupervisorLink:
     """The worker's end: `open` it first. `others_serve` once the supervisor has said so; `model_host` is the
     supervisor's.
     """

@@ -15,7 +15,7 @@ from lianhua.api.services import Services
 from lianhua.config.settings import Settings
 from lianhua.models.choose import describe
 from lianhua.models.discover import FoundModel
-from lianhua.server.control import WorkerLine
+from lianhua.server.control import SupervisorLink
 from lianhua.server.protocol import KEEP_ALIVE_S, Protocol
 from lianhua.server.sockets import address_of
 from lianhua.wiring import open_services
@@ -33,17 +33,17 @@ async def serve(
     listener: socket.socket,
     *,
     pull: bool,
-    line: WorkerLine | None = None,
+    link: SupervisorLink | None = None,
     found: FoundModel | None = None,
 ) -> None:
-    """Serves until a signal. With a `line` this is a worker among several: its supervisor owns the embedded store, and
+    """Serves until a signal. With a `link` this is a worker among several: its supervisor owns the embedded store, and
     has looked for a model.
     """
-    if line:
-        await line.open()
+    if link:
+        await link.open()
     with listener:
-        host = line.model_host if line else None
-        erased = line.erased if line else None
+        host = link.model_host if link else None
+        erased = link.erased if link else None
         async with open_services(settings, pull=pull, erased=erased, found=found, model_host=host) as services:
             streams = OpenStreams()
             config = uvicorn.Config(
@@ -58,7 +58,7 @@ async def serve(
                 timeout_keep_alive=int(KEEP_ALIVE_S),
                 proxy_headers=False,  # `api.outside` reads them
             )
-            await _Server(config, services, streams, address_of(settings, listener), line).serve(sockets=[listener])
+            await _Server(config, services, streams, address_of(settings, listener), link).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -68,13 +68,18 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, services: Services, streams: OpenStreams, address: str, line: WorkerLine | None
+        self,
+        config: uvicorn.Config,
+        services: Services,
+        streams: OpenStreams,
+        address: str,
+        link: SupervisorLink | None,
     ) -> None:
         super().__init__(config)
         self._services = services
         self._streams = streams
         self._public_address = address
-        self._line = line
+        self._link = link
         self._hurry = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -82,8 +87,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         _spare_the_collector()
         model = describe(self._services.catalog.default)
-        if self._line:
-            self._line.ready(self._services.lifecycle.worker, model, self)
+        if self._link:
+            self._link.ready(self._services.lifecycle.worker, model, self)
         else:
             # On stdout, so that a script that starts the server with port 0 can read where it is.
             print(f"Lianhua 连话: {self._public_address}  ({model})", flush=True)
@@ -91,7 +96,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # A worker may be told twice, by whoever ends a whole group of processes and by its supervisor: only that one
         # hurries it.
-        if not self._line and (sig == signal.SIGINT or self.should_exit):
+        if not self._link and (sig == signal.SIGINT or self.should_exit):
             self._loop.call_soon_threadsafe(self._hurry.set)  # a signal handler by itself does not wake the loop
         self.should_exit = True
 
@@ -107,7 +112,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._services.lifecycle.drain()
-        if self._line and self._line.others_serve:
+        if self._link and self._link.others_serve:
             for server in self.servers:  # the socket is shared: new connections are for the workers that stay
                 server.close()
         await asyncio.gather(self._streams.close(), self._services.lifecycle.close(TERM_GRACE_S, self._hurry))
