@@ -33,7 +33,7 @@ from lianhua.api.routes import (
     tutorial,
     usage,
 )
-from lianhua.api.schemas.bodies import ProblemOut
+from lianhua.api.schemas.operation import ProblemOut
 from lianhua.api.services import Services
 from lianhua.config.hosts import host_names
 from lianhua.config.settings import Settings

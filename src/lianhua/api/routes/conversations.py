@@ -9,13 +9,15 @@ from starlette.responses import Response
 
 from lianhua.api.deps import Before, ConversationId, Conversations, Limit, PriceList, Search, User, Wanted
 from lianhua.api.event_stream import SOCKET
-from lianhua.api.schemas.bodies import (
+from lianhua.api.schemas.conversations import (
     ConversationOut,
     ConversationPageOut,
     ConversationPatch,
     NewConversation,
+    conversation_out,
+    found_out,
+    listed_out,
 )
-from lianhua.api.schemas.presenters import conversation_out, found_out, listed_out
 
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 T = TypeVar("T")

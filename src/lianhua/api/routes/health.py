@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from lianhua.api.deps import Open
-from lianhua.api.schemas.bodies import HealthOut
+from lianhua.api.schemas.operation import HealthOut
 from lianhua.errors import Draining, StoreUnavailable
 
 PROBES: Final = ("/healthz", "/readyz")

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from lianhua.api.deps import Before, ConversationId, Conversations, Limit, PriceList, User
-from lianhua.api.schemas.bodies import BranchBody, ConversationOut, MessageOut, MessagePageOut, MessagePatch
-from lianhua.api.schemas.presenters import conversation_out, message_out
+from lianhua.api.schemas.conversations import ConversationOut, conversation_out
+from lianhua.api.schemas.messages import BranchBody, MessageOut, MessagePageOut, MessagePatch, message_out
 
 router = APIRouter(prefix="/conversations/{conversation_id}", tags=["conversations"])
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from lianhua.api.deps import ModelDownload, Models, ViewerLanguage
-from lianhua.api.schemas.bodies import DownloadOut, ModelOut, ModelsOut
+from lianhua.api.schemas.models import DownloadOut, ModelOut, ModelsOut
 from lianhua.chat.messages import Language
 from lianhua.errors import InvalidRequest
 from lianhua.models.download.download import Download

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from lianhua.api.deps import Choices, Models, User, UserRoles
-from lianhua.api.schemas.bodies import PreferencesOut, PreferencesPatch
+from lianhua.api.schemas.preferences import PreferencesOut, PreferencesPatch
 
 router = APIRouter(prefix="/settings", tags=["settings"])
 

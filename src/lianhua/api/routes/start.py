@@ -19,7 +19,7 @@ from lianhua.api.routes.conversations import list_conversations
 from lianhua.api.routes.models import list_models
 from lianhua.api.routes.preferences import read_settings
 from lianhua.api.routes.tutorial import list_roles
-from lianhua.api.schemas.bodies import StartOut
+from lianhua.api.schemas.start import StartOut
 
 CONVERSATIONS = 50
 router = APIRouter(prefix="/start", tags=["start"])

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from lianhua.api.deps import ConversationId, Exports, Imports, User, ViewerLanguage
 from lianhua.api.event_stream import SEND_TIMEOUT_S, SOCKET
 from lianhua.api.middleware.head import is_head
-from lianhua.api.schemas.bodies import ImportReportOut
+from lianhua.api.schemas.transfer import ImportReportOut
 from lianhua.errors import InvalidRequest, LianhuaError
 
 logger = logging.getLogger(__name__)

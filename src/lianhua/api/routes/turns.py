@@ -7,8 +7,16 @@ from starlette.responses import Response
 
 from lianhua.api.deps import BasePath, ConversationId, IdempotencyKey, PriceList, Turn, Turns, User, ViewerLanguage
 from lianhua.api.event_stream import EventStream
-from lianhua.api.schemas.bodies import ContinueBody, EditBody, NewTurnBody, RetryBody, SendBody, TurnOut, TurnStartedOut
-from lianhua.api.schemas.presenters import turn_out
+from lianhua.api.schemas.turns import (
+    ContinueBody,
+    EditBody,
+    NewTurnBody,
+    RetryBody,
+    SendBody,
+    TurnOut,
+    TurnStartedOut,
+    turn_out,
+)
 from lianhua.chat.events import Cursor, parse_event_id
 from lianhua.store.journal.values import Accepted
 from lianhua.streams.viewer import Viewer

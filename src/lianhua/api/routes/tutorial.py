@@ -23,8 +23,8 @@ from lianhua.api.event_stream import EventStream, Source
 from lianhua.api.middleware.csrf import check_site
 from lianhua.api.middleware.head import ForHead, Unfollowed
 from lianhua.api.middleware.outside import asked_hosts
-from lianhua.api.schemas.bodies import ClearedOut, HistoryOut, RoleOut, RolesOut, SessionOut
-from lianhua.api.schemas.presenters import message_out
+from lianhua.api.schemas.messages import HistoryOut, message_out
+from lianhua.api.schemas.tutorial import ClearedOut, RoleOut, RolesOut, SessionOut
 from lianhua.chat.events import Cursor, parse_event_id
 from lianhua.chat.personas import DEFAULT_ROLE, is_own_id
 from lianhua.chat.texts import say

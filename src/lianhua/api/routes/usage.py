@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
 from lianhua.api.deps import Ledger, PriceList, User
-from lianhua.api.schemas.presenters import spent_out
-from lianhua.api.schemas.usage import DayOut, ModelDayOut, UsageReportOut
+from lianhua.api.schemas.usage import DayOut, ModelDayOut, UsageReportOut, spent_out
 from lianhua.errors import InvalidRequest
 
 router = APIRouter(prefix="/usage", tags=["usage"])

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from lianhua.api.deps import Name, PlainText
-from lianhua.api.schemas.bodies import In, Out
+from lianhua.api.schemas.body import In, Out
 from lianhua.chat.personas import MAX_TOKENS, PROMPT_CHARS
 
 
