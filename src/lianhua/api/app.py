@@ -82,7 +82,7 @@ def _routes() -> FastAPI:
         title="Lianhua 连话",
         version=lianhua.__version__,
         description="Talk with language models over many turns. Errors are RFC 9457 problems with a stable `code`.",
-        docs_url=None,  # the framework's page loads from a CDN; ours is built in
+        docs_url=None,  # the framework's page loads from a CDN; the one of `page` is built in
         redoc_url=None,
         responses={"4XX": refusal, "503": refusal},
     )

@@ -119,7 +119,7 @@ def language_of(scope: Scope) -> Language:
 
 
 def install(app: FastAPI) -> None:
-    """Every refusal leaves as a problem, ours and the framework's, and so does a bug of ours."""
+    """Every refusal leaves as a problem, this program's and the framework's, and so does an unexpected exception."""
 
     @app.exception_handler(LianhuaError)
     async def refusal(request: Request, exc: LianhuaError) -> Problem:
@@ -137,7 +137,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def framework(request: Request, exc: HTTPException) -> Problem:
-        if exc.status_code == 400:  # a body that could not even be read; one that could be has been told apart above
+        if exc.status_code == 400:  # a body that could not even be read; one that could be is handled above
             fault = {"field": "body", "message": "not a JSON document"}
             return problem(
                 422, "invalid_request", language_of(request.scope), "body: not a JSON document", errors=[fault]

@@ -55,7 +55,7 @@ class Protocol(HttpToolsProtocol):
         if self._rest_until:
             self._wait_for_rest()
         super().data_received(data)
-        if self._in_head:  # a single header may be all that comes, and nobody is told of it before its end
+        if self._in_head:  # a single header may be all that comes, and no callback comes before its end
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES and self._refused_bytes < 0:
                 self.send_400_response("")

@@ -52,7 +52,7 @@ async def serve(
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                access_log=False,  # it would write the query, and with it the message; ours is in `api.guard`
+                access_log=False,  # it would write the query, and with it the message; `api.middleware` has one
                 server_header=False,
                 timeout_graceful_shutdown=LAST_BYTES_S,
                 timeout_keep_alive=int(KEEP_ALIVE_S),
@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
             print(f"Lianhua 连话: {self._public_address}  ({model})", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # A worker may be told twice, by whoever ends a whole group of processes and by its supervisor: only that one
+        # A worker may be asked twice, by whoever ends a whole group of processes and by its supervisor: only that one
         # hurries it.
         if not self._link and (sig == signal.SIGINT or self.should_exit):
             self._loop.call_soon_threadsafe(self._hurry.set)  # a signal handler by itself does not wake the loop

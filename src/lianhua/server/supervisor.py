@@ -99,7 +99,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._replacing: asyncio.Task[None] | None = None
         self._pause_s = RESTART_S
-        self._gone: list[str] = []  # workers that died and whose turns nobody has been told to look after
+        self._gone: list[str] = []  # workers that died and whose turns no other worker was asked to look after
 
     async def run(self) -> None:
         """Serves until a signal. Raises `WrongSettings`, `StoreUnavailable`, `WorkerFailed` when it cannot begin."""
@@ -244,7 +244,7 @@ class Supervisor:
             logger.error("the workers are not all replaced: %s", error)
 
     async def _replace_all(self) -> None:
-        """One after another: a new one is ready before an old one is told to go. One that does not come up ends it
+        """One after another: a new one is ready before an old one is asked to end. One that does not come up ends it
         all.
         """
         await self._look_for_model()  # what runs by now, for the new ones

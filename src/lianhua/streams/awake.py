@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-# Somebody looks every half second. A longer gap than this, and the process did not run in it.
+# A task looks every half second. A longer gap than this, and the process did not run in it.
 LONGEST_GAP_S: Final = 1.5
 GAPS_KEPT: Final = 16  # what is measured is seconds old: the latest few freezes are all that can overlap it
 

@@ -49,7 +49,7 @@ class Logged:
         await self._woken
 
     async def known(self) -> None:
-        """Returns when the fate is known, also for somebody who has been cancelled while it rested."""
+        """Returns when the fate is known, also to a caller that was cancelled while it rested."""
         if self.fate is None:
             self._woken = asyncio.get_running_loop().create_future()
             await self._woken

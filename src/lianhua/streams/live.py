@@ -1,4 +1,4 @@
-"""A turn as its viewers in this process see it: its latest frames, and who is told of new ones."""
+"""A turn as its viewers in this process see it: its latest frames, and who is notified of new ones."""
 
 import asyncio
 import logging
@@ -117,7 +117,7 @@ class LiveTurn:
         At most about `STEP_BYTES`: the rest is for the next call.
         """
         if cursor.epoch == self.last.epoch and cursor.seq >= self.last.seq:
-            return cursor, b""  # also of somebody who has read the journal a moment ago
+            return cursor, b""  # also of a viewer that has read the journal a moment ago
         if not self._frames:
             return None
         first = self._frames[0][0]

@@ -34,7 +34,7 @@ def replay_events(ref: TurnRef, page: EventPage, cursor: Cursor) -> Replayed:
 
 
 def covers_text(page: SnapshotPage) -> bool:
-    """Whether a snapshot of the page shows a text: at the first event there is none yet, and its id is taken."""
+    """Whether a snapshot of the page shows a text: at the first event there is no text yet, and its id is taken."""
     return _covered(page) > FIRST
 
 

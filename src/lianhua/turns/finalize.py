@@ -74,7 +74,7 @@ class Finalizer:
             else:
                 await self._conversations.touch(ref.conversation_id, job.user, _change(ref, "started"))
         except (ConversationNotFound, Unavailable):
-            logger.info("turn %s: the lists are not level with it", ref.turn_id)
+            logger.info("turn %s: the lists are not up to date", ref.turn_id)
 
     async def note_end(self, ref: TurnRef, user: str, reply: Message | None) -> None:
         """Counts the turn and brings the lists level. `reply` None: it was erased, or another worker has it."""
@@ -82,7 +82,7 @@ class Finalizer:
         # At the same time, so that both take two round trips and not four.
         for met in await asyncio.gather(self._count(ref, user, reply), touching, return_exceptions=True):
             if isinstance(met, ConversationNotFound | Unavailable):
-                logger.info("turn %s: the lists are not level with it", ref.turn_id)
+                logger.info("turn %s: the lists are not up to date", ref.turn_id)
             elif isinstance(met, BaseException):
                 raise met
 

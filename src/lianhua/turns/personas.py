@@ -15,7 +15,7 @@ class AvailablePersonas:
         self._own = own
 
     async def all(self, user: str | None) -> tuple[Persona, ...]:
-        """The server's in their order, then the user's own, the oldest first. None: somebody who has none yet."""
+        """The server's in their order, then the user's own, the oldest first. None: a new user, who has none yet."""
         own = await self._own.all(user) if user is not None else ()
         return (*self._personas, *(persona.as_persona() for persona in own))
 

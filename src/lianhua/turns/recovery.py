@@ -78,7 +78,7 @@ class Recovery:
                 await asyncio.wait(late)
 
     async def recover(self, ref: TurnRef) -> bool:
-        """Takes care of a turn if it is lost; False while somebody holds it or the store does not answer."""
+        """Takes care of a turn if it is lost; False while a worker holds it or the store does not answer."""
         try:
             return not isinstance(await self.look(ref), Held)
         except Unavailable:

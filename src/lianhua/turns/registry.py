@@ -15,7 +15,7 @@ from lianhua.turns.running import RunningTurn
 logger = logging.getLogger(__name__)
 
 RUNNING_TURNS: Final = 2_000  # what one worker's memory is planned for, at up to 2 MB a reply
-OPEN_PATIENCE_S: Final = 8.0  # then the caller is told to come back; what it asked for goes on
+OPEN_PATIENCE_S: Final = 8.0  # then the caller is asked to come back; what it asked for goes on
 END_WAIT_S: Final = 2.0  # the last appends and ends of all turns, while the server shuts down
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class TurnRegistry:
             del self._running[ref.turn_id]
 
     def stop(self, turn_id: str) -> None:
-        """Somebody has asked, here or on another worker, that a turn be stopped."""
+        """A stop of a turn was asked for, here or on another worker."""
         job, _ = self._running.get(turn_id, (None, None))
         if job:
             job.stop("stopped")

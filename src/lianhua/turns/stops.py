@@ -38,7 +38,7 @@ class PendingStops:
             self._raising = asyncio.create_task(self._raise_all(), name="raise stops")
 
     def wants(self, ref: TurnRef) -> bool:
-        """Whether somebody has asked to stop the turn and the store may not know."""
+        """Whether a stop of the turn was asked for and the store may not know."""
         return ref in self._wanted
 
     async def close(self) -> None:
@@ -47,7 +47,7 @@ class PendingStops:
             return
         await asyncio.wait((self._raising,), timeout=LAST_TRY_S)
         if self._wanted:
-            logger.warning("%d turns were asked to stop and the store could not be told", len(self._wanted))
+            logger.warning("%d turns were asked to stop and the store does not know it yet", len(self._wanted))
         self._raising.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._raising

@@ -41,7 +41,7 @@ _TALK: Final[dict[Language, str]] = {
 _LABEL = re.compile(r"^(?:title|标题|题目)\s*[:：]\s*", re.IGNORECASE)
 # gpt-oss, where its server leaves out the special tokens; perhaps cut off.
 _BARE_HARMONY = re.compile(r"\Aanalysis(?=[A-Z]).*?(?:assistantfinal|\Z)", re.DOTALL)
-# So many characters on one line are no title but thoughts, or an answer to the question.
+# More characters than this on one line are no title but thoughts, or an answer to the question.
 TITLE_LINE_CHARS: Final = 200
 # Control characters but tab and line ends, and lone surrogates: what no title may hold.
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -177,7 +177,7 @@ def _text(deltas: Sequence[Delta]) -> str:
 
 
 async def _ask(untitled: Untitled) -> tuple[str, Usage]:
-    """What the model answers, and what that has cost. An answer that was cut is none: it may still be thoughts."""
+    """What the model answers, and what that has cost. A cut answer gives no title: it may still be thoughts."""
     prompt = title_prompt(untitled.question, untitled.reply, untitled.language)
     deltas: list[Delta] = []
     async with aclosing(untitled.model.stream(prompt, OPTIONS)) as batches:

@@ -1,4 +1,4 @@
-"""One line in the log for each request, and the last rim for bugs of ours."""
+"""One line in the log for each request, and the last place that catches this program's own bugs."""
 
 import logging
 import time

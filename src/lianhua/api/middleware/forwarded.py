@@ -120,7 +120,7 @@ def _scheme(text: str | None) -> str | None:
 
 
 def _named(host: str | None, port: str | None) -> tuple[str, ...]:
-    """A host as it was told and, where its port was told apart, with that; empty for what cannot be a host."""
+    """A host as it was named, with its port where that came separately; empty for what cannot be a host."""
     found = _HOST.fullmatch(host or "")
     if host is None or found is None:
         return ()

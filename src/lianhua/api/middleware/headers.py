@@ -61,7 +61,7 @@ class Headers:
 
 
 def path_is_data(path: str) -> bool:
-    """Whether an answer is somebody's data rather than a file of the page."""
+    """Whether an answer is a user's data rather than a file of the page."""
     return path.startswith(("/api/", "/chat/", "/roles"))
 
 

@@ -1,4 +1,4 @@
-"""What the caller has chosen for good."""
+"""The caller's preferences."""
 
 from fastapi import APIRouter
 
