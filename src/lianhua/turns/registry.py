@@ -29,6 +29,7 @@ class TurnRegistry:
         self._runner = runner
         self._finalizer = finalizer
         self._opening: set[asyncio.Task[Any]] = set()
+        self._begun: set[asyncio.Task[Any]] = set()  # of those: their turn runs already
         self._running: dict[str, tuple[RunningTurn, asyncio.Task[None]]] = {}
         self._ending = False
 
@@ -51,7 +52,7 @@ class TurnRegistry:
 
         Raises what it raises, `Overloaded` when too much runs, `StoreUnavailable` when it takes too long.
         """
-        if len(self._opening) + len(self._running) >= RUNNING_TURNS:
+        if len(self._opening) - len(self._begun) + len(self._running) >= RUNNING_TURNS:
             work.close()
             raise Overloaded(f"{RUNNING_TURNS} turns are running")
         task = asyncio.create_task(work, name="open a turn")
@@ -64,6 +65,7 @@ class TurnRegistry:
 
     def _opened(self, task: asyncio.Task[Any]) -> None:
         self._opening.discard(task)
+        self._begun.discard(task)
         if not task.cancelled():
             task.exception()  # the caller has it, or went away
 
@@ -78,6 +80,8 @@ class TurnRegistry:
         task = asyncio.create_task(self._run(job), name=f"turn {ref.turn_id}")
         self._running[ref.turn_id] = (job, task)
         task.add_done_callback(lambda task: self._ran(ref, task))
+        if (opening := asyncio.current_task()) in self._opening:
+            self._begun.add(opening)
 
     def _ran(self, ref: TurnRef, task: "asyncio.Task[None]") -> None:
         if (entry := self._running.get(ref.turn_id)) and entry[1] is task:

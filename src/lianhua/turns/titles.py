@@ -25,7 +25,10 @@ TITLE_CHARS: Final = 60
 EXCERPT_CHARS: Final = 800
 # A model that reasons first needs some room for it; what is not a title after that never becomes one.
 OPTIONS: Final = GenerationOptions(temperature=0.2, max_tokens=400)
-WAITING: Final = 256  # the oldest conversation keeps its first title where there are more
+# The oldest conversation keeps its first title where there are more: a title costs as much as a turn, and who begins a
+# thousand conversations in ten seconds does not read their titles.
+WAITING: Final = 100
+AT_ONCE: Final = 4  # titles that are being made: replies come first
 KINDS: Final[frozenset[ModelKind]] = frozenset(("openai", "local"))
 
 _INSTRUCTION: Final[dict[Language, str]] = {
@@ -76,6 +79,9 @@ class Titler:
         self._take = take
         self._waiting: dict[str, Untitled] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._untried: set[str] = set()  # of those that wait: without a task
+        self._serial: set[str] = set()  # of those with a task: their model makes one reply at a time
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     def consider(self, untitled: Untitled) -> None:
         """Remembers a conversation whose first reply has just ended, if its model makes titles."""
@@ -84,20 +90,26 @@ class Titler:
         while len(self._waiting) >= WAITING:
             self._drop(next(iter(self._waiting)))
         self._waiting[untitled.conversation_id] = untitled
+        self._untried.add(untitled.conversation_id)
 
     def turn_begins(self, conversation_id: str) -> None:
         """The conversation does not rest any more; nor does a model that makes one reply at a time."""
-        for name in list(self._tasks):
-            if name == conversation_id or self._waiting[name].model.info.serial:
-                self._tasks.pop(name).cancel()
+        for name in (conversation_id, *self._serial):
+            if task := self._tasks.pop(name, None):
+                task.cancel()
+                self._untried.add(name)
+        self._serial.clear()
 
     def turn_ended(self) -> None:
         """What waits may be tried after the rest."""
-        for name, untitled in self._waiting.items():
-            if name not in self._tasks:
-                task = asyncio.create_task(self._title(untitled), name=f"title {name}")
-                self._tasks[name] = task
-                task.add_done_callback(lambda task, name=name: self._titled(name, task))  # type: ignore[misc]
+        for name in self._untried:
+            untitled = self._waiting[name]
+            task = asyncio.create_task(self._title(untitled), name=f"title {name}")
+            self._tasks[name] = task
+            if untitled.model.info.serial:
+                self._serial.add(name)
+            task.add_done_callback(lambda task, name=name: self._titled(name, task))  # type: ignore[misc]
+        self._untried.clear()
 
     def forget(self, conversation_id: str) -> None:
         """The conversation was erased: nothing of it goes to a model any more."""
@@ -107,6 +119,7 @@ class Titler:
         """Gives up all that waits."""
         tasks = list(self._tasks.values())
         self._waiting.clear()
+        self._untried.clear()
         self._tasks.clear()
         for task in tasks:
             task.cancel()
@@ -115,6 +128,8 @@ class Titler:
 
     def _drop(self, name: str) -> None:
         self._waiting.pop(name, None)
+        self._untried.discard(name)
+        self._serial.discard(name)
         if task := self._tasks.pop(name, None):
             task.cancel()
 
@@ -127,6 +142,10 @@ class Titler:
 
     async def _title(self, untitled: Untitled) -> None:
         await asyncio.sleep(self._rest_s)
+        async with self._places:
+            await self._title_now(untitled)
+
+    async def _title_now(self, untitled: Untitled) -> None:
         try:
             if not await self._stands(untitled):
                 return
