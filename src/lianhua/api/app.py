@@ -24,6 +24,7 @@ from lianhua.api.routes import (
     events,
     health,
     messages,
+    metrics,
     models,
     personas,
     preferences,
@@ -37,15 +38,21 @@ from lianhua.api.schemas.operation import ProblemOut
 from lianhua.api.services import Services
 from lianhua.config.hosts import host_names
 from lianhua.config.settings import Settings
+from lianhua.metrics import Snapshot, snapshot
 
 PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
 
 
-def create_app(services: Services, streams: OpenStreams, settings: Settings) -> ASGIApp:
-    """The ASGI application over open `services`. The caller closes it, and the `streams` before it."""
+def create_app(
+    services: Services, streams: OpenStreams, settings: Settings, scrape: metrics.Scrape | None = None
+) -> ASGIApp:
+    """The ASGI application over open `services`. The caller closes it, and the `streams` before it. `scrape` gathers
+    what all workers have counted, where there are several.
+    """
     app = _routes()
     app.state.services = services
     app.state.settings = settings
+    app.state.scrape = scrape or _own_metrics
     app.state.page = page.Page(PAGE_FOLDER)
 
     if settings.allowed_origins:
@@ -60,7 +67,9 @@ def create_app(services: Services, streams: OpenStreams, settings: Settings) -> 
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
     bounded = Body(HeadAsGet(Direct(app, services, settings.allowed_origins)), streamed)
-    gate = Hosts(SameSite(bounded, settings.allowed_origins), host_names(settings), health.PROBES)
+    gate = Hosts(
+        SameSite(bounded, settings.allowed_origins), host_names(settings), (*health.PROBES, metrics.METRICS_PATH)
+    )
     guarded = Headers(Access(Streams(gate, streams)), draining=lambda: services.turns.draining)
 
     def is_route(path: str) -> bool:
@@ -69,6 +78,10 @@ def create_app(services: Services, streams: OpenStreams, settings: Settings) -> 
         return any(problems.route_match(app, {"path": form}, "GET") is not Match.NONE for form in (path, other))
 
     return Outside(guarded, settings.trusted_proxies, settings.base_path, is_route)
+
+
+async def _own_metrics() -> Snapshot:
+    return snapshot()
 
 
 def openapi_document() -> dict[str, Any]:
@@ -94,6 +107,7 @@ def _routes() -> FastAPI:
     app.include_router(api)
     app.include_router(tutorial.router, include_in_schema=False)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(page.router)
     problems.install(app)
     return app

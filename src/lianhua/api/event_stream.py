@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lianhua.errors import LianhuaError
+from lianhua.metrics import STREAMS_NOW
 from lianhua.sse import retry
 from lianhua.streams.live import Push
 
@@ -43,11 +44,13 @@ class OpenStreams:
     def add(self, task: asyncio.Task[Any]) -> None:
         """The task sends a stream, and nothing else until it is discarded: it may be cancelled."""
         self._tasks.add(task)
+        STREAMS_NOW.value = len(self._tasks)
         if self._closed:
             task.cancel()
 
     def discard(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        STREAMS_NOW.value = len(self._tasks)
 
     async def close(self, *, for_good: bool = False) -> None:
         """Ends every stream within `CLOSE_OVER_S`; its viewer reconnects. With `for_good` later ones end at once."""

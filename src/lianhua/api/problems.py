@@ -39,7 +39,7 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
 }
 SHOWN_CHARS: Final = 100  # of a header that an answer repeats
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+_HTTP_CODES: Final = {401: "not_authenticated", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 
 
 class Problem(JSONResponse):

@@ -59,6 +59,13 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def read_token(value: str) -> str:
+    """16 to 200 letters, digits and - . _ ~ + / ="""
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,200}", value):  # what a bearer token may be (RFC 6750, 2.1)
+        raise ValueError
+    return value
+
+
 def read_yes_or_no(value: str) -> bool:
     """1 or 0"""
     return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]

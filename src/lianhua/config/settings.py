@@ -27,6 +27,7 @@ from lianhua.config.readers import (
     read_prices,
     read_store_url,
     read_text,
+    read_token,
     read_web_url,
     read_yes_or_no,
     whole,
@@ -81,6 +82,9 @@ class Settings:
     retry_timeout_s: float
     prices: Mapping[str, tuple[Decimal, Decimal]]  # of a million tokens in a prompt and in a reply
     currency: str
+    metrics_port: int | None
+    metrics_host: str
+    metrics_token: str | None = field(repr=False)
     log_level: str
     # Everything that was read, for names that another file gives (`api_key_env`). It holds keys: never shown.
     environ: Mapping[str, str] = field(repr=False, default_factory=dict)
@@ -181,6 +185,9 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_RETRY_TIMEOUT_S", number(0, 3_600), 60.0),
     _row("LIANHUA_PRICES", read_prices, lambda _env: {}),
     _row("LIANHUA_CURRENCY", read_currency, "USD"),
+    _row("LIANHUA_METRICS_PORT", whole(0, 65_535)),
+    _row("LIANHUA_METRICS_HOST", read_text, "127.0.0.1"),
+    _row("LIANHUA_METRICS_TOKEN", read_token),
     _row("LIANHUA_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info"),
 )
 

@@ -28,6 +28,7 @@ from lianhua.models.download.reason import NotPulled
 from lianhua.models.http.proxies import proxy_variables
 from lianhua.server.control import SupervisorLink
 from lianhua.server.doctor import examine
+from lianhua.server.metrics_port import metrics_listener
 from lianhua.server.sockets import listen
 from lianhua.server.supervisor import Supervisor, WorkerRefused
 
@@ -120,16 +121,16 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
             "set LIANHUA_ALLOW_OPEN=1 if that is meant"
         )
     signal.signal(signal.SIGTERM, _end_while_starting)
-    listener = listen(settings)
+    listener, metrics = listen(settings), metrics_listener(settings)
     if settings.workers > 1:
         if arguments.pull:
             logger.warning("--pull is left out with several workers: run `lianhua pull` once, then serve")
         with listener:
-            asyncio.run(Supervisor(settings, listener).run())
+            asyncio.run(Supervisor(settings, listener, metrics).run())
         return 0
     from lianhua.server.serve import serve  # noqa: PLC0415  the supervisor needs none of it, and 30 MB less without
 
-    _run(serve(settings, listener, pull=arguments.pull))
+    _run(serve(settings, listener, pull=arguments.pull, metrics=metrics))
     return 0
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+from contextlib import AsyncExitStack
 from types import FrameType
 from typing import Final
 
@@ -13,9 +14,11 @@ from lianhua.api.app import create_app
 from lianhua.api.event_stream import OpenStreams
 from lianhua.api.services import Services
 from lianhua.config.settings import Settings
+from lianhua.metrics import Snapshot, snapshot
 from lianhua.models.choose import describe
 from lianhua.models.discover import FoundModel
 from lianhua.server.control import SupervisorLink
+from lianhua.server.metrics_port import MetricsPort
 from lianhua.server.protocol import KEEP_ALIVE_S, Protocol
 from lianhua.server.sockets import address_of
 from lianhua.wiring import open_services
@@ -35,19 +38,27 @@ async def serve(
     pull: bool,
     link: SupervisorLink | None = None,
     found: FoundModel | None = None,
+    metrics: socket.socket | None = None,
 ) -> None:
     """Serves until a signal. With a `link` this is a worker among several: its supervisor owns the embedded store, and
-    has looked for a model.
+    has looked for a model. `metrics` is where what was counted is said, where the settings name a port for it.
     """
     if link:
         await link.open()
     with listener:
         host = link.model_host if link else None
         erased = link.erased if link else None
-        async with open_services(settings, pull=pull, erased=erased, found=found, model_host=host) as services:
+        async with (
+            AsyncExitStack() as stack,
+            open_services(settings, pull=pull, erased=erased, found=found, model_host=host) as services,
+        ):
             streams = OpenStreams()
+            if metrics:
+                port = MetricsPort(metrics, _own_metrics, settings.metrics_token)
+                await port.open()
+                stack.push_async_callback(port.close)
             config = uvicorn.Config(
-                create_app(services, streams, settings),
+                create_app(services, streams, settings, link.scrape if link else None),
                 http=Protocol,
                 ws="none",
                 lifespan="off",
@@ -59,6 +70,10 @@ async def serve(
                 proxy_headers=False,  # `api.outside` reads them
             )
             await _Server(config, services, streams, address_of(settings, listener), link).serve(sockets=[listener])
+
+
+async def _own_metrics() -> Snapshot:
+    return snapshot()
 
 
 class _Server(uvicorn.Server):
@@ -118,6 +133,8 @@ class _Server(uvicorn.Server):
         await asyncio.gather(self._streams.close(), self._services.lifecycle.close(TERM_GRACE_S, self._hurry))
         await self._streams.close(for_good=True)  # of those who came back meanwhile
         await super().shutdown(sockets=sockets)
+        if self._link:
+            self._link.ending()
 
 
 def _spare_the_collector() -> None:

@@ -19,8 +19,11 @@ import msgspec
 
 from lianhua.config.settings import Settings
 from lianhua.errors import LianhuaError
+from lianhua.metrics import Snapshot, total
 from lianhua.models.discover import FoundModel, find_model
 from lianhua.models.local.host import OwnHost
+from lianhua.server.control import LINE_BYTES, SCRAPE_TIMEOUT_S
+from lianhua.server.metrics_port import MetricsPort
 from lianhua.server.shared_model import LentHost
 from lianhua.server.sockets import address_of
 from lianhua.store.embedded.server import EmbeddedServer
@@ -62,6 +65,8 @@ class _Worker:
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.name = ""
         self.leaving = False
+        self.counted = Snapshot()  # as it last said
+        self.answered: asyncio.Event | None = None  # set when it has said it once more
         self.trial = False  # one that is not started again when it does not come up
 
     @property
@@ -79,6 +84,20 @@ class _Worker:
         else:
             self.kill(signal.SIGTERM)
 
+    def heard_counted(self, counted: Snapshot) -> None:
+        self.counted = counted
+        if self.answered:
+            self.answered.set()
+
+    async def count(self) -> None:
+        """Asks what it has counted by now; one that does not answer stays with what it last said."""
+        if self.answered is None or self.answered.is_set():
+            self.answered = asyncio.Event()
+            self.tell("count")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SCRAPE_TIMEOUT_S):
+                await self.answered.wait()
+
     def kill(self, sig: int = signal.SIGKILL) -> None:
         self.leaving = True
         with contextlib.suppress(ProcessLookupError):
@@ -88,9 +107,12 @@ class _Worker:
 class Supervisor:
     """`run` it once."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, metrics: socket.socket | None = None) -> None:
         self._settings = settings
         self._listener = listener
+        self._metrics = metrics
+        self._counting: set[_Worker] = set()  # whose lines are open
+        self._counted_by_gone = Snapshot()
         self._store: EmbeddedServer | None = None
         self._model_host = OwnHost()
         self._found: FoundModel | None = None
@@ -111,6 +133,10 @@ class Supervisor:
         async with AsyncExitStack() as stack:
             if self._settings.store_url is None:
                 self._store = await stack.enter_async_context(open_owned(self._settings))
+            if self._metrics:
+                port = MetricsPort(self._metrics, self._scrape, self._settings.metrics_token)
+                await port.open()
+                stack.push_async_callback(port.close)
             try:
                 await self._look_for_model()
                 await self._begin()
@@ -160,7 +186,7 @@ class Supervisor:
                 pass_fds=fds,
                 process_group=0,  # a Ctrl-C in the terminal is for us, and we tell it in our own order
             )
-        reader, writer = await asyncio.open_connection(sock=own_end)
+        reader, writer = await asyncio.open_connection(sock=own_end, limit=LINE_BYTES)
         return _Worker(process, reader, writer)
 
     def _environment(self) -> dict[str, str]:
@@ -177,6 +203,7 @@ class Supervisor:
         return worker
 
     async def _listen(self, worker: _Worker) -> None:
+        self._counting.add(worker)
         lent = LentHost(self._model_host, lambda line: worker.tell(f"model {line}"))
         with contextlib.suppress(OSError):
             async for line in worker.line:
@@ -189,7 +216,27 @@ class Supervisor:
                     self._store.rewrite_soon()
                 elif word == "model":
                     lent.heard(rest)
+                elif word == "counted":
+                    worker.heard_counted(msgspec.json.decode(rest, type=Snapshot))
+                elif word == "scrape":
+                    self._answer_scrape(worker)
+        self._counted_by_gone = total((self._counted_by_gone, worker.counted.without_gauges()))
+        self._counting.discard(worker)
         lent.close()
+
+    def _answer_scrape(self, worker: _Worker) -> None:
+        async def answer() -> None:
+            worker.tell(f"scraped {msgspec.json.encode(await self._scrape()).decode()}")
+
+        task = asyncio.create_task(answer(), name=f"scrape for worker {worker.process.pid}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _scrape(self) -> Snapshot:
+        """What all workers have counted, those that are gone too: a counter never falls."""
+        asked = [worker for worker in self._workers if worker.name]
+        await asyncio.gather(*(worker.count() for worker in asked))
+        return total((self._counted_by_gone, *(worker.counted for worker in self._counting)))
 
     async def _watch(self, worker: _Worker) -> None:
         """Waits for a worker's end, and where nobody wanted it starts another in its place."""

@@ -13,6 +13,7 @@ from typing import Final
 from lianhua.chat.events import Cursor
 from lianhua.chat.turn import Numbered, TurnRef
 from lianhua.errors import StoreUnavailable, Unavailable
+from lianhua.metrics import COMMIT_SECONDS, EVENTS_IN_COMMIT
 from lianhua.store.client.retry import WRITE_AGAIN_S
 from lianhua.store.journal.leases import LEASE_S
 from lianhua.store.journal.log import TurnJournal
@@ -144,11 +145,14 @@ class GroupCommit:
 
     async def commit(self, batch: list[Logged]) -> None:
         """One round trip. What the store did not take now is sent again a little later, until its time is up."""
+        began_s = self._loop.time()
         try:
             fates = await self._journal.append([logged.append for logged in batch])
         except Exception as exc:  # each turn decides for itself what to do
             self.give_up(batch, exc)
             return
+        COMMIT_SECONDS.observe(self._loop.time() - began_s)
+        EVENTS_IN_COMMIT.observe(len(batch))
         for logged, fate in zip(batch, fates, strict=True):
             if isinstance(fate, Exception):
                 self._repeat(logged, fate)

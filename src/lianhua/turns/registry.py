@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import Overloaded, StoreUnavailable
+from lianhua.metrics import TURNS_NOW
 from lianhua.streams.commit import GroupCommit
 from lianhua.turns.finalize import Finalizer
 from lianhua.turns.runner import TurnRunner
@@ -79,6 +80,7 @@ class TurnRegistry:
         self._commit.open(ref, job.turn.epoch, job.started)
         task = asyncio.create_task(self._run(job), name=f"turn {ref.turn_id}")
         self._running[ref.turn_id] = (job, task)
+        TURNS_NOW.value = len(self._running)
         task.add_done_callback(lambda task: self._ran(ref, task))
         if (opening := asyncio.current_task()) in self._opening:
             self._begun.add(opening)
@@ -86,6 +88,7 @@ class TurnRegistry:
     def _ran(self, ref: TurnRef, task: "asyncio.Task[None]") -> None:
         if (entry := self._running.get(ref.turn_id)) and entry[1] is task:
             del self._running[ref.turn_id]
+            TURNS_NOW.value = len(self._running)
 
     def stop(self, turn_id: str) -> None:
         """A stop of a turn was asked for, here or on another worker."""

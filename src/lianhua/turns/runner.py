@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from lianhua.chat.events import Notice
+from lianhua.chat.messages import Message
 from lianhua.chat.texts import say
 from lianhua.chat.turn import Numbered
 from lianhua.errors import (
@@ -21,6 +22,7 @@ from lianhua.errors import (
     ModelUnavailable,
     PrefillRefused,
 )
+from lianhua.metrics import FIRST_TOKEN, PROMPT_TOKENS, REPLY_TOKENS, TURNS
 from lianhua.models.port import (
     Corrected,
     Delta,
@@ -193,6 +195,7 @@ class TurnRunner:
         turn = job.turn
         finish: Finish | None = None
         begun = turn.length, turn.reasoning_length
+        nothing_yet = job.unseen
         options = msgspec.structs.replace(job.options, tries=tries)
         async with aclosing(job.model.stream(job.prompt, options)) as batches:
             async for batch in batches:
@@ -202,6 +205,9 @@ class TurnRunner:
                         await self._correct(job, delta, *begun)
                     elif (new := _without_overlap(job, delta)) and (event := _event(job, new)):
                         await self._writer.write(job, event)
+                if nothing_yet and not job.unseen:
+                    nothing_yet = False
+                    FIRST_TOKEN.observe(asyncio.get_running_loop().time() - job.begun_at_s)
                 if isinstance(batch[-1], Finish):
                     finish = batch[-1]
                 if turn.length + turn.reasoning_length >= self._limits.chars:
@@ -251,10 +257,19 @@ class TurnRunner:
         live = self._writer.live(turn.ref)
         if fate == "ok":
             job.reply = reply
+            _count(reply)
             if live:
                 live.publish(end)
         logger.info("turn %s: %s, %d characters", turn.ref.turn_id, outcome.code or outcome.status, turn.length)
         return fate != "fenced"
+
+
+def _count(reply: Message) -> None:
+    TURNS.add(reply.status, reply.code or "")
+    if reply.usage:
+        model = reply.model or ""
+        PROMPT_TOKENS.add(model, amount=reply.usage.prompt_tokens)
+        REPLY_TOKENS.add(model, amount=reply.usage.completion_tokens)
 
 
 def _joined(batch: Sequence[Delta]) -> Sequence[Delta]:

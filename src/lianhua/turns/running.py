@@ -84,7 +84,7 @@ class RunningTurn:
         self.reply: Message | None = None
         self.acknowledged: Acknowledged | None = None
         self._clock = asyncio.get_running_loop().time  # kept: to ask for the loop is a call of the kernel (Python 3.11)
-        self.renewed_at_s = self._clock()
+        self.begun_at_s = self.renewed_at_s = self._clock()
         self.stop_reason: StopReason | None = None
         self._limit: asyncio.Timeout | None = None
 

@@ -10,6 +10,7 @@ from lianhua.chat.messages import Message, Usage
 from lianhua.chat.texts import say
 from lianhua.chat.turn import Numbered, Turn, TurnRef
 from lianhua.errors import Unavailable
+from lianhua.metrics import TURNS
 from lianhua.store.client.retry import WRITE_AGAIN_S, patiently
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.values import Claim, Fate
@@ -125,6 +126,7 @@ class TurnWriter:
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text, usage=usage)
         reply = reply_of(turn, claim.record, outcome)
         await self._journal.finish(ref, end, reply, claim.record)
+        TURNS.add(reply.status, reply.code or "")
         logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
         return reply
 

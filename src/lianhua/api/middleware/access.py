@@ -6,6 +6,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lianhua.api.problems import language_of, problem
+from lianhua.metrics import REQUESTS
 
 logger = logging.getLogger(__name__)
 access_log = logging.getLogger("lianhua.access")
@@ -38,6 +39,7 @@ class Access:
             if status == 0:
                 await problem(500, "internal", language_of(scope))(scope, receive, send_and_note)
         finally:
+            REQUESTS.add(f"{status // 100}xx" if status else "none")
             if access_log.isEnabledFor(logging.INFO):
                 elapsed_ms = (time.perf_counter() - began) * 1000
                 access_log.info("%s %s %d %.1f ms", scope["method"], ascii(scope["path"])[1:-1], status, elapsed_ms)

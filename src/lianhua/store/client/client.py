@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
-from redis.exceptions import AskError, MovedError, NoScriptError, RedisError, TryAgainError
+from redis.exceptions import AskError, MovedError, NoScriptError, OutOfMemoryError, RedisError, TryAgainError
 
 from lianhua.errors import StoreUnavailable
+from lianhua.metrics import STORE_ERRORS
 from lianhua.store.client.keys import PREFIX
 from lianhua.store.client.scripts import Argument, Request, Script, is_outage, translated
 from lianhua.store.client.topology import ClusterNodes, Node, Nodes
@@ -212,9 +213,11 @@ class StoreClient:
                 answers = await pipeline.call([request.words for request in requests])
         except (RedisError, OSError, StoreUnavailable) as exc:
             self.nodes.doubt()
+            STORE_ERRORS.add("unavailable")
             return [exc] * len(requests)
         if any(isinstance(answer, Exception) and is_outage(answer) for answer in answers):
             self.nodes.doubt()
+            STORE_ERRORS.add("full" if any(isinstance(each, OutOfMemoryError) for each in answers) else "refused")
         return answers
 
     async def _send_durably(
