@@ -13,7 +13,7 @@ from tests.support.server_process import ServerProcess
 from tests.support.waiting import HANGS_S
 
 HEAD_BYTES = 64 * 1024
-VARYING = {"Date", "Content-Length", "Transfer-Encoding", "Set-Cookie"}
+VARYING = {"Date", "Content-Length", "Transfer-Encoding", "Set-Cookie", "X-Request-ID"}
 
 
 async def both(client: Client, path: str, **query: Any) -> tuple[Answer, Answer]:

@@ -31,6 +31,11 @@ class Answer:
         return json.loads(self.body)
 
     @property
+    def nameless(self) -> bytes:
+        """The body to the byte, but for what the request is called."""
+        return self.body.replace(self.headers["X-Request-ID"].encode(), b"")
+
+    @property
     def problem(self) -> tuple[int, str]:
         """Status and code of a refusal that has the shape of one (RFC 9457)."""
         assert self.headers["Content-Type"] == "application/problem+json", self.body

@@ -62,6 +62,7 @@ def create_app(
             allow_credentials=True,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "Accept-Language"],
+            expose_headers=["X-Request-ID"],
         )
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
     # The one body that is larger than memory is read by its route.

@@ -15,6 +15,7 @@ from starlette.types import Scope
 from lianhua import errors
 from lianhua.chat import texts
 from lianhua.chat.messages import Language
+from lianhua.config.logs import REQUEST_ID
 from lianhua.errors import LianhuaError
 
 logger = logging.getLogger(__name__)
@@ -49,13 +50,15 @@ class Problem(JSONResponse):
 def problem(status: int, code: str, language: Language, detail: str | None = None, **more: Any) -> Problem:
     """The response. `detail` is for people; without one the code's own text stands there."""
     title = texts.say(code if texts.has(code) else "internal", language)
-    body = {
+    body: dict[str, Any] = {
         "type": f"urn:lianhua:error:{code}",
         "title": title,
         "status": status,
         "detail": detail or title,
         "code": code,
     }
+    if request_id := REQUEST_ID.get():
+        body["request_id"] = request_id  # by which the operator finds its lines in the log
     headers = {"Retry-After": str(errors.Unavailable.retry_after_s)} if status in (429, 503) else None
     return Problem(body | more, status, headers)
 

@@ -86,6 +86,7 @@ class Settings:
     metrics_host: str
     metrics_token: str | None = field(repr=False)
     log_level: str
+    log_format: Literal["text", "json"]
     # Everything that was read, for names that another file gives (`api_key_env`). It holds keys: never shown.
     environ: Mapping[str, str] = field(repr=False, default_factory=dict)
 
@@ -189,6 +190,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_METRICS_HOST", read_text, "127.0.0.1"),
     _row("LIANHUA_METRICS_TOKEN", read_token),
     _row("LIANHUA_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info"),
+    _row("LIANHUA_LOG_FORMAT", one_of("text", "json"), "text"),
 )
 
 # Part of the contract, not of this version: a setting that would do nothing is refused rather than ignored.

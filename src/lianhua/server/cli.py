@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 import lianhua
+from lianhua.config.logs import log_to_stderr
 from lianhua.config.readers import is_loopback
 from lianhua.config.settings import Settings, load_settings
 from lianhua.errors import LianhuaError, WrongSettings
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _open_closed_streams()
     try:
         settings = load_settings(_with_flags(arguments))
-        _log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level, settings.log_format)
         code = arguments.run(settings, arguments)
     except WorkerRefused as exc:
         code = exc.exit_code
@@ -104,11 +105,6 @@ def _with_flags(arguments: argparse.Namespace) -> dict[str, str]:
         "LIANHUA_WORKERS": arguments.workers,
     }
     return {**os.environ, **{name: value for name, value in flags.items() if value is not None}}
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
 # serve

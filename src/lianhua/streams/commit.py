@@ -8,6 +8,7 @@ store has commits of its own: while one of a Cluster's is away, the turns of the
 import asyncio
 import contextlib
 import logging
+from contextvars import Context
 from typing import Final
 
 from lianhua.chat.events import Cursor
@@ -192,7 +193,7 @@ class _Lane:
         self._commit = commit
         self._pending: list[Logged] = []
         self._wake = asyncio.Event()
-        self._task = asyncio.create_task(self._commit_forever(), name=f"group commit {name}")
+        self._task = asyncio.create_task(self._commit_forever(), name=f"group commit {name}", context=Context())
         self._task.add_done_callback(_tell)
 
     def add(self, logged: Logged) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Final
 
 from lianhua.chat.events import Cursor
@@ -59,7 +60,7 @@ class Tails:
         if tail is None or tail.live.over:
             tail = self._open[ref.turn_id] = _Tail(LiveTurn(ref, cursor))
             reading = self._read(tail, owner)
-            tail.task = asyncio.create_task(reading, name=f"tail {ref.turn_id}")
+            tail.task = asyncio.create_task(reading, name=f"tail {ref.turn_id}", context=Context())
         tail.viewers += 1
         try:
             yield tail.live

@@ -472,6 +472,8 @@ export interface components {
             }[] | null;
             /** Running Turn Id */
             readonly running_turn_id?: string | null;
+            /** Request Id */
+            readonly request_id?: string | null;
         };
         /**
          * RetryBody

@@ -1,4 +1,5 @@
-"""The headers of every answer: security, caching, the cookie that a dependency asked for, addresses for the client."""
+"""The headers of every answer: security, caching, the request's id, the cookie that a dependency
+asked for, addresses for the client."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lianhua.api.middleware.outside import route_path
+from lianhua.config.logs import REQUEST_ID
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -45,6 +47,7 @@ class Headers:
                 given = [(name.lower(), value) for name, value in message.get("headers", ())]
                 names = {name for name, _ in given}
                 given += [pair for pair in _SECURITY if pair[0] not in names]
+                given.append((b"x-request-id", REQUEST_ID.get().encode()))
                 if is_data and b"cache-control" not in names:
                     given.append((b"cache-control", b"no-store"))
                 if cookie := scope.get("state", {}).get("set_cookie"):

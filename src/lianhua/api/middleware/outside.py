@@ -1,5 +1,6 @@
-"""A request as its client made it, although a proxy may stand between: address, scheme, names and base path."""
+"""A request as its client made it, although a proxy may stand between: address, scheme, names, base path and id."""
 
+import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -7,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lianhua.api.middleware.forwarded import Networks, is_trusted, read_forwarded
+from lianhua.config.logs import REQUEST_ID, REQUEST_ID_FORM
 
 IsRoute = Callable[[str], bool]
 FORWARDED_HOSTS: Final = "lianhua.forwarded_hosts"  # in a request's state
@@ -27,6 +29,7 @@ class Outside:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            REQUEST_ID.set(self._request_id(scope))
             base_path = self._listen(scope)
             if base_path:
                 route = below(base_path, scope["path"], self._is_route)
@@ -36,6 +39,14 @@ class Outside:
                 scope["root_path"] = base_path
                 scope["path"] = base_path + route
         await self._app(scope, receive, send)
+
+    def _request_id(self, scope: Scope) -> str:
+        """What a trusted proxy calls the request, else a name of our own."""
+        if self._trusted and scope["client"] and is_trusted(scope["client"][0], self._trusted):
+            brought: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+            if REQUEST_ID_FORM.fullmatch(brought):
+                return brought
+        return secrets.token_hex(8)
 
     def _listen(self, scope: Scope) -> str:
         """Takes over what a trusted proxy says; the base path of this request."""

@@ -17,3 +17,4 @@ class ProblemOut(Out):
     code: str
     errors: list[dict[str, str]] | None = None
     running_turn_id: str | None = None
+    request_id: str | None = None

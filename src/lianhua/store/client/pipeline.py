@@ -10,6 +10,7 @@ import random
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextvars import Context
 from typing import Any, Final, cast
 
 from hiredis import ProtocolError, Reader, pack_command
@@ -76,7 +77,7 @@ class Pipeline:
         if self._closed:
             raise DriverConnectionError("closed")
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._open(), name="connect to the store")
+            self._opening = asyncio.create_task(self._open(), name="connect to the store", context=Context())
         opening = self._opening
         await asyncio.wait([opening])  # one who is cancelled leaves the attempt to the others
         if opening.cancelled():

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any, Final
 
 from redis.exceptions import MovedError, RedisError, ResponseError
@@ -133,7 +134,7 @@ class _Line:
         self._node = node
         self._nodes = nodes
         self._hand_out = hand_out
-        self._task = asyncio.create_task(self._run(), name=f"subscriber {node.name}")
+        self._task = asyncio.create_task(self._run(), name=f"subscriber {node.name}", context=Context())
 
     def add(self, channel: str) -> None:
         self.channels.add(channel)

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
@@ -249,7 +250,7 @@ class ClusterNodes:
 
     def doubt(self) -> None:
         if self._refreshing is None and not self._closed:
-            self._refreshing = asyncio.create_task(self._refresh(), name="map of the Cluster")
+            self._refreshing = asyncio.create_task(self._refresh(), name="map of the Cluster", context=Context())
 
     async def is_primary(self, node: Node) -> bool:
         await self.open()  # as another node sees it, nearly always
