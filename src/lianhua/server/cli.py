@@ -1,5 +1,5 @@
-"""The command: `serve`, `doctor`, `pull`. Exit codes: 0 fine, 2 wrong settings (one line says which), 1 anything
-else.
+"""The command: `serve`, `doctor`, `pull`, `backup`, `restore`. Exit codes: 0 fine, 2 wrong settings (one line says
+which), 1 anything else.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from lianhua.models.download.package_index import PackageIndex
 from lianhua.models.download.pull import Progress, pull
 from lianhua.models.download.reason import NotPulled
 from lianhua.models.http.proxies import proxy_variables
+from lianhua.server.backup import back_up, restore
 from lianhua.server.control import SupervisorLink
 from lianhua.server.doctor import examine
 from lianhua.server.metrics_port import metrics_listener
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lianhua {lianhua.__version__}")
     parser.set_defaults(run=_serve, host=None, port=None, workers=None, pull=False)
-    commands = parser.add_subparsers(title="commands", metavar="serve | doctor | pull")
+    commands = parser.add_subparsers(title="commands", metavar="serve | doctor | pull | backup | restore")
 
     serve = commands.add_parser("serve", help="run the server (the default)")
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
@@ -83,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check model and store and say what to mend")
     doctor.set_defaults(run=_doctor)
+
+    backup = commands.add_parser("backup", help="write all of the store into a file, also while a server uses it")
+    backup.add_argument("file", type=Path)
+    backup.set_defaults(run=_back_up)
+
+    restored = commands.add_parser("restore", help="bring a backup into an empty store")
+    restored.add_argument("file", type=Path)
+    restored.set_defaults(run=_restore)
 
     worker = commands.add_parser("worker")
     worker.add_argument("listener", type=int)
@@ -169,6 +178,21 @@ def _doctor(settings: Settings, arguments: argparse.Namespace) -> int:
     for finding in findings:
         print(f"{'ok  ' if finding.fine else 'MEND'}  {finding.text}")
     return 0 if all(finding.fine for finding in findings) else 1
+
+
+# backup, restore
+
+
+def _back_up(settings: Settings, arguments: argparse.Namespace) -> int:
+    end = asyncio.run(back_up(settings, arguments.file))
+    print(f"{arguments.file}: {end.conversations} conversations, {end.keys} keys, sha256 {end.sha256}")
+    return 0
+
+
+def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
+    end = asyncio.run(restore(settings, arguments.file))
+    print(f"restored and read back: {end.conversations} conversations, {end.keys} keys")
+    return 0
 
 
 # pull

@@ -26,6 +26,7 @@ from lianhua.store.client.topology import POOLED_AT_ONCE, ClusterNodes, Nodes, O
 from lianhua.store.client.versions import MIN_VERSION, WAITAOF_VERSION, loses_after_a_tear
 from lianhua.store.embedded.memory import store_memory_bytes
 from lianhua.store.embedded.server import EmbeddedServer, answers
+from lianhua.store.format_version import bring_to_format
 from lianhua.store.journal.running import RunningTurns
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,9 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         durability, remarks = await _check_servers(nodes, where, settings)
         for remark in remarks:
             logger.warning("the store at %s %s", where, remark)
-        yield Store(StoreClient(nodes, durability), where, erased, remarks)
+        database = StoreClient(nodes, durability)
+        await bring_to_format(database, where)
+        yield Store(database, where, erased, remarks)
 
 
 @asynccontextmanager
@@ -97,8 +100,10 @@ async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
     try:
         nodes = OneNode(_embedded_client(server.socket))
         try:
+            database = StoreClient(nodes)
+            await bring_to_format(database, f"embedded, files in {settings.data_dir / 'store'}")
             # Whoever ran a turn over this store's socket has gone with the store's former owner.
-            await RunningTurns(StoreClient(nodes), 0).expire()
+            await RunningTurns(database, 0).expire()
         finally:
             await nodes.close()
         yield server

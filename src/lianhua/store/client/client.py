@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -161,6 +161,21 @@ class StoreClient:
             if isinstance(answer, Exception):
                 raise answer
         return answers
+
+    async def names(self, count: int) -> AsyncIterator[list[str]]:
+        """The names of all keys of ours, about `count` at a time. Those that are there all the while come, some more
+        than once.
+        """
+        for node in self.nodes.all():
+            cursor = 0
+            while True:
+                try:
+                    cursor, names = await node.client.scan(cursor, match=f"{PREFIX}:*", count=count)
+                except (RedisError, OSError) as exc:
+                    raise translated(exc) from exc
+                yield [name if isinstance(name, str) else name.decode() for name in names]
+                if not cursor:
+                    break
 
     async def _answers(self, requests: Sequence[Request], *, durable: bool, urgent: bool) -> list[Any]:
         if node := self._only_node(requests):  # nearly always, and in half the time
