@@ -122,7 +122,7 @@ async def _answer(
     async with asked as answer:
         body = await answer.read()
         headers = {name.lower(): value for name, value in answer.headers.items()}
-    for name in ("date", "content-length"):
+    for name in ("date", "content-length", "x-request-id"):
         headers.pop(name, None)
     if cookie := headers.get("set-cookie"):
         headers["set-cookie"] = re.sub(r"=[A-Za-z0-9_-]{22};", "=…;", cookie)
@@ -134,7 +134,15 @@ def _without_ids(body: bytes, kind: str) -> Any:
     if "json" not in kind or not body:
         return kind
     found = json.loads(body)
-    for name in ("session_id", "turn_id", "user_message_id", "reply_message_id", "events_url", "running_turn_id"):
+    for name in (
+        "request_id",
+        "session_id",
+        "turn_id",
+        "user_message_id",
+        "reply_message_id",
+        "events_url",
+        "running_turn_id",
+    ):
         if name in found:
             found[name] = "…"
     return found
