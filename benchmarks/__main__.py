@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import footprint, relayed, turns
+from benchmarks import footprint, relayed, starts, turns
 from benchmarks.growth import growth_rows
 from benchmarks.kept import kept_rows
 from benchmarks.machine import HERE, compiled
@@ -142,11 +142,31 @@ def pauses(tools: Tools) -> Rows:
     return [_shown(row) for row in pause_rows()]
 
 
+def curve(tools: Tools) -> Rows:
+    """CPU a token with the store's, from one stream to 500, beside a relay that stores nothing."""
+    return [_shown(row) for row in starts.curve_rows(tools)]
+
+
+def burst(tools: Tools) -> Rows:
+    """500 people press Enter within one second."""
+    return [_shown(starts.burst_row(tools, name)) for name in ("nginx", "aiohttp relay", "lianhua")]
+
+
+def slow(tools: Tools) -> Rows:
+    """2,000 streams of 2.5 tokens/s."""
+    return [_shown(starts.slow_row(tools, name)) for name in ("aiohttp relay", "lianhua")]
+
+
+def conversations(tools: Tools) -> Rows:
+    """What a new conversation of one turn costs, with titles and without."""
+    return [_shown(row) for row in starts.conversation_rows(tools)]
+
+
 BENCHMARKS: Final[dict[str, Callable[[Tools], Rows]]] = {
     function.__name__: function
     for function in (
         machine, paced, firehose, single, viewers, workers, length, accept, growth, kept, memory, start, size, sweep,
-        transfer, pauses,
+        transfer, pauses, curve, burst, slow, conversations,
     )
 }  # fmt: skip
 

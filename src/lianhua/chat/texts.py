@@ -36,6 +36,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "This server does not answer to {host}, only to: {names}. To reach it by another name, set "
         "LIANHUA_ALLOWED_ORIGINS to the page's address (such as LIANHUA_ALLOWED_ORIGINS=http://chat.example.org)",
     ),
+    "backup_refused": ("备份文件无法使用", "The backup file cannot be used"),
     "head_too_slow": ("请求没有及时发完", "The request did not arrive in time"),
     "head_too_large": ("请求的地址和请求头太大", "The request's address and headers are too large"),
     "head_limit": (
