@@ -28,6 +28,7 @@ from lianhua.models.discover import FoundModel
 from lianhua.models.download.download import Download
 from lianhua.models.local.host import ModelHost
 from lianhua.models.tokens import token_counter
+from lianhua.store.audit import AuditLog
 from lianhua.store.changes import Changes
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.conversations import ConversationStore, Retention
@@ -212,6 +213,7 @@ def build_services(
             journal.worker, turns, commit, tasks, stops, recovery, tails, renewal, sweeper, finalizer, pubsub
         ),
         store=store,
+        audit=AuditLog(database),
         download=download,
     )
 

@@ -82,7 +82,7 @@ async def test_every_kind_of_store_gets_back_what_it_had(
     await empty(nodes)
     assert await restore(settings, file) == end
     after = await held(nodes)
-    own = {b"lianhua:{format}", b"lianhua:{backup}", b"lianhua:{ready}"}
+    own = {b"lianhua:{audit}", b"lianhua:{format}", b"lianhua:{backup}", b"lianhua:{ready}"}
     assert {name: key for name, key in after.items() if name not in own} == {
         name: key for name, key in before.items() if name not in own
     }

@@ -24,6 +24,7 @@ from lianhua.conversations.service import ConversationService
 from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
 from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
+from lianhua.store.audit import Action, AuditLog
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
 from lianhua.store.usage import UsageLedger
@@ -154,6 +155,23 @@ def _set_cookie(request: Request, value: str) -> str:
     )
 
 
+class Auditor:
+    """Puts what a caller has done into the audit, with who and from where."""
+
+    def __init__(self, log: AuditLog, user: str, address: str) -> None:
+        self._log = log
+        self._user = user
+        self._address = address
+
+    async def record(self, action: Action, *, target: str = "", **detail: str | int | float | bool) -> None:
+        """See `AuditLog.record`."""
+        await self._log.record(action, user=self._user, address=self._address, target=target, **detail)
+
+
+async def get_auditor(request: Request, identity: Annotated[Identity, Depends(get_identity)]) -> Auditor:
+    return Auditor(_services(request).audit, identity.user_id, request.client.host if request.client else "")
+
+
 async def get_language(accept_language: Annotated[str | None, Header(include_in_schema=False)] = None) -> Language:
     return texts.preferred_language(accept_language)
 
@@ -204,6 +222,7 @@ Imports = Annotated[Importer, Depends(get_importer)]
 ModelDownload = Annotated[Download | None, Depends(get_download)]
 Caller = Annotated[Identity, Depends(get_identity)]
 User = Annotated[str, Depends(get_user)]
+Audit = Annotated[Auditor, Depends(get_auditor)]
 KnownUser = Annotated[str | None, Depends(get_known_user)]
 UserRoles = Annotated[AvailablePersonas, Depends(get_personas)]
 Choices = Annotated[PreferenceStore, Depends(get_choices)]

@@ -8,6 +8,7 @@ from lianhua.conversations.importing import Importer
 from lianhua.conversations.service import ConversationService
 from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
+from lianhua.store.audit import AuditLog
 from lianhua.store.open import Store
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
@@ -33,4 +34,5 @@ class Services:
     prices: Prices
     lifecycle: Lifecycle
     store: Store
+    audit: AuditLog
     download: Download | None = field(default=None)

@@ -212,6 +212,14 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     return Settings(**{row.field: _value(row, env) for row in SETTINGS}, environ=env)
 
 
+def set_values(settings: Settings) -> dict[str, str]:
+    """What was set, by its name, without what may hold a key or a password: for the audit."""
+    secret = {part.name for part in fields(Settings) if not part.repr}
+    rows = [row for row in SETTINGS if row.env in settings.environ]
+    shown = {row.env: settings.environ[row.env] for row in rows}
+    return {row.env: "set" if row.field in secret or "@" in shown[row.env] else shown[row.env] for row in rows}
+
+
 def _merged(environ: Mapping[str, str], env_file: Path) -> dict[str, str]:
     try:
         below = dotenv_values(env_file, encoding="utf-8") if env_file.is_file() else {}

@@ -4,6 +4,9 @@ Memory follows the largest conversation, not the store, but for some 120 bytes a
 as done before it has been read back.
 """
 
+import asyncio
+import getpass
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,11 +18,13 @@ from urllib.parse import quote
 import lianhua
 from lianhua.config.settings import Settings
 from lianhua.server.backup_file import BackupRefused, BackupWriter, End, Head, open_backup, read_backup
+from lianhua.store.audit import AuditLog, line_of
 from lianhua.store.backup import Group, StoreReader, StoreWriter
 from lianhua.store.embedded.server import EmbeddedServer
 from lianhua.store.format_version import FORMAT, RESTORING, bring_to_format
 from lianhua.store.open import Store, is_served, open_store
 
+LOOK_S: Final = 1.0  # between two looks for what has come to the audit
 EXPIRY_MARGIN_MS: Final = 60_000  # what expires within it may be gone when it is read back
 
 
@@ -42,6 +47,7 @@ async def back_up(settings: Settings, path: Path) -> End:
                 raise BackupRefused(f"{partial} does not read back as it was written; is the disk sound?")
             partial.rename(path)
             await StoreWriter(store.database).note_backup(end.conversations)
+            await AuditLog(store.database).record("backup", user=_operator(), conversations=end.conversations)
             return end
     finally:
         partial.unlink(missing_ok=True)
@@ -68,7 +74,29 @@ async def restore(settings: Settings, path: Path) -> End:
                 raise BackupRefused("the store does not read back as it was written; empty it and try again")
         await writer.mark(head.format)
         await bring_to_format(store.database, store.where)
+        await AuditLog(store.database).record("restore", user=_operator(), conversations=end.conversations)
     return end
+
+
+async def follow_audit(settings: Settings, *, follow: bool) -> AsyncIterator[str]:
+    """The events as lines of JSON; with `follow` also those to come."""
+    async with _any_store(settings) as store:
+        log, last = AuditLog(store.database), "0-0"
+        while True:
+            async for event_id, event in log.all(last):
+                yield line_of(event_id, event)
+                last = event_id
+            if not follow:
+                return
+            await asyncio.sleep(LOOK_S)
+
+
+def _operator() -> str:
+    """Who has started the command, as the system calls them; no `user_id` has a colon."""
+    try:
+        return f"system:{getpass.getuser()}"
+    except (OSError, KeyError):  # in a container a user may have a number only
+        return f"system:{os.getuid()}"
 
 
 def _partial(path: Path) -> Path:

@@ -1,5 +1,5 @@
-"""The command: `serve`, `doctor`, `pull`, `backup`, `restore`. Exit codes: 0 fine, 2 wrong settings (one line says
-which), 1 anything else.
+"""The command: `serve`, `doctor`, `pull`, `backup`, `restore`, `audit`. Exit codes: 0 fine, 2 wrong settings (one
+line says which), 1 anything else.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from lianhua.models.download.package_index import PackageIndex
 from lianhua.models.download.pull import Progress, pull
 from lianhua.models.download.reason import NotPulled
 from lianhua.models.http.proxies import proxy_variables
-from lianhua.server.backup import back_up, restore
+from lianhua.server.backup import back_up, follow_audit, restore
 from lianhua.server.control import SupervisorLink
 from lianhua.server.doctor import examine
 from lianhua.server.metrics_port import metrics_listener
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lianhua {lianhua.__version__}")
     parser.set_defaults(run=_serve, host=None, port=None, workers=None, pull=False)
-    commands = parser.add_subparsers(title="commands", metavar="serve | doctor | pull | backup | restore")
+    commands = parser.add_subparsers(title="commands", metavar="serve | doctor | pull | backup | restore | audit")
 
     serve = commands.add_parser("serve", help="run the server (the default)")
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
@@ -92,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     restored = commands.add_parser("restore", help="bring a backup into an empty store")
     restored.add_argument("file", type=Path)
     restored.set_defaults(run=_restore)
+
+    audit = commands.add_parser("audit", help="who did what: a line of JSON for each event")
+    audit.add_argument("--follow", action="store_true", help="go on with the events to come")
+    audit.set_defaults(run=_audit)
 
     worker = commands.add_parser("worker")
     worker.add_argument("listener", type=int)
@@ -180,7 +184,7 @@ def _doctor(settings: Settings, arguments: argparse.Namespace) -> int:
     return 0 if all(finding.fine for finding in findings) else 1
 
 
-# backup, restore
+# backup, restore, audit
 
 
 def _back_up(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -192,6 +196,18 @@ def _back_up(settings: Settings, arguments: argparse.Namespace) -> int:
 def _restore(settings: Settings, arguments: argparse.Namespace) -> int:
     end = asyncio.run(restore(settings, arguments.file))
     print(f"restored and read back: {end.conversations} conversations, {end.keys} keys")
+    return 0
+
+
+def _audit(settings: Settings, arguments: argparse.Namespace) -> int:
+    async def show() -> None:
+        async for line in follow_audit(settings, follow=arguments.follow):
+            print(line, flush=True)
+
+    try:
+        asyncio.run(show())
+    except BrokenPipeError:  # whoever read it has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
 
 

@@ -10,10 +10,11 @@ from typing import Final
 
 import uvicorn
 
+import lianhua
 from lianhua.api.app import create_app
 from lianhua.api.event_stream import OpenStreams
 from lianhua.api.services import Services
-from lianhua.config.settings import Settings
+from lianhua.config.settings import Settings, set_values
 from lianhua.metrics import Snapshot, snapshot
 from lianhua.models.choose import describe
 from lianhua.models.discover import FoundModel
@@ -52,6 +53,7 @@ async def serve(
             AsyncExitStack() as stack,
             open_services(settings, pull=pull, erased=erased, found=found, model_host=host) as services,
         ):
+            await _note_start(services, settings)
             streams = OpenStreams()
             if metrics:
                 port = MetricsPort(metrics, _own_metrics, settings.metrics_token)
@@ -74,6 +76,11 @@ async def serve(
 
 async def _own_metrics() -> Snapshot:
     return snapshot()
+
+
+async def _note_start(services: Services, settings: Settings) -> None:
+    said = {"version": lianhua.__version__, "worker": services.lifecycle.worker}
+    await services.audit.record("start", **said, **set_values(settings))
 
 
 class _Server(uvicorn.Server):

@@ -7,6 +7,7 @@ same.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from typing import Final
 
 from lianhua.errors import ConversationNotFound, Unavailable
@@ -40,7 +41,7 @@ class IndexQueue:
             del self._waiting[next(iter(self._waiting))]
         self._waiting[conversation_id] = NewTexts(conversation_id, owner, known)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="index new texts")
+            self._task = asyncio.create_task(self._run(), name="index new texts", context=Context())
 
     def forget(self, conversation_id: str) -> None:
         """The conversation is being erased."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from lianhua.api.deps import Before, ConversationId, Conversations, Limit, PriceList, Search, User, Wanted
+from lianhua.api.deps import Audit, Before, ConversationId, Conversations, Limit, PriceList, Search, User, Wanted
 from lianhua.api.event_stream import SOCKET
 from lianhua.api.schemas.conversations import (
     ConversationOut,
@@ -18,6 +18,7 @@ from lianhua.api.schemas.conversations import (
     found_out,
     listed_out,
 )
+from lianhua.store.audit import conversation_mark
 
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 T = TypeVar("T")
@@ -78,9 +79,12 @@ async def change_conversation(
 
 
 @router.delete("/{conversation_id}", status_code=204)
-async def delete_conversation(conversations: Conversations, user: User, conversation_id: ConversationId) -> Response:
+async def delete_conversation(
+    conversations: Conversations, user: User, audit: Audit, conversation_id: ConversationId
+) -> Response:
     """Removes the conversation with everything in it; a running reply is stopped."""
     await conversations.erase(user, conversation_id, keep_conversation=False)
+    await audit.record("erase", target=conversation_mark(conversation_id))
     return Response(status_code=204)
 
 

@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lianhua.api.deps import ConversationId, Exports, Imports, User, ViewerLanguage
+from lianhua.api.deps import Audit, ConversationId, Exports, Imports, User, ViewerLanguage
 from lianhua.api.event_stream import SEND_TIMEOUT_S, SOCKET
 from lianhua.api.middleware.head import is_head
 from lianhua.api.schemas.transfer import ImportReportOut
 from lianhua.errors import InvalidRequest, LianhuaError
+from lianhua.store.audit import conversation_mark
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +39,28 @@ router = APIRouter(tags=["transfer"])
 
 @router.get("/conversations/{conversation_id}/export", response_class=Response, responses=_one)  # type: ignore[arg-type]
 async def export_conversation(
+    request: Request,
     exporter: Exports,
     user: User,
+    audit: Audit,
     language: ViewerLanguage,
     conversation_id: ConversationId,
     form: Annotated[Literal["json", "markdown"], Query(alias="format")] = "json",
 ) -> Response:
     """One conversation as a file: `json` has all of it and can be imported, `markdown` is for people to read."""
     leaving = await exporter.open(user, conversation_id)
+    if not is_head(request.scope):
+        await audit.record("export", target=conversation_mark(conversation_id), format=form)
     if form == "json":
         return await _download(exporter.as_json(leaving), _JSON, leaving.head.title, "json")
     return await _download(exporter.as_markdown(leaving, language), _MARKDOWN, leaving.head.title, "md")
 
 
 @router.get("/export", response_class=Response, responses=_all)  # type: ignore[arg-type]
-async def export_everything(exporter: Exports, user: User) -> Response:
+async def export_everything(request: Request, exporter: Exports, user: User, audit: Audit) -> Response:
     """Everything that the caller has, as one file that can be imported: conversations, own personas, settings."""
+    if not is_head(request.scope):
+        await audit.record("export", all=True)
     return await _download(exporter.everything(user), _JSON, "lianhua", "json")
 
 
@@ -62,6 +69,7 @@ async def import_file(
     request: Request,
     importer: Imports,
     user: User,
+    audit: Audit,
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
     keep: Annotated[Literal["unknown"] | None, Query()] = None,
 ) -> ImportReportOut:
@@ -74,9 +82,11 @@ async def import_file(
     if content_type.partition(";")[0].strip().lower() not in _TYPES:
         raise InvalidRequest("Content-Type", f"one of {', '.join(_TYPES)}")
     try:
-        return ImportReportOut.model_validate(await importer.bring(user, request.stream(), keep=keep is not None))
+        report = await importer.bring(user, request.stream(), keep=keep is not None)
     except ClientDisconnect as exc:
         raise InvalidRequest("body", "did not arrive") from exc
+    await audit.record("import", format=report.format, conversations=report.imported.conversations)
+    return ImportReportOut.model_validate(report)
 
 
 async def _download(pieces: AsyncGenerator[bytes, None], media_type: str, title: str, ending: str) -> Response:

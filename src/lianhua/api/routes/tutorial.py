@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from lianhua.api.deps import (
+    Audit,
     Before,
     Conversations,
     KnownUser,
@@ -31,6 +32,7 @@ from lianhua.chat.texts import say
 from lianhua.chat.turn import TurnRef
 from lianhua.conversations.service import ConversationService
 from lianhua.errors import InvalidRequest
+from lianhua.store.audit import conversation_mark
 from lianhua.streams.viewer import Viewer
 from lianhua.turns.planner import Ask
 from lianhua.turns.request import Send
@@ -133,10 +135,11 @@ async def read_history(
 
 @router.delete("/chat/history/{session_id}")
 async def clear_history(
-    conversations: Conversations, user: User, language: ViewerLanguage, session_id: str
+    conversations: Conversations, user: User, audit: Audit, language: ViewerLanguage, session_id: str
 ) -> ClearedOut:
     """Removes every message; a running reply is stopped. The conversation itself stays and can go on, empty."""
     await conversations.erase(user, known_form(session_id), keep_conversation=True)
+    await audit.record("erase", target=conversation_mark(session_id), messages_only=True)
     return ClearedOut(message=say("history_cleared", language))
 
 
