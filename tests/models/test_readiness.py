@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from lianhua.models.http.endpoint import parse_endpoint
+from lianhua.models.http.pool import Connections
 from lianhua.models.http.readiness import LOOK_S, Readiness
-from tests.support.waiting import stays, until
+from tests.support.waiting import HANGS_S, stays, until
 
+PIECES = 20
 Pair = tuple[socket.socket, socket.socket]
 
 
@@ -100,3 +103,44 @@ async def test_nobody_is_woken_after_the_end(pairs: list[Pair]) -> None:
     readiness.close()
     far.send(b"x")
     await stays(lambda: not woken, 0.05)
+
+
+async def test_what_comes_soon_after_a_read_is_read_at_once_and_not_asked_for_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits = 0
+    wait = Readiness.wait
+
+    def counting(readiness: Readiness, file: int, wake: Callable[[], None]) -> None:
+        nonlocal waits
+        waits += 1
+        wait(readiness, file, wake)
+
+    monkeypatch.setattr(Readiness, "wait", counting)
+    read = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(PIECES):
+            await asyncio.sleep(0.001)
+            writer.write(b"1\r\nx\r\n")
+            await read.wait()
+            read.clear()
+        writer.write(b"0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1")
+    async with server:
+        endpoint = parse_endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        connections = Connections(endpoint, keep=False)
+        deadline = asyncio.get_running_loop().time() + HANGS_S
+        connection = await connections.take(deadline)
+        await connection.ask(endpoint.begin("GET", "", {}) + b"\r\n", deadline)
+        body = b""
+        while piece := await connection.read(deadline):
+            body += piece
+            read.set()
+        connections.close()
+    assert body == b"x" * PIECES
+    assert waits <= 2 * PIECES, waits

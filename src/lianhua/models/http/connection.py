@@ -286,7 +286,7 @@ class Connection(asyncio.Protocol):
             raise TimeoutError
         if self._readiness is not None and self._has_head and self._file is not None and not self._at_end:
             self._pause()
-            self._readiness.wait(self._file, self._wake)
+            self._readiness.wait(self._file, self._ready)
         else:
             self._resume()
         self._watch(deadline)
@@ -339,6 +339,10 @@ class Connection(asyncio.Protocol):
             self.close()
         elif not waiter.done():
             waiter.set_exception(TimeoutError())
+
+    def _ready(self) -> None:
+        self._taken_at = -math.inf  # there is something to read
+        self._wake()
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
