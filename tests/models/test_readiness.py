@@ -63,36 +63,51 @@ async def test_a_reader_who_was_forgotten_is_not_woken_and_the_number_can_be_use
     readiness.close()
 
 
+class Counted(Readiness):
+    """Counts how often it looks."""
+
+    looks = 0
+
+    def _look(self) -> None:
+        self.looks += 1
+        super()._look()
+
+
 async def test_many_are_woken_together(pairs: list[Pair]) -> None:
     loop = asyncio.get_running_loop()
-    readiness = Readiness(loop)
-    counts: list[int] = []  # of readers that each look has woken
-    woken = 0
+    readiness, woken = Counted(loop), 0
+
+    def wait(place: int) -> None:
+        readiness.wait(pairs[place][0].fileno(), lambda: read(place))
 
     def read(place: int) -> None:
         nonlocal woken
-        pairs[place][0].recv(16)
-        woken += 1
-        readiness.wait(pairs[place][0].fileno(), lambda: read(place))
+        woken += len(pairs[place][0].recv(65_536))
+        wait(place)
 
     for place in range(len(pairs)):
-        readiness.wait(pairs[place][0].fileno(), lambda place=place: read(place))  # type: ignore[misc]
+        wait(place)
+    sent = 0
 
-    async def send_to_all(times: int) -> None:
-        nonlocal woken
-        for number in range(times * len(pairs)):
-            pairs[number % len(pairs)][1].send(b"x")
-            before = woken
-            await asyncio.sleep(LOOK_S / 20)
-            if woken > before:
-                counts.append(woken - before)
+    async def send_to_all() -> None:
+        """One after another, each with a turn of the loop of its own."""
+        nonlocal sent
+        for _, far in pairs:
+            far.send(b"x")
+            sent += 1
+            await asyncio.sleep(0)
 
-    await send_to_all(8)
-    await until(lambda: woken == 8 * len(pairs))
-    assert max(counts) > 2, counts  # one by one it would be 1 each time
-    for seen in range(8 * len(pairs), 8 * len(pairs) + 20):  # a lone one is woken by itself again, after a while
+    began = loop.time()
+    while loop.time() < began + 0.5:  # then it has seen that they are many
+        await send_to_all()
+    readiness.looks, began = 0, loop.time()
+    for _ in range(20):
+        await send_to_all()
+    await until(lambda: woken == sent)
+    assert readiness.looks <= (loop.time() - began) / LOOK_S + 2, "one look after each pause, not one for each socket"
+    for expected in range(sent + 1, sent + 21):  # a lone one is woken by itself again, after a while
         pairs[0][1].send(b"x")
-        await until(lambda seen=seen: woken == seen + 1)
+        await until(lambda expected=expected: woken == expected)
     readiness.close()
 
 
