@@ -81,6 +81,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 lock: $(VENV)/tested
 	$(PIP) install uv
 	$(LOCK) --upgrade --quiet --extra local pyproject.toml --output-file requirements/run.txt
+	$(LOCK) --upgrade --quiet --constraint requirements/run.txt pyproject.toml --output-file requirements/image.txt
 	$(LOCK) --upgrade --quiet --extra local --group test --group check --constraint requirements/run.txt pyproject.toml --output-file requirements/test.txt
 
 # A release of the version in src/lianhua/__init__.py: checked, tagged, with wheel, sdist and its part of the changelog in dist/.
@@ -128,4 +129,17 @@ $(REAL)/%/installed: tests/real_models/%.txt
 	$(REAL)/$*/bin/pip --disable-pip-version-check --quiet install --requirement $<
 # For pictures and sound, which nobody asks for here; they fail to load beside a build of torch without CUDA.
 	$(REAL)/$*/bin/pip --disable-pip-version-check --quiet uninstall --yes torchvision torchaudio torchcodec
+	touch $@
+
+# The container image and the chart, by hand, where neither a runtime nor a cluster is: both linted, the chart rendered in
+# each way that it can be set, the image's file tree made and its server run in a bare chroot. As root; half a minute.
+DEPLOY := .venv-deploy
+.PHONY: image-check
+image-check: $(VENV)/installed $(DEPLOY)/installed
+	$(DEPLOY)/bin/python scripts/chart_check.py
+	sh scripts/image_check.sh $(BIN)/python
+
+$(DEPLOY)/installed: requirements/deploy.txt
+	$(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/pip --disable-pip-version-check --quiet install --requirement $<
 	touch $@
