@@ -7,6 +7,7 @@
     │   ├── UnknownRole, UnknownModel, MessageTooLong
     │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
     │   ├── TurnInProgress, IdempotencyMismatch, MessageErased
+    │   ├── Limited ── RateLimited, TurnsRunning, QuotaExhausted      later, or less
     │   └── CrossSite, ForeignHost, Forbidden, NotAuthenticated, PayloadTooLarge, HeadTooLarge, HeadTooSlow
     ├── Unavailable              the caller tries again later
     │   └── StoreUnavailable, Overloaded (DiskFull), Draining
@@ -18,7 +19,8 @@ A branch is what the one who catches it can do. HTTP is not known here: `api/pro
 of our own is in no branch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import ClassVar
 
 
@@ -119,6 +121,53 @@ class MessageErased(Refused):
     """The same request was taken before, and what came of it has been cleared: it is not brought back."""
 
     code = "message_erased"
+
+
+class Limited(Refused):
+    """The caller has had enough for now: the same is taken after `wait_s` seconds."""
+
+    def __init__(self, why: str, wait_s: float) -> None:
+        super().__init__(why)
+        self.wait_s = wait_s
+
+
+class RateLimited(Limited):
+    """Asked too often. `headers` say by which limit, and what is left."""
+
+    code = "rate_limited"
+
+    def __init__(self, wait_s: float, headers: Mapping[str, str]) -> None:
+        super().__init__(f"for {wait_s:.1f} s", wait_s)
+        self.headers = headers
+
+
+class TurnsRunning(Limited):
+    """So many of the caller's turns are running, and no more may."""
+
+    code = "rate_limited"
+
+    def __init__(self, running: int) -> None:
+        super().__init__(f"{running} turns are running", 2.0)
+        self.running = running
+
+
+class QuotaExhausted(Limited):
+    """A turn may use `needed`, and of the budget of a `period` (day or month) only `left` is there: in `unit`, tokens
+    or millionths of the currency. It begins anew at `resets_at` (Unix seconds), in `wait_s` seconds, in `zone`.
+    """
+
+    code = "quota_exhausted"
+
+    def __init__(
+        self, unit: str, period: str, needed: int, left: int, resets_at: float, wait_s: float, zone: tzinfo
+    ) -> None:
+        super().__init__(f"{unit} of a {period}: {needed} needed, {left} left", wait_s)
+        self.unit = unit
+        self.period = period
+        self.needed = needed
+        self.left = left
+        self.resets_at = resets_at
+        self.zone = zone
 
 
 class CrossSite(Refused):

@@ -4,13 +4,15 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -18,10 +20,14 @@ from lianhua.api.services import Services
 from lianhua.chat.personas import Personas, parse_personas
 from lianhua.chat.prices import Prices
 from lianhua.chat.prompt import CountTokens
+from lianhua.config.limits import Quota
 from lianhua.config.settings import DAY_S, Settings
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer, ImportLimits
 from lianhua.conversations.service import ConversationService
+from lianhua.limits.admission import Admission, Bounds
+from lianhua.limits.budget import Budgets, calendar, read_budgets
+from lianhua.limits.rate import Rate
 from lianhua.models.catalog import Catalog
 from lianhua.models.choose import describe, download_for, pick_models, read_file
 from lianhua.models.discover import FoundModel
@@ -29,7 +35,9 @@ from lianhua.models.download.download import Download
 from lianhua.models.local.host import ModelHost
 from lianhua.models.tokens import token_counter
 from lianhua.store.audit import AuditLog
+from lianhua.store.buckets import Buckets
 from lianhua.store.changes import Changes
+from lianhua.store.client.client import StoreClient
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.conversations import ConversationStore, Retention
 from lianhua.store.journal.log import TurnJournal
@@ -39,6 +47,7 @@ from lianhua.store.open import Store, open_store
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
+from lianhua.store.spending import Spending
 from lianhua.store.transfer.incoming import IncomingStore
 from lianhua.store.transfer.outgoing import OutgoingStore
 from lianhua.store.usage import UsageLedger
@@ -54,6 +63,7 @@ from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import ContextLimits, TurnPlanner
 from lianhua.turns.recovery import OnLoss, Recovery
 from lianhua.turns.registry import TurnRegistry
+from lianhua.turns.reservations import Reservations
 from lianhua.turns.runner import ReplyLimits, TurnRunner
 from lianhua.turns.service import TurnService
 from lianhua.turns.stops import PendingStops
@@ -63,8 +73,23 @@ from lianhua.turns.writer import TurnWriter
 
 logger = logging.getLogger(__name__)
 
+UTC: Final = ZoneInfo("UTC")
 LISTED_MARGIN_S: Final = 3_600
 NO_LIMIT_S: Final = 365 * DAY_S  # of a turn that was lost, where conversations never expire
+
+
+class Limits(Struct, frozen=True):
+    """What one person may ask for; nothing limits anything where nothing is set. `zone` is where days begin."""
+
+    quotas: Mapping[str, Quota] = {}
+    budgets: Budgets = Budgets()
+    bounds: Bounds = Bounds()
+    zone: ZoneInfo = UTC
+
+    @property
+    def reserve(self) -> bool:
+        """Whether a turn has to be admitted."""
+        return self.budgets.limit_anybody or self.bounds != Bounds()
 
 
 class Policy(Struct, frozen=True):
@@ -85,10 +110,17 @@ class Policy(Struct, frozen=True):
     patience_s: float = STORE_PATIENCE_S
     reread_s: float = REREAD_S
     owner_check_s: float = OWNER_CHECK_S
+    limits: Limits = Limits()
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What the operator has set."""
+    """What the operator has set. Raises `WrongSettings`."""
+    limits = Limits(
+        settings.rate_limit,
+        read_budgets(settings.budget, settings.budget_file),
+        Bounds(settings.max_running_turns_per_user, settings.max_running_turns),
+        settings.time_zone,
+    )
     retention = Retention(settings.retention_days * DAY_S, settings.retention_messages)
     # As long as the conversation: a turn whose worker was lost may first be met on its last day.
     kept_s = retention.seconds or NO_LIMIT_S
@@ -100,6 +132,7 @@ def policy_of(settings: Settings) -> Policy:
         on_loss=settings.on_worker_loss,
         titles=settings.titles == "model",
         listed_s=int(max(settings.reply_timeout_s + LISTED_MARGIN_S, kept_s)),
+        limits=limits,
     )
 
 
@@ -175,18 +208,23 @@ def build_services(
     journal = TurnJournal(database, retention, worker or f"{os.getpid()}-{secrets.token_hex(4)}")
     commit, pubsub = GroupCommit(journal, policy.patience_s), PubSub(database)
 
+    admission = _admission(database, running_turns, policy.limits) if policy.limits.reserve else None
+    reservations = Reservations(admission, prices) if admission else None
+    rate = Rate(policy.limits.quotas, Buckets(database)) if policy.limits.quotas else None
+
     writer = TurnWriter(journal, commit)
     runner = TurnRunner(writer, policy.reply)
-    planner = TurnPlanner(catalog, policy.context, counter_for or _counter_for)
+    bounded = policy.limits.budgets.limit_anybody
+    planner = TurnPlanner(catalog, policy.context, counter_for or _counter_for, bounded=bounded)
     finalizer = Finalizer(
         conversations, journal, running_turns, usage, search.index, IndexQueue(search.index_each),
-        titles=policy.titles, title_rest_s=policy.title_rest_s,
+        titles=policy.titles, title_rest_s=policy.title_rest_s, reservations=reservations,
     )  # fmt: skip
     tasks = TurnRegistry(commit, runner, finalizer)
     stops = PendingStops(journal, pubsub)
     recovery = Recovery(
         journal, branches, roles, planner, writer, tasks, finalizer, running_turns, stops, policy.on_loss,
-        policy.reply.seconds,
+        policy.reply.seconds, reservations,
     )  # fmt: skip
     tails = Tails(journal, commit, pubsub, recovery.recover, policy.reread_s)
     renewal = LeaseRenewal(journal, commit, writer, tasks, pubsub, policy.intervals)
@@ -194,7 +232,7 @@ def build_services(
 
     turns = TurnService(
         conversations, branches, roles, journal, commit, planner, tasks, running_turns, stops, recovery, tails, pubsub,
-        finalizer, policy.owner_check_s,
+        finalizer, policy.owner_check_s, reservations,
     )  # fmt: skip
     return Services(
         turns=turns,
@@ -210,12 +248,30 @@ def build_services(
         catalog=catalog,
         prices=prices,
         lifecycle=Lifecycle(
-            journal.worker, turns, commit, tasks, stops, recovery, tails, renewal, sweeper, finalizer, pubsub
+            journal.worker,
+            turns,
+            commit,
+            tasks,
+            stops,
+            recovery,
+            tails,
+            renewal,
+            sweeper,
+            finalizer,
+            pubsub,
+            reservations,
         ),
         store=store,
         audit=AuditLog(database),
+        admission=admission,
+        rate=rate,
         download=download,
     )
+
+
+def _admission(database: StoreClient, running_turns: RunningTurns, limits: Limits) -> Admission:
+    spending = Spending(database, lambda at: calendar(at, limits.zone), time.time)
+    return Admission(spending, running_turns, limits.budgets.of, limits.bounds, limits.zone)
 
 
 def load_personas(settings: Settings) -> Personas:

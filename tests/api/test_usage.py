@@ -139,6 +139,7 @@ async def test_thirty_days_are_shown_where_none_are_named(alice: Client) -> None
     report = await alice.get(PATH)
     assert report == {
         "from": str(today() - timedelta(days=29)), "to": str(today()), "currency": "USD", "days": [], "total": NOTHING,
+        "budgets": [],
     }  # fmt: skip
     assert (await alice.get(PATH, to="2026-03-01"))["from"] == "2026-01-31"
     assert (await alice.get(PATH, to="0001-01-05"))["from"] == "0001-01-01"

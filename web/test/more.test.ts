@@ -5,7 +5,7 @@ import { chordOf, TAKEN } from "../src/browser/chord.ts";
 import type { Spent, UsageReport } from "../src/api/contract.ts";
 import { formatName, refusalOf, wordFor } from "../src/transfer/importReport.ts";
 import { Problem, Unreachable } from "../src/api/problem.ts";
-import { daysTouched, daySums, estimated, money } from "../src/usage/figures.ts";
+import { budgetFigures, daysTouched, daySums, estimated, money } from "../src/usage/figures.ts";
 import { actionOf, SHORTCUTS } from "../src/shortcuts/shortcuts.ts";
 
 describe("usage", () => {
@@ -44,11 +44,18 @@ describe("usage", () => {
         { date: "2026-11-03", models: [{ model: "a", ...spent({}) }, { model: "b", ...spent({ cost: 0.5, estimated_tokens: 3 }) }] },
       ],
       total: spent({}),
+      budgets: [],
     };
     expect(daySums(report)).toEqual([
       { date: "2026-11-03", turns: 2, prompt_tokens: 20, completion_tokens: 10, estimated_tokens: 3, cost: 0.5 },
       { date: "2026-11-01", turns: 1, prompt_tokens: 10, completion_tokens: 5, estimated_tokens: 0, cost: null },
     ]);
+  });
+
+  test("leaves of a budget so much, in tokens or in money", () => {
+    const budget = { period: "day" as const, amount: 1000, used: 0, reserved: 0, left: 12.5, resets_at: 0 };
+    expect(budgetFigures({ ...budget, unit: "tokens", left: 900 }, "USD", "en")).toEqual({ left: "900", amount: "1,000" });
+    expect(budgetFigures({ ...budget, unit: "money" }, "USD", "en")).toEqual({ left: "$12.50", amount: "$1,000.00" });
   });
 
   test("that the server counted itself is told apart", () => {

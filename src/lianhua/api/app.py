@@ -19,6 +19,7 @@ from lianhua.api.middleware.head import HeadAsGet
 from lianhua.api.middleware.headers import Headers
 from lianhua.api.middleware.hosts import Hosts
 from lianhua.api.middleware.outside import Outside
+from lianhua.api.middleware.rates import Rates
 from lianhua.api.routes import (
     conversations,
     events,
@@ -67,7 +68,9 @@ def create_app(
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
-    bounded = Body(HeadAsGet(Direct(app, services, settings.allowed_origins)), streamed)
+    bounded: ASGIApp = Body(HeadAsGet(Direct(app, services, settings.allowed_origins)), streamed)
+    if services.rate:
+        bounded = Rates(bounded, services.rate)
     gate = Hosts(
         SameSite(bounded, settings.allowed_origins), host_names(settings), (*health.PROBES, metrics.METRICS_PATH)
     )

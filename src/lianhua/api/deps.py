@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, Field
+from starlette.types import Scope
 
 from lianhua.api.services import Services
 from lianhua.auth.identity import COOKIE_DAYS, USER_ID_PATTERN, Identity, OpenMode, cookie_name
@@ -22,6 +23,7 @@ from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer
 from lianhua.conversations.service import ConversationService
 from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
+from lianhua.limits.admission import Admission
 from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
 from lianhua.store.audit import Action, AuditLog
@@ -92,6 +94,10 @@ async def get_ledger(request: Request) -> UsageLedger:
     return _services(request).usage
 
 
+async def get_admission(request: Request) -> Admission | None:
+    return _services(request).admission
+
+
 async def get_search(request: Request) -> ConversationSearch:
     return _services(request).search
 
@@ -139,6 +145,15 @@ async def get_known_user(request: Request, user_id: UserId = None) -> str | None
     """The owner's name in the store, None for a new user, who gets no cookie."""
     known = _identify(request, user_id)
     return known.user_id if known else None
+
+
+def known_identity(scope: Scope) -> Identity | None:
+    """Who is asking, for what has to know before a route does; None for a new user or an ill-formed name."""
+    request = Request(scope)
+    user_id = request.query_params.get("user_id")
+    if user_id is not None and not re.fullmatch(USER_ID_PATTERN, user_id):
+        return None
+    return _identify(request, user_id)
 
 
 def _identify(request: Request, user_id: str | None) -> Identity | None:
@@ -227,6 +242,7 @@ KnownUser = Annotated[str | None, Depends(get_known_user)]
 UserRoles = Annotated[AvailablePersonas, Depends(get_personas)]
 Choices = Annotated[PreferenceStore, Depends(get_choices)]
 Ledger = Annotated[UsageLedger, Depends(get_ledger)]
+Limits = Annotated[Admission | None, Depends(get_admission)]
 Search = Annotated[ConversationSearch, Depends(get_search)]
 PriceList = Annotated[Prices, Depends(get_prices)]
 ViewerLanguage = Annotated[Language, Depends(get_language)]

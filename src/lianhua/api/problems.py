@@ -2,7 +2,9 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -28,6 +30,7 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.PersonaNotFound: 404,
     errors.TurnInProgress: 409,
     errors.MessageErased: 410,
+    errors.Limited: 429,
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,
     errors.CrossSite: 403,
@@ -38,6 +41,8 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.Unavailable: 503,
     errors.ModelUnavailable: 503,
 }
+# The most that `Retry-After` says: clients are known that take a larger one for none, and repeat at once.
+LONGEST_RETRY_S: Final = 3_600
 SHOWN_CHARS: Final = 100  # of a header that an answer repeats
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HTTP_CODES: Final = {401: "not_authenticated", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
@@ -93,7 +98,29 @@ def problem_of(error: LianhuaError, language: Language) -> Problem:
             detail = texts.say("foreign_host", language, host=host or "?", names=", ".join(error.names))
         case errors.Forbidden():
             detail = str(error)
+        case errors.Limited():
+            return _limited(error, language)
     return problem(status, error.code, language, detail, **more)
+
+
+def _limited(error: errors.Limited, language: Language) -> Problem:
+    seconds = min(max(math.ceil(error.wait_s), 1), LONGEST_RETRY_S)
+    more: dict[str, Any] = {}
+    match error:
+        case errors.QuotaExhausted():
+            when = datetime.fromtimestamp(error.resets_at, error.zone).strftime("%Y-%m-%d %H:%M")
+            named = texts.say(f"{error.unit}_of_{error.period}", language)
+            detail = texts.say("quota_until", language, budget=named, when=when, zone=error.zone)
+            more = {"unit": error.unit, "period": error.period, "resets_at": error.resets_at}
+        case errors.TurnsRunning():
+            detail = texts.say("turns_running", language, running=error.running)
+        case _:
+            detail = texts.say("rate_limited_for", language, seconds=seconds)
+    refusal = problem(429, error.code, language, detail, **more)
+    refusal.headers["Retry-After"] = str(seconds)
+    if isinstance(error, errors.RateLimited):
+        refusal.headers.update(error.headers)
+    return refusal
 
 
 def unread(error: LianhuaError | None, headers: Iterable[tuple[bytes, bytes]]) -> Problem:

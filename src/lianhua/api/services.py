@@ -6,6 +6,8 @@ from lianhua.chat.prices import Prices
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer
 from lianhua.conversations.service import ConversationService
+from lianhua.limits.admission import Admission
+from lianhua.limits.rate import Rate
 from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
 from lianhua.store.audit import AuditLog
@@ -20,7 +22,9 @@ from lianhua.turns.service import TurnService
 
 @dataclass(frozen=True)
 class Services:
-    """Made by `wiring`. `download` is there where the small model may be fetched."""
+    """Made by `wiring`. `download` is there where the small model may be fetched, `admission` and `rate` where there
+    are limits.
+    """
 
     turns: TurnService
     conversations: ConversationService
@@ -35,4 +39,6 @@ class Services:
     lifecycle: Lifecycle
     store: Store
     audit: AuditLog
+    admission: Admission | None = field(default=None)
+    rate: Rate | None = field(default=None)
     download: Download | None = field(default=None)

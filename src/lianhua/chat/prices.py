@@ -1,7 +1,7 @@
 """What tokens cost, by the prices that the operator has set. Nothing is known of prices that are not set."""
 
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Final
 
 from lianhua.chat.messages import Spent
@@ -20,6 +20,11 @@ class Prices:
     def cost(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         """To six places, halves upwards; None where the model has no price."""
         return _rounded(self._exact(model, prompt_tokens, completion_tokens))
+
+    def millionths(self, model: str, prompt_tokens: int, completion_tokens: int) -> int:
+        """The cost in whole millionths of the currency, rounded up; 0 where the model has no price."""
+        exact = self._exact(model, prompt_tokens, completion_tokens) or Decimal()
+        return int((exact * PER_TOKENS).to_integral_value(ROUND_CEILING))
 
     def sum(self, spent: Iterable[tuple[str, Spent]]) -> float | None:
         """What several models have cost together, rounded once. Models without a price add nothing; None where no model

@@ -78,8 +78,12 @@ class Prompt(Struct, frozen=True):
 
 def token_budget(context_tokens: int, reply_tokens: int | None = None) -> int:
     """Tokens that the prompt may use in a window of `context_tokens`: what the reply does not need."""
-    reserve = reply_tokens or min(context_tokens // 4, REPLY_RESERVE_TOKENS)
-    return max(context_tokens - reserve, 1)
+    return max(context_tokens - (reply_tokens or reply_reserve(context_tokens)), 1)
+
+
+def reply_reserve(context_tokens: int) -> int:
+    """Tokens of a window of `context_tokens` that are kept for a reply where nothing else is set."""
+    return min(context_tokens // 4, REPLY_RESERVE_TOKENS)
 
 
 def smaller_budget(refused: ContextAccount) -> int:

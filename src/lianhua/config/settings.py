@@ -11,9 +11,11 @@ from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 
+from lianhua.config.limits import Budget, Quota, read_budget, read_rate_limit, read_time_zone
 from lianhua.config.readers import (
     clean_base_path,
     is_loopback,
@@ -85,6 +87,12 @@ class Settings:
     metrics_port: int | None
     metrics_host: str
     metrics_token: str | None = field(repr=False)
+    rate_limit: Mapping[str, Quota]
+    budget: tuple[Budget, ...]
+    budget_file: Path | None
+    time_zone: ZoneInfo
+    max_running_turns: int
+    max_running_turns_per_user: int
     log_level: str
     log_format: Literal["text", "json"]
     # Everything that was read, for names that another file gives (`api_key_env`). It holds keys: never shown.
@@ -189,12 +197,15 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_METRICS_PORT", whole(0, 65_535)),
     _row("LIANHUA_METRICS_HOST", read_text, "127.0.0.1"),
     _row("LIANHUA_METRICS_TOKEN", read_token),
+    _row("LIANHUA_RATE_LIMIT", read_rate_limit, lambda _env: {}),
+    _row("LIANHUA_BUDGET", read_budget, ()),
+    _row("LIANHUA_BUDGET_FILE", read_file),
+    _row("LIANHUA_TIME_ZONE", read_time_zone, lambda _env: ZoneInfo("UTC")),
+    _row("LIANHUA_MAX_RUNNING_TURNS", whole(0, 1_000_000), 0),
+    _row("LIANHUA_MAX_RUNNING_TURNS_PER_USER", whole(0, 1_000), 0),
     _row("LIANHUA_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info"),
     _row("LIANHUA_LOG_FORMAT", one_of("text", "json"), "text"),
 )
-
-# Part of the contract, not of this version: a setting that would do nothing is refused rather than ignored.
-NOT_YET = {"LIANHUA_RATE_LIMIT": "rate limits"}
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
@@ -205,8 +216,6 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     env = _merged(os.environ if environ is None else environ, env_file or Path(".env"))
     known = {row.env for row in SETTINGS}
     for name in env:
-        if name in NOT_YET:
-            raise WrongSettings(f"{name}: {NOT_YET[name]} are not part of this version; remove the setting")
         if name.startswith(PREFIX) and name not in known:
             raise WrongSettings(f"{name}: no setting of that name; docs/configuration.md lists them all")
     return Settings(**{row.field: _value(row, env) for row in SETTINGS}, environ=env)

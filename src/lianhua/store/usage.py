@@ -10,6 +10,7 @@ from lianhua.chat.messages import Spent, Usage
 from lianhua.store.client.client import StoreClient
 from lianhua.store.client.keys import PREFIX
 from lianhua.store.client.scripts import Argument, Script
+from lianhua.store.spending import Calendar, Cost, spending_key
 
 KEPT_S: Final = 400 * 86_400  # a year, and a month to look back at it
 COUNTED_S: Final = 2 * 86_400  # nobody reports the end of a turn later than that
@@ -28,12 +29,21 @@ class UsageLedger:
 
     def __init__(self, database: StoreClient) -> None:
         self._database = database
-        self._count, self._days = Script("count"), Script("days")
+        self._count, self._days = Script("count", "spending"), Script("days")
 
-    async def count(self, owner: str, turn_id: str, model: str, usage: Usage, at: float) -> None:
+    async def count(
+        self,
+        owner: str,
+        turn_id: str,
+        model: str,
+        usage: Usage,
+        at: float,
+        charged: tuple[Cost, Calendar] | None = None,
+    ) -> None:
         """Adds a turn that ended at `at` (Unix seconds) to the owner's day. Repeating it changes nothing.
 
-        The tokens of a title, whose id is `title:` and its conversation's, count without a turn.
+        The tokens of a title, whose id is `title:` and its conversation's, count without a turn. `charged`, where there
+        are budgets, takes the place of what was reserved, in the same step.
         """
         turns = 0 if turn_id.startswith(TITLE) else 1
         args: list[Argument] = [
@@ -47,6 +57,10 @@ class UsageLedger:
             int(usage.estimated),
         ]
         keys = [_key(owner, "counted"), _day_key(owner, datetime.fromtimestamp(at, UTC).date())]
+        if charged:
+            cost, calendar = charged
+            keys.append(spending_key(owner))
+            args += [cost.tokens, cost.money, *calendar.args]
         await self._database.run(self._count, keys, args)
 
     async def days(self, owner: str, first: date, last: date) -> list[Day]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
 from lianhua.chat.messages import Message, Usage
+from lianhua.chat.prompt import Prompt
 from lianhua.chat.turn import TurnRef
 from lianhua.errors import ConversationNotFound, Unavailable
 from lianhua.store.changes import Change
@@ -16,8 +17,9 @@ from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.usage import COUNTED_S, TITLE, UsageLedger
 from lianhua.turns.indexing import IndexQueue
+from lianhua.turns.reservations import Reservations
 from lianhua.turns.running import RunningTurn
-from lianhua.turns.titles import EXCERPT_CHARS, REST_S, Titler, Untitled
+from lianhua.turns.titles import EXCERPT_CHARS, REST_S, TITLE_TOKENS, Titler, Untitled, title_prompt
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Finalizer:
         *,
         titles: bool,
         title_rest_s: float = REST_S,
+        reservations: Reservations | None = None,
     ) -> None:
         self._conversations = conversations
         self._journal = journal
@@ -50,6 +53,7 @@ class Finalizer:
         self._ledger = ledger
         self._index = index
         self._index_queue = index_queue
+        self._reservations = reservations
         self._titler = Titler(self._is_untitled, self._title, title_rest_s) if titles else None
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -89,8 +93,14 @@ class Finalizer:
     async def _count(self, ref: TurnRef, user: str, reply: Message | None) -> None:
         """The turn leaves the list of running ones when it is counted: until then whoever meets it there counts it."""
         if reply and reply.usage:
-            await self._ledger.count(user, ref.turn_id, reply.model or "", reply.usage, time.time())
+            await self._charge(user, ref.turn_id, reply.model or "", reply.usage, time.time())
+        elif reply and self._reservations:
+            await self._reservations.give_back(user, ref.turn_id)
         await self._running_turns.remove(ref)
+
+    async def _charge(self, user: str, turn_id: str, model: str, usage: Usage, at: float) -> None:
+        charged = self._reservations.charged(model, usage) if self._reservations else None
+        await self._ledger.count(user, turn_id, model, usage, at, charged)
 
     async def note_job(self, job: RunningTurn) -> None:
         """The same for a turn that has run here; its texts become quick to find, and its conversation gets a title."""
@@ -140,18 +150,25 @@ class Finalizer:
         at = record.ended_at or time.time()
         # Of an older one the ledger may no longer know that it was counted.
         if record.end and record.end.usage and time.time() - at < COUNTED_S:
-            await self._ledger.count(owner, ref.turn_id, record.model, record.end.usage, at)
+            await self._charge(owner, ref.turn_id, record.model, record.end.usage, at)
 
     async def _is_untitled(self, untitled: Untitled) -> bool:
-        """Whether a title is still wanted: not where the text was erased, here or by another worker."""
+        """Whether a title is still wanted: not where the text was erased, here or by another worker. Raises
+        `QuotaExhausted` where its cost cannot be reserved.
+        """
         conversation = await self._conversations.get(untitled.conversation_id, untitled.user)
-        return conversation.title == untitled.made_from
+        if conversation.title != untitled.made_from:
+            return False
+        if self._reservations:
+            prompt = sum(untitled.count(message.content) for message in _title_prompt(untitled).messages)
+            model = untitled.model.info.id
+            await self._reservations.reserve_title(untitled.user, _title_id(untitled), model, prompt, TITLE_TOKENS)
+        return True
 
     async def _title(self, untitled: Untitled, title: str, usage: Usage) -> None:
         """A title that a model has made, which is none where it is empty, and what it has cost."""
         name, user = untitled.conversation_id, untitled.user
-        turn_id = f"{TITLE}{name}:{title_token(untitled.made_from)}"
-        await self._ledger.count(user, turn_id, untitled.model.info.id, usage, time.time())
+        await self._charge(user, _title_id(untitled), untitled.model.info.id, usage, time.time())
         if title and await self._conversations.retitle(name, user, untitled.made_from, title):
             await self.index(name, user, {title_token(title): title})
 
@@ -159,6 +176,14 @@ class Finalizer:
 def title_token(title: str) -> str:
     """What `unsigned` calls a title in the store: another one needs its own turn."""
     return f"title:{hashlib.sha1(title.encode(), usedforsecurity=False).hexdigest()[:8]}"
+
+
+def _title_prompt(untitled: Untitled) -> Prompt:
+    return title_prompt(untitled.question, untitled.reply, untitled.language)
+
+
+def _title_id(untitled: Untitled) -> str:
+    return f"{TITLE}{untitled.conversation_id}:{title_token(untitled.made_from)}"
 
 
 def _untitled(job: RunningTurn, reply: Message) -> Untitled:

@@ -10,6 +10,7 @@ from lianhua.turns.finalize import Finalizer
 from lianhua.turns.leases import LeaseRenewal
 from lianhua.turns.recovery import Recovery
 from lianhua.turns.registry import TurnRegistry
+from lianhua.turns.reservations import Reservations
 from lianhua.turns.service import TurnService
 from lianhua.turns.stops import PendingStops
 from lianhua.turns.sweeper import Sweeper
@@ -33,6 +34,7 @@ class Lifecycle:
         sweeper: Sweeper,
         finalizer: Finalizer,
         pubsub: PubSub,
+        reservations: Reservations | None = None,
     ) -> None:
         self.worker = worker
         self._turns = turns
@@ -45,11 +47,14 @@ class Lifecycle:
         self._sweeper = sweeper
         self._finalizer = finalizer
         self._pubsub = pubsub
+        self._reservations = reservations
 
     def start(self) -> None:
         self._pubsub.start()
         self._renewal.start()
         self._sweeper.start()
+        if self._reservations:
+            self._reservations.start(lambda: self._tasks.jobs)
 
     async def worker_gone(self, worker: str) -> None:
         """Another process is known to have died, the one of that name."""
@@ -72,6 +77,8 @@ class Lifecycle:
         await self._finalizer.stop()
         await self._renewal.stop()
         await self._sweeper.stop()
+        if self._reservations:
+            await self._reservations.stop()
         await self._tails.stop()
         await self._pubsub.stop()
         await self._commit.stop()

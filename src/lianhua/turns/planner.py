@@ -20,6 +20,7 @@ from lianhua.chat.prompt import (
     going_on,
     going_on_tokens,
     left_out_unanswered,
+    reply_reserve,
     select,
     smaller_budget,
     token_budget,
@@ -72,17 +73,22 @@ class Grounds(Struct, frozen=True):
 
 
 class TurnPlanner:
-    """Knows the models and the limits of the window."""
+    """Knows the models and the limits of the window. `bounded`: every model is told how long a reply may be, because so
+    much is reserved for it.
+    """
 
     def __init__(
         self,
         catalog: Catalog,
         limits: ContextLimits,
         counter_for: Callable[[str], CountTokens],
+        *,
+        bounded: bool = False,
     ) -> None:
         self.catalog = catalog
         self._limits = limits
         self._counter_for = counter_for
+        self._bounded = bounded
 
     @property
     def window_messages(self) -> int:
@@ -129,11 +135,12 @@ class TurnPlanner:
             question,
             msgspec.structs.replace(record, context=asking.prompt.report, attempts=record.attempts + 1),
             asking,
-            self._options(persona),
+            self._options(persona, model),
             opening=Notice(code, say(code, record.language)),
             losses=claim.losses,
             fallbacks=self._fallbacks(record.asked or record.model, plan, after=record.model),
             goes_on=Continuation.of(cut) if cut else NOTHING,
+            models=self._ids(model),
         )
 
     def _check(self, message: str) -> None:
@@ -186,12 +193,13 @@ class TurnPlanner:
             question,
             record,
             asking,
-            self._options(persona),
+            self._options(persona, model),
             ask.role,
             fallbacks=self._fallbacks(model.info.id, plan),
             started=started,
             goes_on=Continuation.of(target.cut) if target.cut else NOTHING,
             title=title_of(said) if said and not conversation.title else "",
+            models=self._ids(model),
         )
         new_turn = NewTurn(
             turn.ref,
@@ -208,9 +216,18 @@ class TurnPlanner:
         )
         return job, new_turn
 
-    def _options(self, persona: Persona) -> GenerationOptions:
-        limits = [tokens for tokens in (persona.max_tokens, self._limits.reply_tokens) if tokens]
-        return GenerationOptions(persona.temperature, persona.top_p, min(limits, default=None))
+    def _options(self, persona: Persona, model: ChatModel) -> GenerationOptions:
+        most = self._reply_tokens(persona)
+        if most is None and self._bounded:
+            most = min(reply_reserve(self.catalog.get(name).info.context_tokens) for name in self._ids(model))
+        return GenerationOptions(persona.temperature, persona.top_p, most)
+
+    def _reply_tokens(self, persona: Persona) -> int | None:
+        return min((tokens for tokens in (persona.max_tokens, self._limits.reply_tokens) if tokens), default=None)
+
+    def _ids(self, model: ChatModel) -> list[str]:
+        """Of the model and of those that may come in its place."""
+        return [model.info.id, *(other.info.id for other in self.catalog.fallbacks(model.info.id))]
 
     def _fallbacks(self, asked: str, grounds: Grounds, after: str | None = None) -> list[Callable[[], Asking]]:
         """How each model is asked that comes in the place of `asked`; with `after`, those that come after that one."""
@@ -258,7 +275,7 @@ class TurnPlanner:
 
         def budget() -> int:
             window_tokens = model.info.context_tokens
-            reply_tokens = self._options(persona).max_tokens
+            reply_tokens = self._reply_tokens(persona)
             if reply_tokens and persona.max_tokens:
                 reply_tokens = min(reply_tokens, window_tokens // 2)  # a persona cannot talk the question away
             return token_budget(window_tokens, reply_tokens)

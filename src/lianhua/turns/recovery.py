@@ -21,6 +21,7 @@ from lianhua.turns.finalize import Finalizer
 from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import TurnPlanner
 from lianhua.turns.registry import TurnRegistry
+from lianhua.turns.reservations import Reservations
 from lianhua.turns.running import RunningTurn
 from lianhua.turns.stops import PendingStops
 from lianhua.turns.writer import TurnWriter
@@ -49,6 +50,7 @@ class Recovery:
         stops: PendingStops,
         on_loss: OnLoss,
         reply_s: float,
+        reservations: Reservations | None = None,
     ) -> None:
         self._journal = journal
         self._branches = branches
@@ -61,6 +63,7 @@ class Recovery:
         self._stops = stops
         self._on_loss = on_loss
         self._reply_s = reply_s
+        self._reservations = reservations
         self._under_way: dict[str, asyncio.Task[Held | Literal["taken", "ended"]]] = {}
         self._draining = False
 
@@ -156,9 +159,12 @@ class Recovery:
                 return None
             window = await self._branches.window(name, owner, self._planner.window_messages, before=question.id)
             persona = await self._roles.get_or_default(owner, record.persona)
-            return self._planner.again(ref, claim, persona, question, window, cut)
+            job = self._planner.again(ref, claim, persona, question, window, cut)
+            if self._reservations:
+                await self._reservations.reserve_again(job)
+            return job
         except Unavailable:
             raise
-        except LianhuaError as exc:  # its model is not known here, or its window has become too small
+        except LianhuaError as exc:  # its model is not known here, its window is too small, its reservation is gone
             logger.warning("turn %s: cannot be run again: %s", ref.turn_id, exc.code)
             return None

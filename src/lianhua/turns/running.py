@@ -48,7 +48,7 @@ class RunningTurn:
     `chosen_role` is the persona that came with the message, if one did: the conversation takes it over. `opening` is
     what viewers are told before anything else. `started` is the turn's first event, where it has not been run before.
     `reply` is there once the turn has ended. `title` is what the question calls the conversation, where it is the first
-    one.
+    one. `models` are the ids of all that may come to answer.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class RunningTurn:
         started: Numbered | None = None,
         goes_on: Continuation = NOTHING,
         title: str = "",
+        models: Sequence[str] = (),
     ) -> None:
         self.user = user
         self.turn = turn
@@ -81,6 +82,7 @@ class RunningTurn:
         self.accepted_at = ""  # when the store took the turn, by its clock; empty for one that was taken over
         self.goes_on = goes_on
         self.title = title
+        self.models = models or (record.model,)
         self.reply: Message | None = None
         self.acknowledged: Acknowledged | None = None
         self._clock = asyncio.get_running_loop().time  # kept: to ask for the loop is a call of the kernel (Python 3.11)

@@ -5,19 +5,28 @@ import contextlib
 import secrets
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from lianhua.chat.events import Cursor
 from lianhua.chat.messages import ContextAccount, Conversation, TurnStatus
 from lianhua.chat.turn import TurnRecord, TurnRef
-from lianhua.errors import Draining, Overloaded, StoreUnavailable, TurnInProgress, Unavailable
+from lianhua.errors import (
+    Draining,
+    LianhuaError,
+    Limited,
+    Overloaded,
+    StoreUnavailable,
+    TurnInProgress,
+    Unavailable,
+)
 from lianhua.store.client.keys import worker_channel
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.client.retry import WRITE_AGAIN_S, patiently
 from lianhua.store.conversations import ConversationStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
-from lianhua.store.journal.values import Accepted, Busy, Moved, NewTurn, StopAsked
+from lianhua.store.journal.values import Accepted, Busy, Moved, NewTurn, StopAsked, Unknown
 from lianhua.store.messages import MessageStore, Window
 from lianhua.streams.commit import GroupCommit
 from lianhua.streams.tail import Tails
@@ -28,6 +37,8 @@ from lianhua.turns.planner import Ask, Plan, TurnPlanner, new_id
 from lianhua.turns.recovery import Recovery
 from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.request import Send, Target, find_target
+from lianhua.turns.reservations import Reservations
+from lianhua.turns.running import RunningTurn
 from lianhua.turns.stops import PendingStops
 
 ACCEPT_TRIES: Final = 5
@@ -62,6 +73,7 @@ class TurnService:
         pubsub: PubSub,
         finalizer: Finalizer,
         owner_check_s: float = OWNER_CHECK_S,
+        reservations: Reservations | None = None,
     ) -> None:
         self._conversations = conversations
         self._branches = branches
@@ -77,6 +89,7 @@ class TurnService:
         self._pubsub = pubsub
         self._finalizer = finalizer
         self._owner_check_s = owner_check_s
+        self._reservations = reservations
         self._draining = False
 
     @property
@@ -95,7 +108,8 @@ class TurnService:
         """Opens a turn and begins the reply. The same key and body again: the same turn.
 
         Raises `TurnInProgress` while another turn runs, `IdempotencyMismatch` for a used key with another body, and
-        what makes the message impossible: `MessageTooLong`, `UnknownRole`, `UnknownModel`, `InvalidRequest`.
+        what makes the message impossible: `MessageTooLong`, `UnknownRole`, `UnknownModel`, `InvalidRequest`. Where
+        there are limits, `QuotaExhausted` and `TurnsRunning`, and nothing is stored.
         """
         accepted = await self._accept(user, conversation_id, ask)
         if isinstance(accepted, Busy):
@@ -113,7 +127,38 @@ class TurnService:
 
     async def _accept(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
         self._refuse_while_draining()
-        return await self._tasks.open(self._open(user, conversation_id, ask))
+        ref = TurnRef(conversation_id, new_id())
+        if self._reservations is None:
+            return await self._tasks.open(self._open(user, ref, ask))
+        return await self._tasks.open(self._open_within_limits(user, ref, ask, self._reservations))
+
+    async def _open_within_limits(
+        self, user: str, ref: TurnRef, ask: Ask, reservations: Reservations
+    ) -> Accepted | Busy:
+        """What was reserved for a turn that does not begin is given back; by time where nobody knows whether it did."""
+        try:
+            answer = await self._open(user, ref, ask)
+        except Unavailable:
+            raise
+        except LianhuaError:
+            await self._give_back(user, ref, reservations)
+            raise
+        if answer.turn_id != ref.turn_id:
+            await self._give_back(user, ref, reservations)
+        return answer
+
+    async def _give_back(self, user: str, ref: TurnRef, reservations: Reservations) -> None:
+        with contextlib.suppress(Unavailable):  # then its time runs out
+            await reservations.release(user, ref)
+
+    async def _refusal(self, job: RunningTurn) -> LianhuaError | None:
+        """Why the turn may not run, where there are limits; else what it may use is reserved."""
+        try:
+            if self._reservations:
+                await self._reservations.reserve(job)
+        except (Limited, Overloaded) as refusal:
+            return refusal
+        return None
 
     async def check(self, user: str, conversation_id: str, ask: Ask) -> None:
         """Refuses what `start` would, and starts nothing. Any running turn counts as another one."""
@@ -133,9 +178,9 @@ class TurnService:
         target = await find_target(self._branches, conversation.id, user, ask.act)
         return self._planner.begin(ask, conversation, ref, persona, target), target
 
-    async def _open(self, user: str, conversation_id: str, ask: Ask) -> Accepted | Busy:
+    async def _open(self, user: str, ref: TurnRef, ask: Ask) -> Accepted | Busy:
+        conversation_id = ref.conversation_id
         conversation, window = await self._read(user, conversation_id, ask)
-        ref = TurnRef(conversation_id, new_id())
         plan, target = await self._plan(user, conversation, ref, ask)
         for _ in range(ACCEPT_TRIES):
             if window is None:
@@ -143,6 +188,8 @@ class TurnService:
             job, new_turn = plan(window)
             window = None
             self._refuse_while_draining()
+            if refusal := await self._refusal(job):
+                new_turn = msgspec.structs.replace(new_turn, known_only=True)  # it may have begun by an earlier try
             # Sent before the turn is: should this process die in between, another one finds it.
             listing = asyncio.create_task(self._list(ref), name="list a turn")
             await asyncio.sleep(0)
@@ -161,6 +208,8 @@ class TurnService:
                     await self._recovery.recover(TurnRef(conversation_id, answer.turn_id))
                 case Busy():
                     return answer
+                case Unknown() if refusal:
+                    raise refusal
         raise Overloaded("the conversation changes faster than a prompt can be made")
 
     async def _read(self, user: str, conversation_id: str, ask: Ask) -> tuple[Conversation, Window | None]:
@@ -176,7 +225,7 @@ class TurnService:
         with contextlib.suppress(Unavailable):  # in a Cluster another node may be away than the one that counts
             await self._running_turns.add(ref)
 
-    async def _accept_patiently(self, new_turn: NewTurn) -> Accepted | Busy | Moved:
+    async def _accept_patiently(self, new_turn: NewTurn) -> Accepted | Busy | Moved | Unknown:
         """Asks again while the store does not answer: it may have taken the turn, and somebody has to run it then."""
         began_s = asyncio.get_running_loop().time()
         return await patiently(

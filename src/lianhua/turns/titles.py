@@ -24,7 +24,8 @@ TITLE_CHARS: Final = 60
 # Of the question and of the reply. The topic is at the beginning of both; more would cost more than a title is worth.
 EXCERPT_CHARS: Final = 800
 # A model that reasons first needs some room for it; what is not a title after that never becomes one.
-OPTIONS: Final = GenerationOptions(temperature=0.2, max_tokens=400)
+TITLE_TOKENS: Final = 400
+OPTIONS: Final = GenerationOptions(temperature=0.2, max_tokens=TITLE_TOKENS)
 # The oldest conversation keeps its first title where there are more: a title costs as much as a turn, and who begins a
 # thousand conversations in ten seconds does not read their titles.
 WAITING: Final = 100

@@ -12,6 +12,32 @@ export interface components {
             /** Message Id */
             readonly message_id: string;
         };
+        /**
+         * BudgetOut
+         * @description In tokens, or in the report's currency. `left` is what is neither used nor reserved by running turns.
+         */
+        readonly BudgetOut: {
+            /**
+             * Unit
+             * @enum {string}
+             */
+            readonly unit: "tokens" | "money";
+            /**
+             * Period
+             * @enum {string}
+             */
+            readonly period: "day" | "month";
+            /** Amount */
+            readonly amount: number;
+            /** Used */
+            readonly used: number;
+            /** Reserved */
+            readonly reserved: number;
+            /** Left */
+            readonly left: number;
+            /** Resets At */
+            readonly resets_at: number;
+        };
         /** ClearedOut */
         readonly ClearedOut: {
             /** Message */
@@ -645,6 +671,8 @@ export interface components {
             /** Days */
             readonly days: readonly components["schemas"]["DayOut"][];
             readonly total: components["schemas"]["SpentOut"];
+            /** Budgets */
+            readonly budgets: readonly components["schemas"]["BudgetOut"][];
         };
     };
     responses: never;
@@ -654,6 +682,7 @@ export interface components {
     pathItems: never;
 }
 export type BranchBody = components['schemas']['BranchBody'];
+export type BudgetOut = components['schemas']['BudgetOut'];
 export type ClearedOut = components['schemas']['ClearedOut'];
 export type ContextEntryOut = components['schemas']['ContextEntryOut'];
 export type ContextOut = components['schemas']['ContextOut'];

@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 
 import type { Spent, UsageReport } from "../api/contract.ts";
-import { type DaySum, daySums, estimated, money } from "./figures.ts";
+import { budgetFigures, type DaySum, daySums, estimated, money } from "./figures.ts";
 import { languageTag, t } from "../session/language.ts";
 import { loadUsage, SPANS, usage } from "./usage.ts";
 import { PanelDialog } from "../ui/PanelDialog.tsx";
@@ -21,6 +21,7 @@ export function UsageDialog() {
         ))}
       </div>
       <div class="usage" aria-busy={state === "loading"} aria-live="polite">
+        {report !== null && report.budgets.length > 0 && <Budgets report={report} />}
         {state === "failed" ? (
           <p class="dialog-trouble">{t("usage.failed")}</p>
         ) : report === null ? (
@@ -30,6 +31,20 @@ export function UsageDialog() {
         )}
       </div>
     </PanelDialog>
+  );
+}
+
+/** What is left of the reader's budgets, which stand as they are now whatever span is shown. */
+function Budgets({ report }: { report: UsageReport }) {
+  return (
+    <ul class="usage-budgets">
+      {report.budgets.map((budget) => (
+        <li key={`${budget.unit} ${budget.period}`}>
+          <strong>{t(`usage.budget.${budget.unit}.${budget.period}`, budgetFigures(budget, report.currency, languageTag()))}</strong>{" "}
+          <span class="muted">{t("usage.budget.resets", { when: new Date(budget.resets_at * 1000).toLocaleString(languageTag()) })}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,5 +1,7 @@
 import type { Spent, UsageReport } from "../api/contract.ts";
 
+type Budget = UsageReport["budgets"][number];
+
 /** The UTC days that the reader's last `days` days touch, today included; `now` tells the reader's zone. */
 export function daysTouched(days: number, now: Date): { readonly from: string; readonly to: string } {
   const begin = new Date(now.getFullYear(), now.getMonth(), now.getDate() - (days - 1));
@@ -43,4 +45,11 @@ export function estimated({ prompt_tokens, completion_tokens, estimated_tokens }
 export function money(cost: number, language: string): string {
   const places = { minimumFractionDigits: 4, maximumFractionDigits: 4 };
   return cost > 0 && cost < 0.0001 ? `< ${(0.0001).toLocaleString(language, places)}` : cost.toLocaleString(language, places);
+}
+
+/** What is left of a budget and of how much, in the reader's figures. */
+export function budgetFigures({ unit, left, amount }: Budget, currency: string, language: string): { readonly left: string; readonly amount: string } {
+  const figure = (n: number) =>
+    unit === "tokens" ? n.toLocaleString(language) : n.toLocaleString(language, { style: "currency", currency, maximumFractionDigits: 4 });
+  return { left: figure(left), amount: figure(amount) };
 }

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
-from lianhua.api.deps import Ledger, PriceList, User
-from lianhua.api.schemas.usage import DayOut, ModelDayOut, UsageReportOut, spent_out
+from lianhua.api.deps import Ledger, Limits, PriceList, User
+from lianhua.api.schemas.usage import DayOut, ModelDayOut, UsageReportOut, budget_out, spent_out
 from lianhua.errors import InvalidRequest
 
 router = APIRouter(prefix="/usage", tags=["usage"])
@@ -32,11 +32,12 @@ async def read_usage(
     ledger: Ledger,
     prices: PriceList,
     user: User,
+    limits: Limits,
     first: Annotated[Day | None, Query(alias="from", description="The first day, in UTC")] = None,
     last: Annotated[Day | None, Query(alias="to", description="The last day, in UTC; today where left out")] = None,
 ) -> UsageReportOut:
     """Turns, tokens and cost by day and model; days without any are left out. At most 366 days, 30 where no first one
-    is named.
+    is named. `budgets` are the caller's own, as they stand now.
     """
     last = last or datetime.now(UTC).date()
     first = first or last - min(timedelta(days=SHOWN_DAYS - 1), last - date.min)
@@ -56,4 +57,5 @@ async def read_usage(
         for day in days
     ]
     total = spent_out([pair for day in days for pair in day.models.items()], prices)
-    return UsageReportOut(first=first, last=last, currency=prices.currency, days=shown, total=total)
+    budgets = [budget_out(standing) for standing in await limits.standing(user)] if limits else []
+    return UsageReportOut(first=first, last=last, currency=prices.currency, days=shown, total=total, budgets=budgets)

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from lianhua.api.schemas.body import Out
 from lianhua.chat.messages import Spent, Usage
 from lianhua.chat.prices import Prices
+from lianhua.config.limits import MILLIONTHS
+from lianhua.store.spending import Standing
 
 
 class UsageOut(Out):
@@ -40,12 +42,25 @@ class DayOut(Out):
     models: list[ModelDayOut]
 
 
+class BudgetOut(Out):
+    """In tokens, or in the report's currency. `left` is what is neither used nor reserved by running turns."""
+
+    unit: Literal["tokens", "money"]
+    period: Literal["day", "month"]
+    amount: float
+    used: float
+    reserved: float
+    left: float
+    resets_at: float
+
+
 class UsageReportOut(Out):
     first: date = Field(serialization_alias="from")
     last: date = Field(serialization_alias="to")
     currency: str
     days: list[DayOut]
     total: SpentOut
+    budgets: list[BudgetOut]
 
 
 def usage_out(usage: Usage | None, model: str | None, prices: Prices) -> UsageOut | None:
@@ -59,6 +74,20 @@ def usage_out(usage: Usage | None, model: str | None, prices: Prices) -> UsageOu
         completion_tokens=usage.completion_tokens,
         estimated=usage.estimated,
         **{name: value for name, value in more.items() if value is not None},
+    )
+
+
+def budget_out(standing: Standing) -> BudgetOut:
+    budget = standing.budget
+    in_one = MILLIONTHS if budget.unit == "money" else 1
+    return BudgetOut(
+        unit=budget.unit,
+        period=budget.period,
+        amount=budget.amount / in_one,
+        used=standing.spent / in_one,
+        reserved=standing.reserved / in_one,
+        left=standing.left / in_one,
+        resets_at=standing.resets_at,
     )
 
 

@@ -48,11 +48,12 @@ class Request(Struct, frozen=True, gc=False):
 
 
 class Script:
-    """One `.lua` file with the shared functions in front of it."""
+    """One `.lua` file with the shared functions in front of it, and those of the files that are `needed`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *needed: str) -> None:
         self.name = name
-        self.source = f"{_SHARED}\n{(_FOLDER / f'{name}.lua').read_text('utf-8')}"
+        parts = ((_FOLDER / f"{part}.lua").read_text("utf-8") for part in (*needed, name))
+        self.source = "\n".join((_SHARED, *parts))
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def request(self, keys: Sequence[str], args: Sequence[Argument]) -> Request:

@@ -40,6 +40,7 @@ from lianhua.store.journal.values import (
     SnapshotPage,
     StopAsked,
     TurnState,
+    Unknown,
 )
 from lianhua.store.records import read_record, stored_record
 from lianhua.store.stored_message import message_body
@@ -74,7 +75,7 @@ class TurnJournal:
         """Which server holds the turn: appends of one lane share their round trips."""
         return self._database.lane(_append_keys(ref)[0])
 
-    async def accept(self, turn: NewTurn) -> Accepted | Busy | Moved:
+    async def accept(self, turn: NewTurn) -> Accepted | Busy | Moved | Unknown:
         """Stores the user's message and opens the turn, or changes nothing. The same body joins the turn before, where
         both are `joinable`, nobody was given its end, and nothing came after it.
 
@@ -102,6 +103,7 @@ class TurnJournal:
             self._retention.seconds,
             self._retention.messages,
             JOIN_S if turn.record.joinable else "",
+            int(turn.known_only),
         ]
         names = [*keys.lasting, keys.erased, keys.log(turn.ref.turn_id)]
         answer = await self._database.run(self._accept, names, args, durable=True)
@@ -121,6 +123,8 @@ class TurnJournal:
                 return Busy(turn_id, user, reply, same_body=answer[4] == b"1", lost=answer[5] == b"1")
             case b"moved":
                 return Moved()
+            case b"unknown":
+                return Unknown()
             case b"mismatch":
                 raise IdempotencyMismatch(turn.ref.turn_id)
             case b"erased":

@@ -22,10 +22,15 @@ class RunningTurns:
     def __init__(self, database: StoreClient, ttl_s: int) -> None:
         self._database = database
         self._ttl_s = ttl_s
-        self._release = Script("release")
+        self._release, self._list_running = Script("release"), Script("list_running")
 
     async def add(self, ref: TurnRef) -> None:
         await self._database.ask(("SADD", _KEY, _member(ref)), ("EXPIRE", _KEY, self._ttl_s))
+
+    async def add_within(self, ref: TurnRef, most: int) -> bool:
+        """Whether fewer than `most` others are listed, and the turn is by now."""
+        answer = await self._database.run(self._list_running, [_KEY], [_member(ref), self._ttl_s, most])
+        return bool(answer[0] == b"ok")
 
     async def remove(self, ref: TurnRef) -> None:
         await self._database.ask(("SREM", _KEY, _member(ref)))

@@ -17,7 +17,7 @@ class NewTurn(Struct, frozen=True):
     """All that `accept` stores: `question` is the user's message, new, or there already and `answered_again`.
 
     A new one comes below its parent, or should that be gone, where the message `beside` stands. `expected_head` is the
-    newest message that the prompt was made from, None where it does not matter.
+    newest message that the prompt was made from, None where it does not matter. With `known_only` nothing is opened.
     """
 
     ref: TurnRef
@@ -29,6 +29,7 @@ class NewTurn(Struct, frozen=True):
     title: str
     beside: str = ""
     answered_again: bool = False
+    known_only: bool = False
     expected_head: str | None = None
 
 
@@ -54,6 +55,10 @@ class Busy(Struct, frozen=True):
 
 class Moved(Struct, frozen=True):
     """The conversation has a newer message than the prompt was made from."""
+
+
+class Unknown(Struct, frozen=True):
+    """What was to be found only is not there: no such turn was opened, and none runs."""
 
 
 class Append(Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@
 --      parent, should that be gone; or empty), user_message_id, user_message (empty: that message is there already and
 --      is answered again), reply_message_id, worker, lease_s, first_event, record, title, retention_s,
 --      retention_messages, join_s (how long after the turn's end the same body joins it, as long as nobody was given that
---      end and nothing came after it; empty: never)
+--      end and nothing came after it; empty: never), known_only (`1`: opens no new turn, only finds one)
 local meta, messages, order, turns, idempotency, lingering, tree, ngrams, erased, log = unpack(KEYS)
 local turn_id, key, body_hash, question = ARGV[2], ARGV[3], ARGV[4], ARGV[8]
 local known = redis.call('HMGET', meta, 'owner', 'erased')
@@ -38,6 +38,7 @@ if head[6] and ARGV[18] ~= '' and at < tonumber(head[5]) + tonumber(ARGV[18]) th
   local turn, hash, user, reply = string.match(head[6], '^(%S+) (%S+) (%S+) (%S+)$')
   if hash == body_hash and reply == head[1] then return {'same', turn, user, reply, '0'} end
 end
+if ARGV[19] == '1' then return {'unknown'} end
 if ARGV[5] ~= '*' and head[1] ~= ARGV[5] then return {'moved'} end
 
 -- The branch and the depth of the message that this one is to hang below.

@@ -1,5 +1,7 @@
 -- Adds what one turn has used to its user's day, once: a turn that was counted before is left alone.
--- KEYS counted, day   ARGV turn_id, counted_s, day_s, model, turns, prompt_tokens, completion_tokens, estimated (1 or 0)
+-- KEYS counted, day, and where there are budgets the user's spending
+-- ARGV turn_id, counted_s, day_s, model, turns, prompt_tokens, completion_tokens, estimated (1 or 0), and where there are
+-- budgets tokens, money, days, months (as in reserve.lua)
 local at = now()
 if redis.call('ZADD', KEYS[1], 'NX', stamp(at), ARGV[1]) == 0 then return {'counted'} end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', at - tonumber(ARGV[2]))
@@ -16,4 +18,5 @@ if ARGV[8] == '1' then
   add('estimated_completion', ARGV[7])
 end
 redis.call('EXPIRE', KEYS[2], ARGV[3])
+if KEYS[3] then charge(KEYS[3], ARGV[1], {day = ARGV[11], month = ARGV[12]}, at, ARGV[9], ARGV[10]) end
 return {'ok'}

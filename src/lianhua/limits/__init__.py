@@ -1,0 +1,1 @@
+"""What one person may ask for, checked and reserved before a model is called."""
