@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import aclosing
-from itertools import groupby
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +10,6 @@ from msgspec import Struct
 from lianhua.chat.events import Notice
 from lianhua.chat.messages import Message
 from lianhua.chat.texts import say
-from lianhua.chat.turn import Numbered
 from lianhua.errors import (
     ContextTooLong,
     MessageTooLong,
@@ -25,16 +22,11 @@ from lianhua.errors import (
 from lianhua.metrics import FIRST_TOKEN, PROMPT_TOKENS, REPLY_TOKENS, TURNS
 from lianhua.models.port import (
     Corrected,
-    Delta,
     Finish,
-    PictureLeftOut,
-    Queued,
-    ReasoningDelta,
-    Retrying,
-    TextDelta,
 )
 from lianhua.models.tries import RETRY_S as REPEAT_S
 from lianhua.models.tries import Tries
+from lianhua.turns.deltas import event_of, joined, without_overlap
 from lianhua.turns.outcome import Outcome, failure, reply_of, usage_of, without_text
 from lianhua.turns.running import Asking, RunningTurn
 from lianhua.turns.writer import TurnGone, TurnWriter, check
@@ -200,10 +192,10 @@ class TurnRunner:
         async with aclosing(job.model.stream(job.prompt, options)) as batches:
             async for batch in batches:
                 # Whatever arrives while an append is on its way, or the turn rests, is the next batch.
-                for delta in _joined(batch):
+                for delta in joined(batch):
                     if isinstance(delta, Corrected):
                         await self._correct(job, delta, *begun)
-                    elif (new := _without_overlap(job, delta)) and (event := _event(job, new)):
+                    elif (new := without_overlap(job, delta)) and (event := event_of(job, new)):
                         await self._writer.write(job, event)
                 if nothing_yet and not job.unseen:
                     nothing_yet = False
@@ -270,48 +262,6 @@ def _count(reply: Message) -> None:
         model = reply.model or ""
         PROMPT_TOKENS.add(model, amount=reply.usage.prompt_tokens)
         REPLY_TOKENS.add(model, amount=reply.usage.completion_tokens)
-
-
-def _joined(batch: Sequence[Delta]) -> Sequence[Delta]:
-    """The batch with neighbouring pieces of the same kind made one."""
-    if len(batch) == 1:
-        return batch
-    joined: list[Delta] = []
-    for kind, run in groupby(batch, type):
-        deltas = list(run)
-        if len(deltas) > 1 and (kind is TextDelta or kind is ReasoningDelta):
-            joined.append(kind("".join(delta.text for delta in deltas)))  # type: ignore[union-attr]  # of that kind
-        else:
-            joined += deltas
-    return joined
-
-
-def _without_overlap(job: RunningTurn, delta: Delta) -> Delta | None:
-    """The delta without what only repeats the end of a reply that goes on after a cut."""
-    if job.overlap and isinstance(delta, TextDelta):
-        new = job.overlap.feed(delta.text)
-        return TextDelta(new) if new else None
-    return delta
-
-
-def _event(job: RunningTurn, delta: Delta) -> Numbered | None:
-    """The turn's next event for a delta; what ends the stream is none yet."""
-    turn, language = job.turn, job.language
-    match delta:
-        case TextDelta():
-            return turn.text_piece(delta.text)
-        case ReasoningDelta():
-            return turn.reasoning_piece(delta.text)
-        case Retrying():
-            job.record = msgspec.structs.replace(job.record, attempts=job.record.attempts + 1)
-            text = say("retrying", language, attempt=delta.attempt, attempts=delta.attempts)
-            return turn.notice(Notice(delta.code, text, round(delta.retry_in_s, 1)))
-        case Queued():
-            return turn.notice(Notice("queued", say("queued", language, ahead=delta.ahead)))
-        case PictureLeftOut():
-            return turn.notice(Notice("picture_left_out", say("picture_left_out", language)))
-        case Finish() | Corrected():  # the latter is more than an event
-            return None
 
 
 def _next_asking(job: RunningTurn) -> Asking | None:
