@@ -60,7 +60,8 @@ from lianhua.turns.leases import LeaseRenewal
 from lianhua.turns.lifecycle import Lifecycle
 from lianhua.turns.periodic import Intervals
 from lianhua.turns.personas import AvailablePersonas
-from lianhua.turns.planner import ContextLimits, TurnPlanner
+from lianhua.turns.planner import TurnPlanner
+from lianhua.turns.prompting import ContextLimits
 from lianhua.turns.recovery import OnLoss, Recovery
 from lianhua.turns.registry import TurnRegistry
 from lianhua.turns.reservations import Reservations

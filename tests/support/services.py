@@ -27,7 +27,8 @@ from lianhua.store.client.client import Durability, StoreClient
 from lianhua.store.client.topology import Nodes
 from lianhua.store.conversations import Retention
 from lianhua.store.open import Store
-from lianhua.turns.planner import Ask, ContextLimits
+from lianhua.turns.planner import Ask
+from lianhua.turns.prompting import ContextLimits
 from lianhua.turns.request import Send
 from lianhua.turns.runner import ReplyLimits
 from lianhua.wiring import Policy, build_services

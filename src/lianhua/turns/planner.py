@@ -8,45 +8,28 @@ from functools import partial
 import msgspec
 from msgspec import Struct
 
-from lianhua.chat.continuation import NOTHING, Continuation, OverlapFilter
+from lianhua.chat.continuation import NOTHING, Continuation
 from lianhua.chat.events import Notice
-from lianhua.chat.messages import ContextAccount, Conversation, Language, Message
+from lianhua.chat.messages import Conversation, Language, Message
 from lianhua.chat.personas import Persona
 from lianhua.chat.plain_text import MADE_TITLE_CHARS
 from lianhua.chat.prompt import (
     CountTokens,
-    Prompt,
-    ancestry,
-    going_on,
-    going_on_tokens,
-    left_out_unanswered,
     reply_reserve,
-    select,
-    smaller_budget,
-    token_budget,
-    unanswered,
 )
 from lianhua.chat.texts import say
 from lianhua.chat.turn import Turn, TurnRecord, TurnRef
-from lianhua.chat.window import former_start
 from lianhua.errors import InvalidRequest, MessageTooLong
 from lianhua.models.catalog import Catalog
 from lianhua.models.port import ChatModel, GenerationOptions
 from lianhua.store.journal.values import Claim, NewTurn
 from lianhua.store.messages import Window
+from lianhua.turns.prompting import ContextLimits, Grounds, PromptBuilder
 from lianhua.turns.request import Act, Edit, Send, Target
 from lianhua.turns.running import Asking, RunningTurn
 
 # What is planned with the conversation as it stands; asked again when it has moved on meanwhile.
 Plan = Callable[[Window], tuple[RunningTurn, NewTurn]]
-
-
-class ContextLimits(Struct, frozen=True):
-    """How much of a conversation a model is given, and how long one message may be (in characters)."""
-
-    messages: int
-    reply_tokens: int | None
-    message_chars: int
 
 
 class Ask(Struct, frozen=True):
@@ -60,16 +43,6 @@ class Ask(Struct, frozen=True):
     role: str | None = None
     model: str | None = None
     joinable: bool = False
-
-
-class Grounds(Struct, frozen=True):
-    """What a prompt is made from, whichever model it is for."""
-
-    language: Language
-    persona: Persona
-    question: Message
-    window: Window
-    goes_on: Continuation | None
 
 
 class TurnPlanner:
@@ -88,6 +61,7 @@ class TurnPlanner:
         self.catalog = catalog
         self._limits = limits
         self._counter_for = counter_for
+        self._prompts = PromptBuilder(limits, counter_for)
         self._bounded = bounded
 
     @property
@@ -126,7 +100,7 @@ class TurnPlanner:
         else:
             goes_on = _from_text(cut)
         plan = Grounds(record.language, persona, question, window, goes_on)
-        asking = self._asking(model, plan)
+        asking = self._prompts.asking(model, plan)
         turn = Turn(ref, claim.epoch, next_seq=1, text=claim.text, reasoning=claim.reasoning)
         code = "continued" if shown else "restarted"
         return RunningTurn(
@@ -173,7 +147,7 @@ class TurnPlanner:
         question = target.question or Message(new_id(), "user", said, parent_id=parent_id or None)
         goes_on = _from_text(target.cut)
         plan = Grounds(ask.language, persona, question, window, goes_on)
-        asking = self._asking(model, plan)
+        asking = self._prompts.asking(model, plan)
         turn = Turn(ref)
         record = TurnRecord(
             user_message_id=question.id,
@@ -217,13 +191,10 @@ class TurnPlanner:
         return job, new_turn
 
     def _options(self, persona: Persona, model: ChatModel) -> GenerationOptions:
-        most = self._reply_tokens(persona)
+        most = self._prompts.reply_tokens(persona)
         if most is None and self._bounded:
             most = min(reply_reserve(self.catalog.get(name).info.context_tokens) for name in self._ids(model))
         return GenerationOptions(persona.temperature, persona.top_p, most)
-
-    def _reply_tokens(self, persona: Persona) -> int | None:
-        return min((tokens for tokens in (persona.max_tokens, self._limits.reply_tokens) if tokens), default=None)
 
     def _ids(self, model: ChatModel) -> list[str]:
         """Of the model and of those that may come in its place."""
@@ -233,98 +204,13 @@ class TurnPlanner:
         """How each model is asked that comes in the place of `asked`; with `after`, those that come after that one."""
         models = self.catalog.fallbacks(asked)
         ids = [model.info.id for model in models]
-        return [
-            partial(self._asking, model, grounds) for model in models[ids.index(after) + 1 if after in ids else 0 :]
-        ]
-
-    def _asking(self, model: ChatModel, grounds: Grounds) -> Asking:
-        """What a model is asked with. Raises `MessageTooLong` where its window is known and too small."""
-        language, persona, window, goes_on = grounds.language, grounds.persona, grounds.window, grounds.goes_on
-        text = persona.text(language)
-        info = model.info
-        count = self._counter_for(info.name)
-        history = window.pinned + window.messages
-        prefill = info.prefill is not None
-        reserve = going_on_tokens(goes_on.text, language, count, prefill=prefill) if goes_on else 0
-
-        former = _former(window)
-        refused_before = left_out_unanswered(former) if former else frozenset()
-
-        def prompt_within(
-            budget_tokens: int, refused: Prompt | None, without: frozenset[str] = refused_before
-        ) -> Prompt:
-            found = select(
-                text.prompt,
-                history,
-                grounds.question,
-                max_messages=self._limits.messages,
-                budget_tokens=max(budget_tokens - reserve, 1),
-                count=count,
-                older=max(window.total - len(history), 0),
-                pinned=window.pins,
-                language=language,
-                persona_name=text.name,
-                smaller_than=refused.context if refused else None,
-                former=_former_start(window, former, model, budget_tokens) if refused is None else None,
-                refuses=info.window == "set" and refused is None,
-                without=without,
-            )
-            if goes_on is None:
-                return found
-            return going_on(found, goes_on.reply_id, goes_on.text, count, prefill=prefill)
-
-        def budget() -> int:
-            window_tokens = model.info.context_tokens
-            reply_tokens = self._reply_tokens(persona)
-            if reply_tokens and persona.max_tokens:
-                reply_tokens = min(reply_tokens, window_tokens // 2)  # a persona cannot talk the question away
-            return token_budget(window_tokens, reply_tokens)
-
-        def shrink(refused: Prompt) -> Prompt:
-            smaller, learnt = smaller_budget(refused.context), budget()
-            return prompt_within(learnt if smaller < learnt < refused.context.used_tokens else smaller, refused)
-
-        def answered_only(refused: Prompt) -> Prompt | None:
-            without = unanswered(refused.context)
-            return prompt_within(budget(), None, without) if without - left_out_unanswered(refused.context) else None
-
-        return Asking(
-            model,
-            prompt_within(budget(), None),
-            count,
-            shrink,
-            answered_only,
-            _overlap(model, goes_on),
-            partial(self._asking, model, grounds),
-        )
-
-
-def _former(window: Window) -> ContextAccount | None:
-    """The account of the turn before, as far as its messages are in the window."""
-    if window.former is None:
-        return None
-    question = window.former.user_message_id
-    places = [place for place, message in enumerate(window.messages) if message.id == question]
-    path = ancestry(window.messages[places[0]], window.messages[: places[0]]) if places else (question,)
-    return window.former.context.expanded(path)
-
-
-def _former_start(window: Window, account: ContextAccount | None, model: ChatModel, budget_tokens: int) -> str | None:
-    """What the window of the turn before began with, unless that turn had less room, or another model."""
-    former = window.former
-    if former is None or former.model != model.info.id or former.context.budget_tokens < budget_tokens:
-        return None
-    return former_start(account) if account else None
+        later = models[ids.index(after) + 1 :] if after in ids else models
+        return [partial(self._prompts.asking, model, grounds) for model in later]
 
 
 def _from_text(reply: Message | None) -> Continuation | None:
     """What the model is to go on with. A reply of nothing but thoughts is asked for anew, and its thoughts stay."""
     return Continuation.of(reply) if reply and reply.content else None
-
-
-def _overlap(model: ChatModel, goes_on: Continuation | None) -> OverlapFilter | None:
-    """Where the reply goes on. A model that goes on by itself repeats nothing, and may mean what looks like it."""
-    return goes_on.overlap() if goes_on and model.info.prefill is None else None
 
 
 def title_of(message: str) -> str:
