@@ -1,6 +1,7 @@
 """Turns within limits: reserved before the model is asked, charged once, given back when nothing was used."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -8,11 +9,14 @@ import pytest
 from redis.asyncio import Redis
 
 from lianhua.api.services import Services
+from lianhua.chat.messages import Usage
+from lianhua.chat.prompt import Prompt
 from lianhua.chat.turn import TurnRef
 from lianhua.config.limits import Budget
 from lianhua.errors import LianhuaError, Overloaded, QuotaExhausted, TurnInProgress, TurnsRunning
 from lianhua.limits.admission import Bounds
 from lianhua.limits.budget import Budgets
+from lianhua.models.port import Delta, Finish, GenerationOptions, ModelInfo, TextDelta
 from lianhua.models.scripted import Rule
 from lianhua.store.client.topology import Nodes
 from lianhua.store.spending import Standing
@@ -182,7 +186,7 @@ async def test_more_turns_than_may_run_are_refused_until_one_ends(nodes: Nodes) 
         await until(begun)
 
 
-async def test_the_server_runs_so_many_turns_in_all(nodes: Nodes) -> None:
+async def test_the_server_runs_so_many_turns_in_all(client: Redis, nodes: Nodes) -> None:
     limits = Limits(bounds=Bounds(in_all=2))
     async with (
         open_service(nodes, SLOW, limits=limits) as one,
@@ -191,6 +195,17 @@ async def test_the_server_runs_so_many_turns_in_all(nodes: Nodes) -> None:
         met = await asyncio.gather(*(start(each, "go") for each in (one, two) * 3), return_exceptions=True)
         refused = [each for each in met if isinstance(each, LianhuaError)]
         assert [type(each) for each in refused] == [Overloaded] * 4
+        assert await client.scard("lianhua:{running}") == 2
+        (running, *_) = (each for each in met if isinstance(each, TurnRef))
+        await one.turns.stop("ann", running)
+
+        async def begun() -> bool:
+            try:
+                return bool(await start(two, "go"))
+            except Overloaded:
+                return False
+
+        await until(begun)
 
 
 async def test_without_limits_nothing_is_written_for_them(client: Redis, nodes: Nodes) -> None:
@@ -198,3 +213,45 @@ async def test_without_limits_nothing_is_written_for_them(client: Redis, nodes: 
         await follow(service, await start(service, "go"))
         assert service.admission is None and service.rate is None
         assert not await client.exists("lianhua:{user:ann}:spending")
+
+
+class Dear:
+    """Behind the port: a model that says of each reply that it has cost so much, and of each title that it cost ten."""
+
+    info = ModelInfo("dear", "Dear", "openai", 8_192)
+
+    def __init__(self, tokens: int) -> None:
+        self._tokens = tokens
+        self.most: list[int | None] = []
+
+    async def stream(self, prompt: Prompt, options: GenerationOptions) -> AsyncGenerator[Sequence[Delta], None]:
+        self.most.append(options.max_tokens)
+        is_title = "name conversations" in prompt.messages[0].content
+        yield [TextDelta("Hello"), Finish("stop", Usage(10 if is_title else self._tokens, 0))]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_title_is_paid_for_too(nodes: Nodes) -> None:
+    model = Dear(500)
+    async with open_service(nodes, model=model, titles=True, title_rest_s=0.0, limits=PLENTY) as service:
+        await follow(service, await start(service, "hello there"))
+        await settled(service, 510)
+        assert model.most == [2_048, 400]
+
+
+async def test_where_nothing_is_left_the_first_message_stays_the_title(
+    nodes: Nodes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    model = Dear(5_000)  # more than it was asked for
+    async with open_service(nodes, model=model, titles=True, title_rest_s=0.0, limits=ENOUGH_FOR_ONE) as service:
+        ref = await start(service, "hello there")
+        await follow(service, ref)
+        await until(lambda: "keeps its first title: QuotaExhausted" in caplog.text)
+        assert (await service.conversations.get("ann", ref.conversation_id)).title == "hello there"
+        standing = await stands(service)
+        assert (standing.spent, standing.left) == (5_000, 0)
+        with pytest.raises(QuotaExhausted):
+            await start(service, "and more")

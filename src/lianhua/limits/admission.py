@@ -1,5 +1,6 @@
 """Whether a turn may run: how many run already, and whether what it may use at most is still there."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from zoneinfo import ZoneInfo
@@ -43,9 +44,11 @@ class Admission:
         """Reserves what a turn may use. Raises `QuotaExhausted`, `TurnsRunning`, and `Overloaded` where too many run
         in all; then nothing is reserved. Repeated for the same turn, the latest cost counts.
         """
-        if self._bounds.in_all and not await self._running_turns.add_within(ref, self._bounds.in_all):
+        reserving = self._spending.reserve(user, ref.turn_id, cost, self._budget_of(user), self._bounds.of_user)
+        listed, met = await asyncio.gather(self._list(ref), reserving)  # in one round trip
+        if not listed:
+            await self._spending.release(user, ref.turn_id)
             raise Overloaded(f"{self._bounds.in_all} turns are running")
-        met = await self._spending.reserve(user, ref.turn_id, cost, self._budget_of(user), self._bounds.of_user)
         if isinstance(met, TooManyTurns):
             await self._delist(ref)
             raise TurnsRunning(met.running)
@@ -79,6 +82,9 @@ class Admission:
         """How the user's budgets stand; nothing where there are none."""
         budgets = self._budget_of(user)
         return await self._spending.standing(user, budgets) if budgets else []
+
+    async def _list(self, ref: TurnRef) -> bool:
+        return not self._bounds.in_all or await self._running_turns.add_within(ref, self._bounds.in_all)
 
     async def _delist(self, ref: TurnRef) -> None:
         if self._bounds.in_all:

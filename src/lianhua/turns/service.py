@@ -188,15 +188,8 @@ class TurnService:
             job, new_turn = plan(window)
             window = None
             self._refuse_while_draining()
-            if refusal := await self._refusal(job):
-                new_turn = msgspec.structs.replace(new_turn, known_only=True)  # it may have begun by an earlier try
-            # Sent before the turn is: should this process die in between, another one finds it.
-            listing = asyncio.create_task(self._list(ref), name="list a turn")
-            await asyncio.sleep(0)
-            try:
-                answer = await self._accept_patiently(new_turn)
-            finally:
-                await listing
+            refusal = await self._refusal(job)
+            answer = await (self._find(new_turn) if refusal else self._accept_listed(new_turn))
             match answer:
                 case Accepted(repeated=False):
                     job.accepted_at = answer.updated_at
@@ -220,6 +213,19 @@ class TurnService:
             if window.conversation:
                 return window.conversation, window
         return await self._conversations.get(conversation_id, user), None
+
+    async def _find(self, new_turn: NewTurn) -> Accepted | Busy | Moved | Unknown:
+        """What a refused turn may be all the same: one that an earlier try has opened, or that runs."""
+        return await self._accept_patiently(msgspec.structs.replace(new_turn, known_only=True))
+
+    async def _accept_listed(self, new_turn: NewTurn) -> Accepted | Busy | Moved | Unknown:
+        # Sent before the turn is: should this process die in between, another one finds it.
+        listing = asyncio.create_task(self._list(new_turn.ref), name="list a turn")
+        await asyncio.sleep(0)
+        try:
+            return await self._accept_patiently(new_turn)
+        finally:
+            await listing
 
     async def _list(self, ref: TurnRef) -> None:
         with contextlib.suppress(Unavailable):  # in a Cluster another node may be away than the one that counts
