@@ -9,20 +9,16 @@ import getpass
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import lianhua
 from lianhua.config.settings import Settings
 from lianhua.server.backup_file import BackupRefused, BackupWriter, End, Head, open_backup, read_backup
 from lianhua.store.audit import AuditLog, line_of
 from lianhua.store.backup import Group, StoreReader, StoreWriter
-from lianhua.store.embedded.server import EmbeddedServer
 from lianhua.store.format_version import FORMAT, RESTORING, bring_to_format
-from lianhua.store.open import Store, is_served, open_store
+from lianhua.store.open import open_any_store, open_store
 
 LOOK_S: Final = 1.0  # between two looks for what has come to the audit
 EXPIRY_MARGIN_MS: Final = 60_000  # what expires within it may be gone when it is read back
@@ -34,7 +30,7 @@ async def back_up(settings: Settings, path: Path) -> End:
     """
     partial = _partial(path)
     try:
-        async with _any_store(settings) as store:
+        async with open_any_store(settings) as store:
             reader = StoreReader(store.database)
             with open_backup(partial) as writer:
                 writer.head(Head(FORMAT, lianhua.__version__, time.time()))
@@ -80,7 +76,7 @@ async def restore(settings: Settings, path: Path) -> End:
 
 async def follow_audit(settings: Settings, *, follow: bool) -> AsyncIterator[str]:
     """The events as lines of JSON; with `follow` also those to come."""
-    async with _any_store(settings) as store:
+    async with open_any_store(settings) as store:
         log, last = AuditLog(store.database), "0-0"
         while True:
             async for event_id, event in log.all(last):
@@ -105,15 +101,6 @@ def _partial(path: Path) -> Path:
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)  # of one that was broken off
     return partial
-
-
-@asynccontextmanager
-async def _any_store(settings: Settings) -> AsyncIterator[Store]:
-    """The store, also the embedded one of a server that runs."""
-    if await is_served(settings):
-        settings = replace(settings, redis_url=f"unix://{quote(str(EmbeddedServer(settings.data_dir).socket))}")
-    async with open_store(settings) as store:
-        yield store
 
 
 def _without(path: Path, erased: set[str]) -> End:

@@ -4,8 +4,6 @@ import asyncio
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from lianhua.chat.messages import ContextAccount
 from lianhua.chat.prompt import Prompt, PromptMessage
 from lianhua.chat.texts import say
@@ -15,21 +13,18 @@ from lianhua.errors import LianhuaError, ModelError
 from lianhua.models.choose import describe, describe_window, pick_models
 from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
-from lianhua.store.open import is_served, open_store
+from lianhua.server.operation_findings import Finding, logs, metrics, own_container, store_findings
+from lianhua.store.open import is_served, open_any_store
 from lianhua.wiring import load_personas
 
 ANSWER_TIMEOUT_S = 120.0  # a model on this computer is loaded first
-
-
-class Finding(Struct, frozen=True):
-    fine: bool
-    text: str
 
 
 async def examine(settings: Settings) -> list[Finding]:
     """What was looked at, in order. Raises only `WrongSettings`: then there is nothing to look at yet."""
     findings = [Finding(True, f"personas: {', '.join(persona.id for persona in load_personas(settings))}")]
     findings.append(proxy_settings(settings))
+    findings += [metrics(settings), logs(settings), *own_container(settings)]
     findings += await _store(settings)
     models = await pick_models(settings)
     try:
@@ -64,12 +59,12 @@ def proxy_settings(settings: Settings) -> Finding:
 
 
 async def _store(settings: Settings) -> list[Finding]:
-    if await is_served(settings):
-        return [Finding(True, f"store: a running lianhua serves from {settings.data_dir}")]
+    served = await is_served(settings)
     try:
-        async with open_store(settings) as store:
+        async with open_any_store(settings) as store:
+            where = f"a running lianhua serves from {settings.data_dir}" if served else store.where
             remarks = [Finding(True, f"store: it {remark}") for remark in store.remarks]
-            return [Finding(True, f"store: {store.where}"), *remarks]
+            return [Finding(True, f"store: {where}"), *remarks, *await store_findings(store.database)]
     except LianhuaError as exc:
         return [Finding(False, f"store: {exc}")]
 

@@ -6,10 +6,11 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from redis.asyncio import Redis, UnixDomainSocketConnection
 from redis.asyncio.connection import ConnectionPool
@@ -211,6 +212,16 @@ async def _refuse_late_disk(client: Redis, name: str) -> None:
 async def is_served(settings: Settings) -> bool:
     """Whether another lianhua runs the embedded store of these settings right now."""
     return settings.store_url is None and await answers(EmbeddedServer(settings.data_dir).socket) == "yes"
+
+
+@asynccontextmanager
+async def open_any_store(settings: Settings) -> AsyncIterator[Store]:
+    """The store, also the embedded one of a lianhua that runs. Raises `WrongSettings` or `StoreUnavailable`."""
+    if await is_served(settings):
+        socket = EmbeddedServer(settings.data_dir).socket
+        settings = replace(settings, redis_url=f"unix://{quote(str(socket))}")
+    async with open_store(settings) as store:
+        yield store
 
 
 def is_exposed(address: Address) -> bool:

@@ -12,8 +12,13 @@ _OWN_CGROUP: Final = Path("/proc/self/cgroup")
 
 def store_memory_bytes() -> int | None:
     """What the store may take where no setting says it; None where the system does not tell how much there is."""
-    known = [size for size in (_machine_bytes(), cgroup_bytes(_OWN_CGROUP, _CGROUPS)) if size]
+    known = [size for size in (_machine_bytes(), container_memory_bytes()) if size]
     return int(min(known) * STORE_SHARE) if known else None
+
+
+def container_memory_bytes() -> int | None:
+    """The limit of the container around us; None without one."""
+    return cgroup_bytes(_OWN_CGROUP, _CGROUPS)
 
 
 def cgroup_bytes(own: Path, root: Path) -> int | None:
