@@ -81,6 +81,7 @@ ONLY_IN = {
     "ijson": {"formats"},
     "httptools": {"models.http"},
     "prometheus_client": {"api.metrics_text"},
+    "opentelemetry": {"turns.traces"},
     "aiohttp": set(),  # of the tests only
     "xllamacpp": {"models.local"},
     "tiktoken": {"models"},

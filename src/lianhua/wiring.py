@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -21,10 +21,12 @@ from lianhua.chat.personas import Personas, parse_personas
 from lianhua.chat.prices import Prices
 from lianhua.chat.prompt import CountTokens
 from lianhua.config.limits import Quota
+from lianhua.config.logs import REQUEST_ID
 from lianhua.config.settings import DAY_S, Settings
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer, ImportLimits
 from lianhua.conversations.service import ConversationService
+from lianhua.errors import WrongSettings
 from lianhua.limits.admission import Admission, Bounds
 from lianhua.limits.budget import Budgets, calendar, read_budgets
 from lianhua.limits.rate import Rate
@@ -58,6 +60,7 @@ from lianhua.turns.finalize import Finalizer
 from lianhua.turns.indexing import IndexQueue
 from lianhua.turns.leases import LeaseRenewal
 from lianhua.turns.lifecycle import Lifecycle
+from lianhua.turns.outcome import FinishedTurn
 from lianhua.turns.periodic import Intervals
 from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.planner import TurnPlanner
@@ -71,6 +74,9 @@ from lianhua.turns.stops import PendingStops
 from lianhua.turns.sweeper import Sweeper
 from lianhua.turns.titles import REST_S
 from lianhua.turns.writer import TurnWriter
+
+if TYPE_CHECKING:
+    from lianhua.turns.traces import TurnTraces
 
 logger = logging.getLogger(__name__)
 
@@ -161,6 +167,9 @@ async def open_services(
         logger.info("store: %s", store.where)
         if erased:
             store = replace(store, erased=erased)
+        traces = _traces_to(settings.otlp_endpoint) if settings.otlp_endpoint else None
+        if traces:
+            stack.push_async_callback(traces.close)
         download = download_for(settings, catalog) if pull and catalog.default.info.kind == "demo" else None
         if download:
             stack.push_async_callback(download.close)
@@ -174,6 +183,7 @@ async def open_services(
             folder=settings.data_dir,
             prices=Prices(settings.prices, settings.currency),
             download=download,
+            ended=traces.note if traces else None,
         )
         stack.push_async_callback(services.search.stop)
         services.importer.start()
@@ -193,11 +203,12 @@ def build_services(
     download: Download | None = None,
     worker: str | None = None,
     counter_for: Callable[[str], CountTokens] | None = None,
+    ended: Callable[[FinishedTurn], None] | None = None,
 ) -> Services:
     """The one graph of objects over an open store. Nothing in it has begun: `lifecycle.start()` does.
 
     Uploads are spooled in `folder`. `worker` is this process's name in the journal, `counter_for` how the tokens of a
-    model are counted, by its name.
+    model are counted, by its name. `ended` hears of each turn that was ended here.
     """
     database, retention = store.database, policy.retention
     conversations, branches = ConversationStore(database, retention, store.erased), MessageStore(database)
@@ -214,7 +225,7 @@ def build_services(
     rate = Rate(policy.limits.quotas, Buckets(database)) if policy.limits.quotas else None
 
     writer = TurnWriter(journal, commit)
-    runner = TurnRunner(writer, policy.reply)
+    runner = TurnRunner(writer, policy.reply, ended)
     bounded = policy.limits.budgets.limit_anybody
     planner = TurnPlanner(catalog, policy.context, counter_for or _counter_for, bounded=bounded)
     finalizer = Finalizer(
@@ -273,6 +284,14 @@ def build_services(
 def _admission(database: StoreClient, running_turns: RunningTurns, limits: Limits) -> Admission:
     spending = Spending(database, lambda at: calendar(at, limits.zone), time.time)
     return Admission(spending, running_turns, limits.budgets.of, limits.bounds, limits.zone)
+
+
+def _traces_to(endpoint: str) -> "TurnTraces":
+    try:
+        from lianhua.turns.traces import TurnTraces  # noqa: PLC0415  an extra, and 100 ms to load
+    except ImportError as exc:
+        raise WrongSettings("LIANHUA_OTLP_ENDPOINT: install lianhua[otel] for it") from exc
+    return TurnTraces(endpoint, REQUEST_ID.get)
 
 
 def load_personas(settings: Settings) -> Personas:

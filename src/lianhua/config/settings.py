@@ -93,6 +93,7 @@ class Settings:
     time_zone: ZoneInfo
     max_running_turns: int
     max_running_turns_per_user: int
+    otlp_endpoint: str | None
     log_level: str
     log_format: Literal["text", "json"]
     # Everything that was read, for names that another file gives (`api_key_env`). It holds keys: never shown.
@@ -203,6 +204,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_TIME_ZONE", read_time_zone, lambda _env: ZoneInfo("UTC")),
     _row("LIANHUA_MAX_RUNNING_TURNS", whole(0, 1_000_000), 0),
     _row("LIANHUA_MAX_RUNNING_TURNS_PER_USER", whole(0, 1_000), 0),
+    _row("LIANHUA_OTLP_ENDPOINT", read_web_url),
     _row("LIANHUA_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info"),
     _row("LIANHUA_LOG_FORMAT", one_of("text", "json"), "text"),
 )

@@ -21,6 +21,22 @@ class Outcome(Struct, frozen=True):
     values: dict[str, str] = {}
 
 
+class FinishedTurn(Struct, frozen=True):
+    """What there is to tell of a turn that has ended, without a text. Times are seconds since 1970, `first_token_s`
+    seconds from its beginning, None where nothing was shown.
+    """
+
+    turn_id: str
+    model: str
+    status: MessageStatus
+    code: str | None
+    usage: Usage | None
+    attempts: int
+    began_at: float
+    ended_at: float
+    first_token_s: float | None
+
+
 def without_text(reason: str, turn: Turn) -> Outcome:
     """The model has ended without a word of a reply."""
     match reason:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from contextlib import aclosing
 
 import msgspec
@@ -27,7 +29,7 @@ from lianhua.models.port import (
 from lianhua.models.tries import RETRY_S as REPEAT_S
 from lianhua.models.tries import Tries
 from lianhua.turns.deltas import event_of, joined, without_overlap
-from lianhua.turns.outcome import Outcome, failure, reply_of, usage_of, without_text
+from lianhua.turns.outcome import FinishedTurn, Outcome, failure, reply_of, usage_of, without_text
 from lianhua.turns.running import Asking, RunningTurn
 from lianhua.turns.writer import TurnGone, TurnWriter, check
 
@@ -51,9 +53,13 @@ class HandOver(Exception):
 class TurnRunner:
     """Knows how a turn runs; keeps nothing of any."""
 
-    def __init__(self, writer: TurnWriter, limits: ReplyLimits) -> None:
+    def __init__(
+        self, writer: TurnWriter, limits: ReplyLimits, ended: Callable[[FinishedTurn], None] | None = None
+    ) -> None:
+        """`ended` hears of each turn that was ended here."""
         self._writer = writer
         self._limits = limits
+        self._ended = ended
 
     async def run(self, job: RunningTurn) -> bool:
         """Asks the model, writes the journal, ends the turn: whether it has ended, and is not another worker's to end.
@@ -199,7 +205,8 @@ class TurnRunner:
                         await self._writer.write(job, event)
                 if nothing_yet and not job.unseen:
                     nothing_yet = False
-                    FIRST_TOKEN.observe(asyncio.get_running_loop().time() - job.begun_at_s)
+                    job.first_token_s = asyncio.get_running_loop().time() - job.begun_at_s
+                    FIRST_TOKEN.observe(job.first_token_s)
                 if isinstance(batch[-1], Finish):
                     finish = batch[-1]
                 if turn.length + turn.reasoning_length >= self._limits.chars:
@@ -250,10 +257,21 @@ class TurnRunner:
         if fate == "ok":
             job.reply = reply
             _count(reply)
+            if self._ended:
+                self._ended(_finished(job, reply))
             if live:
                 live.publish(end)
         logger.info("turn %s: %s, %d characters", turn.ref.turn_id, outcome.code or outcome.status, turn.length)
         return fate != "fenced"
+
+
+def _finished(job: RunningTurn, reply: Message) -> FinishedTurn:
+    now = time.time()
+    began_at = now - (asyncio.get_running_loop().time() - job.begun_at_s)
+    return FinishedTurn(
+        job.turn.ref.turn_id, reply.model or "", reply.status, reply.code, reply.usage, job.record.attempts, began_at,
+        now, job.first_token_s,
+    )  # fmt: skip
 
 
 def _count(reply: Message) -> None:

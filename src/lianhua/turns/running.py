@@ -87,6 +87,7 @@ class RunningTurn:
         self.acknowledged: Acknowledged | None = None
         self._clock = asyncio.get_running_loop().time  # kept: to ask for the loop is a call of the kernel (Python 3.11)
         self.begun_at_s = self.renewed_at_s = self._clock()
+        self.first_token_s: float | None = None  # from there
         self.stop_reason: StopReason | None = None
         self._limit: asyncio.Timeout | None = None
 
