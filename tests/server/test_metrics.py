@@ -1,5 +1,7 @@
 """What was counted, as Prometheus reads it: from one process and from several, for those who may."""
 
+import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -15,7 +17,7 @@ from lianhua.metrics import MAX_LABEL_SETS, OTHER, Counter, Histogram, Histogram
 from tests.conftest import SCRIPT
 from tests.support.client import Client, events
 from tests.support.server_process import ServerProcess
-from tests.support.waiting import until, wait_until
+from tests.support.waiting import HANGS_S, until, wait_until
 
 TOKEN = "a-token-for-scrapes-only"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -104,16 +106,20 @@ async def test_all_workers_are_summed_at_both_places(session: aiohttp.ClientSess
             person = Client(own, several.url, f"person-{number}")
             assert (await person.say(await person.create(), "hello")).end["status"] == "done"
     conversation = await alice.create()
-    turn = await alice.begin(conversation, "[slow] hello")
+    turn = await alice.begin(conversation, "[long] hello")
     async with alice.stream(events(conversation, turn)) as stream:
         await stream.until(lambda frames: len(frames) > 1)
         for address in (f"{several.url}/metrics", port_of(several)):
-            status, found = await scraped(session, address)
-            assert status == 200
-            assert found[done] == 6
+
+            async def all_is_counted(address: str = address) -> Samples | None:
+                """What a viewer has seen is counted a moment later."""
+                status, found = await scraped(session, address)
+                assert status == 200
+                return found if found.get(done) == 6 and found["lianhua_first_token_seconds_count", ()] == 7 else None
+
+            found = await until(all_is_counted)
             assert found["lianhua_open_streams", ()] == 1
             assert found["lianhua_running_turns", ()] == 1
-            assert found["lianhua_first_token_seconds_count", ()] == 7
             assert found["lianhua_commit_seconds_count", ()] == found["lianhua_commit_events_count", ()] > 6
             tokens = [value for (name, _), value in found.items() if name == "lianhua_reply_tokens_total"]
             assert sum(tokens) > 0
@@ -149,6 +155,26 @@ async def test_the_port_serves_nothing_else(session: aiohttp.ClientSession, seve
         assert answer.status == 404
     async with session.post(port) as answer:
         assert answer.status == 405
+
+
+async def test_no_page_can_point_its_own_name_at_the_port(
+    session: aiohttp.ClientSession, several: ServerProcess
+) -> None:
+    for host, status in (("evil.example.org", 403), ("localhost:1", 200), ("[::1]:9464", 200), ("127.0.0.1", 200)):
+        headers = {"Authorization": f"Bearer {TOKEN}", "Host": host}
+        async with session.get(port_of(several), headers=headers) as answer:
+            assert answer.status == status, host
+
+
+async def test_what_takes_too_long_or_too_much_is_closed(several: ServerProcess) -> None:
+    address = port_of(several).removeprefix("http://").removesuffix("/metrics")
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20_000)
+    async with asyncio.timeout(HANGS_S):
+        with contextlib.suppress(OSError):
+            assert await reader.read() == b""
+    writer.close()
 
 
 async def test_without_a_token_there_is_no_such_page(alice: Client) -> None:

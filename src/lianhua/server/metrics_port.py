@@ -10,6 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from lianhua.config.readers import is_loopback
 from lianhua.config.settings import Settings
 from lianhua.errors import WrongSettings
 from lianhua.metrics import Snapshot
@@ -43,6 +44,7 @@ class MetricsPort:
         self._listener = listener
         self._scrape = scrape
         self._token = token
+        self._is_local = is_loopback(listener.getsockname()[0])
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
@@ -88,6 +90,8 @@ class MetricsPort:
             return _response("405 Method Not Allowed", b"GET\n", "Allow: GET, HEAD")
         if path != "/metrics":
             return _response("404 Not Found", b"/metrics\n")
+        if self._is_local and not is_loopback(_host(fields)):  # a page that points its own name at this machine
+            return _response("403 Forbidden", b"not the name of this machine\n")
         if self._token and not hmac.compare_digest(_bearer(fields).encode(), self._token.encode()):
             return _response("401 Unauthorized", b"", 'WWW-Authenticate: Bearer realm="metrics"')
         from lianhua.api.metrics_text import CONTENT_TYPE, metrics_text  # noqa: PLC0415  only where it is on
@@ -96,12 +100,22 @@ class MetricsPort:
         return _response("200 OK", b"" if method == "HEAD" else body, f"Content-Type: {CONTENT_TYPE}")
 
 
+def _host(fields: list[str]) -> str:
+    """The name in the Host header, without the port."""
+    host = _value(fields, "host")
+    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+
+
 def _bearer(fields: list[str]) -> str:
+    scheme, _, token = _value(fields, "authorization").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _value(fields: list[str], wanted: str) -> str:
     for field in fields:
         name, _, value = field.partition(":")
-        if name.lower() == "authorization":
-            scheme, _, token = value.strip().partition(" ")
-            return token.strip() if scheme.lower() == "bearer" else ""
+        if name.lower() == wanted:
+            return value.strip()
     return ""
 
 

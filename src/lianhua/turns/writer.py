@@ -125,8 +125,8 @@ class TurnWriter:
         text = say(outcome.code, claim.record.language) if outcome.code else None
         end = turn.end(outcome.status, outcome.finish_reason, code=outcome.code, message=text, usage=usage)
         reply = reply_of(turn, claim.record, outcome)
-        await self._journal.finish(ref, end, reply, claim.record)
-        TURNS.add(reply.status, reply.code or "")
+        if await self._journal.finish(ref, end, reply, claim.record) == "ok":
+            TURNS.add(reply.status, reply.code or "")
         logger.warning("turn %s: sealed as %s, its worker was lost", ref.turn_id, outcome.status)
         return reply
 
