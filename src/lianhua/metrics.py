@@ -80,7 +80,9 @@ COMMIT_SECONDS = Histogram(
 )
 STORE_ERRORS = Counter("lianhua_store_errors", "Calls that the store did not answer or did not take.", ("kind",))
 REQUESTS = Counter("lianhua_http_requests", "Requests by the class of their status, as 2xx.", ("status",))
-BUDGET_REFUSALS = Counter("lianhua_budget_refusals", "Turns refused because a budget or a rate was used up.", ("kind",))
+BUDGET_REFUSALS = Counter(
+    "lianhua_budget_refusals", "Refusals because a budget or a rate was used up, or too many turns ran.", ("kind",)
+)
 
 COUNTERS: Final = (TURNS, PROMPT_TOKENS, REPLY_TOKENS, STORE_ERRORS, REQUESTS, BUDGET_REFUSALS)
 GAUGES: Final = (TURNS_NOW, STREAMS_NOW)

@@ -57,6 +57,7 @@ async def fill(client: Redis) -> None:
     await client.rpush("lianhua:{user:anna}:later", "b", "a", "b")
     await client.sadd("lianhua:{running}", f"{ONE} t1")
     await client.set("somebody:else", "not ours")
+    await client.set("lianhua:{rate:address:10.0.0.1}:turns", "of this server alone")
 
 
 async def held(nodes: Nodes) -> dict[bytes, StoredKey]:
@@ -82,7 +83,13 @@ async def test_every_kind_of_store_gets_back_what_it_had(
     await empty(nodes)
     assert await restore(settings, file) == end
     after = await held(nodes)
-    own = {b"lianhua:{audit}", b"lianhua:{format}", b"lianhua:{backup}", b"lianhua:{ready}"}
+    own = {
+        b"lianhua:{rate:address:10.0.0.1}:turns",
+        b"lianhua:{audit}",
+        b"lianhua:{format}",
+        b"lianhua:{backup}",
+        b"lianhua:{ready}",
+    }
     assert {name: key for name, key in after.items() if name not in own} == {
         name: key for name, key in before.items() if name not in own
     }

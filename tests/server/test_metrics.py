@@ -82,6 +82,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
         LIANHUA_WORKERS="2",
         LIANHUA_METRICS_PORT="0",
         LIANHUA_METRICS_TOKEN=TOKEN,
+        LIANHUA_MAX_RUNNING_TURNS_PER_USER="1",
     )
     yield server
     server.stop()
@@ -125,6 +126,16 @@ async def test_all_workers_are_summed_at_both_places(session: aiohttp.ClientSess
             assert sum(tokens) > 0
             assert found["lianhua_http_requests_total", (("status", "2xx"),)] > 12
     await alice.stop(conversation, turn)
+
+
+async def test_refusals_are_counted_by_their_reason(session: aiohttp.ClientSession, several: ServerProcess) -> None:
+    carol = Client(session, several.url, "carol")
+    first, second = await carol.create(), await carol.create()
+    turn = await carol.begin(first, "[long]")
+    assert (await carol.send(second, "hello")).problem == (429, "rate_limited")
+    await carol.stop(first, turn)
+    _, found = await scraped(session, port_of(several))
+    assert found["lianhua_budget_refusals_total", (("kind", "running"),)] == 1
 
 
 async def test_what_a_lost_worker_had_counted_stays_true(

@@ -10,6 +10,7 @@ from msgspec import Struct
 from lianhua.chat.turn import TurnRef
 from lianhua.config.limits import Budget
 from lianhua.errors import Overloaded, QuotaExhausted, TurnsRunning
+from lianhua.metrics import BUDGET_REFUSALS
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.spending import Calendar, Cost, Exhausted, Spending, Standing, TooManyTurns
 
@@ -51,6 +52,7 @@ class Admission:
             raise Overloaded(f"{self._bounds.in_all} turns are running")
         if isinstance(met, TooManyTurns):
             await self._delist(ref)
+            BUDGET_REFUSALS.add("running")
             raise TurnsRunning(met.running)
         if isinstance(met, Exhausted):
             await self._delist(ref)
@@ -91,6 +93,7 @@ class Admission:
             await self._running_turns.remove(ref)
 
     def _refusal(self, met: Exhausted, cost: Cost) -> QuotaExhausted:
+        BUDGET_REFUSALS.add(f"{met.budget.unit}_of_{met.budget.period}")
         needed = cost.tokens if met.budget.unit == "tokens" else cost.money
         return QuotaExhausted(
             met.budget.unit, met.budget.period, needed, met.left, met.resets_at, met.resets_in_s, self.zone

@@ -27,7 +27,7 @@ BACKUP_KEY: Final = f"{PREFIX}:{{backup}}"  # when the last one was made
 _CONVERSATION = re.compile(rf"{PREFIX}:\{{([0-9a-f]{{8}}-[0-9a-f-]{{27}})\}}(?::.*)?", re.DOTALL)
 _LISTS = (":conversations", ":pinned")
 # What is true of this store alone.
-_LEFT_OUT = re.compile(rf"{PREFIX}:\{{(?:ready|barrier \d+|format|backup)\}}")
+_LEFT_OUT = re.compile(rf"{PREFIX}:\{{(?:ready|barrier \d+|format|backup|rate:[^}}]*)\}}(?::.*)?", re.DOTALL)
 _PAIRED = {"hash": 2, "zset": 2}
 
 

@@ -13,6 +13,7 @@ from lianhua.api.middleware.outside import route_path
 from lianhua.api.problems import language_of, problem_of
 from lianhua.errors import RateLimited, Unavailable
 from lianhua.limits.rate import Rate
+from lianhua.metrics import BUDGET_REFUSALS
 
 _STREAM: Final = ("/chat/stream", "/api/chat/stream")
 
@@ -35,6 +36,7 @@ class Rates:
             await problem_of(error, language_of(scope))(scope, receive, send)
             return
         if not taken.allowed:
+            BUDGET_REFUSALS.add("rate")
             refusal = RateLimited(math.ceil(taken.wait_s), taken.headers)
             await problem_of(refusal, language_of(scope))(scope, receive, send)
             return
