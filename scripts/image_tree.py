@@ -22,6 +22,7 @@ LEFT_OUT = (
     "__pycache__", "config-*", "_tkinter*", "_test*", "_ctypes_test*", "xxlimited*", "*.a",
 )  # fmt: skip
 UNUSED_IN_SITE = ("__pycache__", "bin", "tests", "test", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h")
+ZONES = Path("/usr/share/zoneinfo")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -92,6 +93,9 @@ def settle(tree: Path) -> None:
     (etc / "nsswitch.conf").write_text("hosts: files dns\n")
     if CERTIFICATES.is_file():
         copy_file(CERTIFICATES, tree)
+    # Time zones, without the same ones once more, with leap seconds.
+    ignored = shutil.ignore_patterns("posix", "right", "*.tab", "*.list", "leapseconds", "posixrules")
+    shutil.copytree(ZONES, tree / ZONES.relative_to("/"), ignore=ignored)
     for name, mode in (("data", 0o770), ("tmp", 0o1777)):
         (tree / name).mkdir()
         (tree / name).chmod(mode)
