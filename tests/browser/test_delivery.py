@@ -96,5 +96,5 @@ def test_an_empty_page_fetches_nothing_that_can_wait(talk: Talk) -> None:
     expect(talk.page.locator(".banner")).to_have_text("The answers come from a script, for tests only.")
     # What is drawn asks for its parts by the next frame.
     talk.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-    scripts = [path for path in asked if path.endswith((".js", ".css"))]
-    assert [re.sub(r"-[\w-]{8}\.", ".", path) for path in sorted(scripts)] == ["/assets/index.css", "/assets/index.js"]
+    scripts = [re.sub(r"-[\w-]{8}\.", ".", path) for path in asked if path.endswith((".js", ".css"))]
+    assert sorted(scripts) == ["/assets/index.css", "/assets/index.js"]
