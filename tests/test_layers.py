@@ -68,7 +68,18 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "embedded",
         "open",
     ),
-    "api": ("problems", "event_stream", "services", "deps", "schemas", "middleware", "routes", "direct", "app"),
+    "api": (
+        "problems",
+        "event_stream",
+        "services",
+        "logged_in",
+        "deps",
+        "schemas",
+        "middleware",
+        "routes",
+        "direct",
+        "app",
+    ),
 }
 OPEN_TO_ALL = {"errors", "sse", "metrics"}
 ONLY_IN = {

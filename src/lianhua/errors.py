@@ -8,7 +8,8 @@
     │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
     │   ├── TurnInProgress, IdempotencyMismatch, MessageErased
     │   ├── Limited ── RateLimited, TurnsRunning, QuotaExhausted      later, or less
-    │   └── CrossSite, ForeignHost, Forbidden, NotAuthenticated, PayloadTooLarge, HeadTooLarge, HeadTooSlow
+    │   ├── NotAuthenticated (LoginFailed), LinkUsed, WeakPassword, UserNotFound, NameTaken       people's accounts
+    │   └── CrossSite, ForeignHost, Forbidden, PayloadTooLarge, HeadTooLarge, HeadTooSlow
     ├── Unavailable              the caller tries again later
     │   └── StoreUnavailable, Overloaded (DiskFull), Draining
     └── ModelError               a turn ends `failed`; the person may try again
@@ -200,6 +201,40 @@ class Forbidden(Refused):
 
 class NotAuthenticated(Refused):
     code = "not_authenticated"
+
+
+class LoginFailed(NotAuthenticated):
+    """The same for an unknown name, a wrong password and an account that is disabled."""
+
+    code = "login_failed"
+
+
+class LinkUsed(Refused):
+    """A one-time link or an invite that was used, has run out or never was."""
+
+    code = "link_used"
+
+
+class WeakPassword(InvalidRequest):
+    """A password that is too short or among the commonest."""
+
+    code = "weak_password"
+
+
+class UserNotFound(Refused):
+    code = "user_not_found"
+
+
+class NotFound(Refused):
+    """A session, token or invite that is not there, or not the caller's."""
+
+    code = "not_found"
+
+
+class NameTaken(Refused):
+    """There is a user or a group of that name."""
+
+    code = "name_taken"
 
 
 class PayloadTooLarge(Refused):

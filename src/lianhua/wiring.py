@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import time
@@ -17,6 +18,11 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from lianhua.api.services import Services
+from lianhua.auth.accounts import Accounts, LoginLimit, no_limit
+from lianhua.auth.passwords import Passwords
+from lianhua.auth.sessions import Sessions
+from lianhua.auth.tokens import Tokens
+from lianhua.auth.verifier import Verifier
 from lianhua.chat.personas import Personas, parse_personas
 from lianhua.chat.prices import Prices
 from lianhua.chat.prompt import CountTokens
@@ -26,7 +32,7 @@ from lianhua.config.settings import DAY_S, Settings
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer, ImportLimits
 from lianhua.conversations.service import ConversationService
-from lianhua.errors import WrongSettings
+from lianhua.errors import RateLimited, WrongSettings
 from lianhua.limits.admission import Admission, Bounds
 from lianhua.limits.budget import Budgets, calendar, read_budgets
 from lianhua.limits.rate import Rate
@@ -42,6 +48,9 @@ from lianhua.store.changes import Changes
 from lianhua.store.client.client import StoreClient
 from lianhua.store.client.pubsub import PubSub
 from lianhua.store.conversations import ConversationStore, Retention
+from lianhua.store.credentials import CredentialStore
+from lianhua.store.erasure import PersonErasure
+from lianhua.store.groups import GroupStore, InviteStore
 from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.messages import MessageStore
@@ -49,10 +58,13 @@ from lianhua.store.open import Store, open_store
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
+from lianhua.store.sessions import SessionStore
 from lianhua.store.spending import Spending
+from lianhua.store.tokens import TokenStore
 from lianhua.store.transfer.incoming import IncomingStore
 from lianhua.store.transfer.outgoing import OutgoingStore
 from lianhua.store.usage import UsageLedger
+from lianhua.store.users import UserStore
 from lianhua.streams.commit import STORE_PATIENCE_S, GroupCommit
 from lianhua.streams.tail import REREAD_S, Tails
 from lianhua.streams.viewer import OWNER_CHECK_S
@@ -184,7 +196,12 @@ async def open_services(
             prices=Prices(settings.prices, settings.currency),
             download=download,
             ended=traces.note if traces else None,
+            with_accounts=settings.auth == "accounts",
         )
+        if accounts := services.accounts:
+            stack.callback(accounts.close)
+            accounts.revocation.start()
+            stack.push_async_callback(accounts.revocation.stop)
         stack.push_async_callback(services.search.stop)
         services.importer.start()
         stack.push_async_callback(services.importer.stop)
@@ -204,6 +221,7 @@ def build_services(
     worker: str | None = None,
     counter_for: Callable[[str], CountTokens] | None = None,
     ended: Callable[[FinishedTurn], None] | None = None,
+    with_accounts: bool = False,
 ) -> Services:
     """The one graph of objects over an open store. Nothing in it has begun: `lifecycle.start()` does.
 
@@ -278,7 +296,41 @@ def build_services(
         admission=admission,
         rate=rate,
         download=download,
+        accounts=build_accounts(store, conversations, pubsub, rate) if with_accounts else None,
     )
+
+
+def conversation_store(store: Store, settings: Settings) -> ConversationStore:
+    """The conversations by themselves, for a command."""
+    return ConversationStore(store.database, policy_of(settings).retention, store.erased)
+
+
+def build_accounts(
+    store: Store, conversations: ConversationStore, pubsub: PubSub, rate: Rate | None = None
+) -> Accounts:
+    """People's accounts over an open store. `rate` limits how often a login is tried."""
+    database = store.database
+    return Accounts(
+        UserStore(database),
+        Sessions(SessionStore(database)),
+        Tokens(TokenStore(database)),
+        GroupStore(database),
+        InviteStore(database),
+        Passwords(),
+        Verifier(CredentialStore(database)),
+        PersonErasure(database, conversations, store.erased),
+        pubsub,
+        _login_limit(rate) if rate and rate.limits("login") else no_limit,
+    )
+
+
+def _login_limit(rate: Rate) -> LoginLimit:
+    async def limit(name: str, address: str) -> None:
+        taken = await rate.take(["login"], {"name": name, "address": address})
+        if not taken.allowed:
+            raise RateLimited(math.ceil(taken.wait_s), taken.headers)
+
+    return limit
 
 
 def _admission(database: StoreClient, running_turns: RunningTurns, limits: Limits) -> Admission:

@@ -13,6 +13,7 @@ from lianhua.api import page, problems
 from lianhua.api.direct import Direct
 from lianhua.api.event_stream import OpenStreams, Streams
 from lianhua.api.middleware.access import Access
+from lianhua.api.middleware.auth import Authentication
 from lianhua.api.middleware.body import Body
 from lianhua.api.middleware.csrf import SameSite
 from lianhua.api.middleware.head import HeadAsGet
@@ -21,6 +22,8 @@ from lianhua.api.middleware.hosts import Hosts
 from lianhua.api.middleware.outside import Outside
 from lianhua.api.middleware.rates import Rates
 from lianhua.api.routes import (
+    admin,
+    auth,
     conversations,
     events,
     health,
@@ -62,18 +65,19 @@ def create_app(
             allow_origins=list(settings.allowed_origins),
             allow_credentials=True,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "Accept-Language"],
+            allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "Accept-Language", "Authorization"],
             expose_headers=["X-Request-ID"],
         )
     # Around the framework, not inside: an open stream then keeps nothing of it, see `Streams`.
     # The one body that is larger than memory is read by its route.
     streamed = {transfer.IMPORT_PATH: settings.import_bytes}
-    bounded: ASGIApp = Body(HeadAsGet(Direct(app, services, settings.allowed_origins)), streamed)
+    inner: ASGIApp = Body(HeadAsGet(Direct(app, services, settings.allowed_origins)), streamed)
     if services.rate:
-        bounded = Rates(bounded, services.rate)
-    gate = Hosts(
-        SameSite(bounded, settings.allowed_origins), host_names(settings), (*health.PROBES, metrics.METRICS_PATH)
-    )
+        inner = Rates(inner, services.rate)
+    if services.accounts:
+        inner = Authentication(inner, services.accounts)
+    same_site = SameSite(inner, settings.allowed_origins, tokens_count=services.accounts is not None)
+    gate = Hosts(same_site, host_names(settings), (*health.PROBES, metrics.METRICS_PATH))
     guarded = Headers(Access(Streams(gate, streams)), draining=lambda: services.turns.draining)
 
     def is_route(path: str) -> bool:
@@ -105,7 +109,21 @@ def _routes() -> FastAPI:
     )
     api = APIRouter(prefix="/api")
     # The framework tries one after another: the first is found 8 % sooner.
-    rooms = (turns, tutorial, messages, conversations, events, models, personas, preferences, start, usage, transfer)
+    rooms = (
+        turns,
+        tutorial,
+        messages,
+        conversations,
+        events,
+        models,
+        personas,
+        preferences,
+        start,
+        usage,
+        transfer,
+        auth,
+        admin,
+    )
     for room in rooms:
         api.include_router(room.router)
     app.include_router(api)

@@ -12,7 +12,9 @@ from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, Field
 from starlette.types import Scope
 
+from lianhua.api.logged_in import identity_in
 from lianhua.api.services import Services
+from lianhua.auth.accounts import Accounts
 from lianhua.auth.identity import COOKIE_DAYS, USER_ID_PATTERN, Identity, OpenMode, cookie_name
 from lianhua.chat import texts
 from lianhua.chat.messages import Language
@@ -22,7 +24,7 @@ from lianhua.chat.turn import TurnRef
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer
 from lianhua.conversations.service import ConversationService
-from lianhua.errors import ConversationNotFound, InvalidRequest, TurnNotFound
+from lianhua.errors import ConversationNotFound, InvalidRequest, NotAuthenticated, NotFound, TurnNotFound
 from lianhua.limits.admission import Admission
 from lianhua.models.catalog import Catalog
 from lianhua.models.download.download import Download
@@ -128,12 +130,28 @@ BasePath = Annotated[str, Depends(get_base_path)]
 
 
 async def get_identity(request: Request, user_id: UserId = None) -> Identity:
-    """Who is asking. A new user gets the cookie by which the next request is known."""
+    """Who is asking. In open mode a new user gets the cookie by which the next request is known."""
     if known := _identify(request, user_id):
         return known
     visitor = _OPEN_MODE.welcome()
     request.scope.setdefault("state", {})["set_cookie"] = _set_cookie(request, visitor.cookie)
     return visitor.identity
+
+
+async def get_accounts(request: Request) -> Accounts:
+    """Raises `NotFound` in open mode, which has none."""
+    accounts = _services(request).accounts
+    if accounts is None:
+        raise NotFound("accounts")
+    return accounts
+
+
+async def get_caller(request: Request) -> Identity:
+    """Who is logged in. Raises `NotAuthenticated` for nobody."""
+    identity = identity_in(request.scope.get("state", {}))
+    if identity is None:
+        raise NotFound("accounts")
+    return identity
 
 
 async def get_user(identity: Annotated[Identity, Depends(get_identity)]) -> str:
@@ -153,10 +171,15 @@ def known_identity(scope: Scope) -> Identity | None:
     user_id = request.query_params.get("user_id")
     if user_id is not None and not re.fullmatch(USER_ID_PATTERN, user_id):
         return None
-    return _identify(request, user_id)
+    try:
+        return _identify(request, user_id)
+    except NotAuthenticated:  # where nobody has to log in, as to do so
+        return None
 
 
 def _identify(request: Request, user_id: str | None) -> Identity | None:
+    if logged_in := identity_in(request.scope.get("state", {})):
+        return logged_in
     return _OPEN_MODE.identify(user_id, request.cookies.get(cookie_name(request.scope["root_path"]), ""))
 
 
@@ -228,6 +251,8 @@ async def get_idempotency_key(
     return idempotency_key
 
 
+OpenAccounts = Annotated[Accounts, Depends(get_accounts)]
+CallerIdentity = Annotated[Identity, Depends(get_caller)]
 Open = Annotated[Services, Depends(get_services)]
 Turns = Annotated[TurnService, Depends(get_turns)]
 Conversations = Annotated[ConversationService, Depends(get_conversations)]

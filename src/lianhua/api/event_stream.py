@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 from starlette.responses import Response
@@ -23,6 +24,7 @@ SLOW_S: Final = 0.05  # a send that takes longer has met a full socket
 CLOSE_OVER_S: Final = 1.0  # spread, so that not every viewer reconnects in the same instant
 SOURCE: Final = "lianhua.source"  # in a request's state
 SOCKET: Final = "lianhua.socket"  # in its extensions
+WHILE_SENT: Final = "lianhua.while_sent"  # in a request's state: what is entered while its stream is sent
 KEPT_OF_SCOPE: Final = {"type", "method", "path", "http_version", "state"}  # while a stream is open: the rest is 4 KB
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -108,18 +110,22 @@ class Streams:
             return
         if extension := scope.get("extensions", {}).get(SOCKET):  # else the client has gone meanwhile
             socket: Socket = extension["socket"]
+            while_sent = scope["state"].get(WHILE_SENT, contextlib.nullcontext)
             scope["headers"].clear()  # the server has the list too
             for name in scope.keys() - KEPT_OF_SCOPE:
                 del scope[name]
-            await self._follow(source, socket, send)
+            await self._follow(source, socket, send, while_sent())
 
-    async def _follow(self, source: Source, socket: "Socket", send: Send) -> None:
+    async def _follow(
+        self, source: Source, socket: "Socket", send: Send, while_sent: AbstractContextManager[None]
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a server runs each request in one
         self._open.add(task)
         socket.when_gone(task.cancel)
         try:
-            await _pump(source, socket, send)
+            with while_sent:
+                await _pump(source, socket, send)
             if when_taken := source.when_taken:
                 socket.when_gone(_nothing)
                 if await _all_taken(socket):

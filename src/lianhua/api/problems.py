@@ -28,6 +28,10 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.ConversationNotFound: 404,
     errors.TurnNotFound: 404,
     errors.PersonaNotFound: 404,
+    errors.UserNotFound: 404,
+    errors.NotFound: 404,
+    errors.LinkUsed: 404,
+    errors.NameTaken: 409,
     errors.TurnInProgress: 409,
     errors.MessageErased: 410,
     errors.Limited: 429,
@@ -65,6 +69,8 @@ def problem(status: int, code: str, language: Language, detail: str | None = Non
     if request_id := REQUEST_ID.get():
         body["request_id"] = request_id  # by which the operator finds its lines in the log
     headers = {"Retry-After": str(errors.Unavailable.retry_after_s)} if status in (429, 503) else None
+    if status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}  # RFC 9110, 15.5.2
     return Problem(body | more, status, headers)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from lianhua.auth.accounts import Accounts
 from lianhua.chat.prices import Prices
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer
@@ -22,8 +23,8 @@ from lianhua.turns.service import TurnService
 
 @dataclass(frozen=True)
 class Services:
-    """Made by `wiring`. `download` is there where the small model may be fetched, `admission` and `rate` where there
-    are limits.
+    """Made by `wiring`. `accounts` are there in accounts mode, `download` where the small model may be fetched,
+    `admission` and `rate` where there are limits.
     """
 
     turns: TurnService
@@ -42,3 +43,4 @@ class Services:
     admission: Admission | None = field(default=None)
     rate: Rate | None = field(default=None)
     download: Download | None = field(default=None)
+    accounts: Accounts | None = field(default=None)

@@ -39,6 +39,11 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "money_of_day": ("今天的费用", "day's money budget"),
     "money_of_month": ("这个月的费用", "month's money budget"),
     "not_authenticated": ("请先登录", "Log in first"),
+    "login_failed": ("用户名或密码不对", "The name or the password is wrong"),
+    "link_used": ("这个链接已经用过或已过期，请管理员再给一个", "This link was used or has run out; ask for a new one"),
+    "weak_password": ("密码太短或太常见", "The password is too short or too common"),
+    "user_not_found": ("没有这个用户", "There is no such user"),
+    "name_taken": ("这个名字已经有人用了", "The name is taken"),
     "forbidden": ("不允许这样访问", "This is not allowed"),
     "cross_site": ("拒绝来自其他网站的请求", "Requests from other sites are refused"),
     "cross_site_host": (

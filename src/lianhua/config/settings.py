@@ -54,7 +54,7 @@ class Settings:
     host: str
     port: int
     workers: int
-    auth: str
+    auth: Literal["open", "accounts"]
     allow_open: bool
     allow_open_store: bool
     durability: Literal["normal", "strict"]
@@ -165,7 +165,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_HOST", read_text, "127.0.0.1"),
     _row("LIANHUA_PORT", whole(0, 65_535), 8000),
     _row("LIANHUA_WORKERS", whole(1, 64), 1),
-    _row("LIANHUA_AUTH", one_of("open"), "open"),
+    _row("LIANHUA_AUTH", one_of("open", "accounts"), "open"),
     _row("LIANHUA_ALLOW_OPEN", read_yes_or_no, False),
     _row("LIANHUA_ALLOW_OPEN_STORE", read_yes_or_no, False),
     _row("LIANHUA_DURABILITY", one_of("normal", "strict"), "normal"),

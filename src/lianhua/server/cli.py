@@ -1,5 +1,5 @@
-"""The command: `serve`, `doctor`, `pull`, `backup`, `restore`, `audit`. Exit codes: 0 fine, 2 wrong settings (one
-line says which), 1 anything else.
+"""The command: `serve`, `doctor`, `pull`, `user`, `backup`, `restore`, `audit`. Exit codes: 0 fine, 2 wrong settings
+(one line says which), 1 anything else.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from lianhua.server.doctor import examine
 from lianhua.server.metrics_port import metrics_listener
 from lianhua.server.sockets import listen
 from lianhua.server.supervisor import Supervisor, WorkerRefused
+from lianhua.server.users import add_user_command, run_user_command
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lianhua {lianhua.__version__}")
     parser.set_defaults(run=_serve, host=None, port=None, workers=None, pull=False)
-    commands = parser.add_subparsers(title="commands", metavar="serve | doctor | pull | backup | restore | audit")
+    commands = parser.add_subparsers(
+        title="commands", metavar="serve | doctor | pull | user | backup | restore | audit"
+    )
 
     serve = commands.add_parser("serve", help="run the server (the default)")
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
@@ -96,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="who did what: a line of JSON for each event")
     audit.add_argument("--follow", action="store_true", help="go on with the events to come")
     audit.set_defaults(run=_audit)
+
+    add_user_command(commands, run_user_command)
 
     worker = commands.add_parser("worker")
     worker.add_argument("listener", type=int)

@@ -163,7 +163,7 @@ class ConversationStore:
         if not keep_conversation:
             await self._note_deletion(conversation_id, owner)
         try:
-            await self._erase_texts(conversation_id, owner, keep_conversation=keep_conversation)
+            await self.erase_texts(conversation_id, owner, keep_conversation=keep_conversation)
         finally:
             self._erased()  # also where the answer was lost: it may have been done
         if keep_conversation:
@@ -187,7 +187,8 @@ class ConversationStore:
         args: list[Argument] = [_hashed(conversation_id), DELETED_S, MOST_DELETED]
         await self._database.run(self._deleting, [erased_key(owner)], args, durable=True)
 
-    async def _erase_texts(self, conversation_id: str, owner: str, *, keep_conversation: bool) -> None:
+    async def erase_texts(self, conversation_id: str, owner: str, *, keep_conversation: bool) -> None:
+        """`erase` without what goes with it in the owner's keys: for who removes those too."""
         keys = ConversationKeys(conversation_id)
         for _ in range(8):  # a turn accepted in between changes the set of keys; nobody wins that race eight times
             (lingering,) = await self._database.ask(("ZRANGE", keys.lingering, 0, -1))

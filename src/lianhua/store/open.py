@@ -92,6 +92,27 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
+async def open_beside(settings: Settings) -> AsyncIterator[Store]:
+    """`open_store`, also while another lianhua runs the embedded one: for a command that acts on what is served."""
+    if not await is_served(settings):
+        async with open_store(settings) as store:
+            yield store
+        return
+    client = _embedded_client(EmbeddedServer(settings.data_dir).socket)
+    erased: list[None] = []
+    nodes = OneNode(client)
+    try:
+        yield Store(
+            StoreClient(nodes), f"embedded, files in {settings.data_dir / 'store'}", lambda: erased.append(None)
+        )
+    finally:
+        if erased:  # its file has the text until it is rewritten
+            with contextlib.suppress(RedisError, OSError):
+                await client.bgrewriteaof()
+        await nodes.close()
+
+
+@asynccontextmanager
 async def open_owned(settings: Settings) -> AsyncIterator[EmbeddedServer]:
     """The embedded server for as long as the block runs, which owns it. Raises `WrongSettings` or
     `StoreUnavailable`.

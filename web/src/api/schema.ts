@@ -168,6 +168,44 @@ export interface components {
             /** Message */
             readonly message: string;
         };
+        /**
+         * GroupBody
+         * @description What is null has no bound of the group's own. `budgets` is kept for whoever counts.
+         */
+        readonly GroupBody: {
+            /** Models */
+            readonly models?: readonly string[] | null;
+            /** Retention Days */
+            readonly retention_days?: number | null;
+            /** Retention Messages */
+            readonly retention_messages?: number | null;
+            /**
+             * Temporary Only
+             * @default false
+             */
+            readonly temporary_only: boolean;
+        };
+        /** GroupOut */
+        readonly GroupOut: {
+            /** Models */
+            readonly models?: readonly string[] | null;
+            /** Retention Days */
+            readonly retention_days?: number | null;
+            /** Retention Messages */
+            readonly retention_messages?: number | null;
+            /**
+             * Temporary Only
+             * @default false
+             */
+            readonly temporary_only: boolean;
+            /** Name */
+            readonly name: string;
+        };
+        /** GroupsOut */
+        readonly GroupsOut: {
+            /** Groups */
+            readonly groups: readonly components["schemas"]["GroupOut"][];
+        };
         /** HealthOut */
         readonly HealthOut: {
             /** Status */
@@ -202,6 +240,58 @@ export interface components {
             /** Extended */
             readonly extended?: number | null;
         };
+        /** InviteBody */
+        readonly InviteBody: {
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            readonly role: "admin" | "user";
+            /**
+             * Group
+             * @default
+             */
+            readonly group: string;
+            /**
+             * Days
+             * @default 7
+             */
+            readonly days: number;
+        };
+        /** InviteOut */
+        readonly InviteOut: {
+            /** Id */
+            readonly id: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            readonly role: "admin" | "user";
+            /** Group */
+            readonly group: string;
+            /** Made By */
+            readonly made_by: string;
+            /** Expires At */
+            readonly expires_at: number;
+        };
+        /** InvitesOut */
+        readonly InvitesOut: {
+            /** Invites */
+            readonly invites: readonly components["schemas"]["InviteOut"][];
+        };
+        /**
+         * LinkBody
+         * @description `password` left out: only what the link is for. `name` is for an invite, where the person chooses one.
+         */
+        readonly LinkBody: {
+            /** Link */
+            readonly link: string;
+            /** Name */
+            readonly name?: string | null;
+            /** Password */
+            readonly password?: string | null;
+        };
         /**
          * ListedConversationOut
          * @description A row of the list; one of a search has its matches.
@@ -234,6 +324,13 @@ export interface components {
              */
             readonly matches: readonly components["schemas"]["MatchOut"][];
         };
+        /** LoginBody */
+        readonly LoginBody: {
+            /** Name */
+            readonly name: string;
+            /** Password */
+            readonly password: string;
+        };
         /**
          * MatchOut
          * @description Where something was found; `message_id` is null for the title. Offsets count characters of the excerpt.
@@ -248,6 +345,23 @@ export interface components {
                 number,
                 number
             ])[];
+        };
+        /**
+         * MeOut
+         * @description `scopes` are those of the token that asks; `*` with a login.
+         */
+        readonly MeOut: {
+            /** Name */
+            readonly name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            readonly role: "admin" | "user";
+            /** Group */
+            readonly group: string;
+            /** Scopes */
+            readonly scopes: readonly string[];
         };
         /** MessageOut */
         readonly MessageOut: {
@@ -396,6 +510,26 @@ export interface components {
             /** Max Tokens */
             readonly max_tokens?: number | null;
         };
+        /**
+         * NewTokenOut
+         * @description `token` is shown this once.
+         */
+        readonly NewTokenOut: {
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Scopes */
+            readonly scopes: readonly string[];
+            /** Created At */
+            readonly created_at: number;
+            /** Expires At */
+            readonly expires_at: number | null;
+            /** Last Used At */
+            readonly last_used_at: number | null;
+            /** Token */
+            readonly token: string;
+        };
         /** OwnPersonaOut */
         readonly OwnPersonaOut: {
             /** Id */
@@ -429,6 +563,13 @@ export interface components {
         readonly OwnPersonasOut: {
             /** Personas */
             readonly personas: readonly components["schemas"]["OwnPersonaOut"][];
+        };
+        /** PasswordBody */
+        readonly PasswordBody: {
+            /** Old */
+            readonly old: string;
+            /** New */
+            readonly new: string;
         };
         /**
          * PersonaPatch
@@ -555,12 +696,10 @@ export interface components {
             /** Parent Id */
             readonly parent_id?: string | null;
         };
-        /** SessionOut */
-        readonly SessionOut: {
-            /** Session Id */
-            readonly session_id: string;
-            /** Welcome Message */
-            readonly welcome_message: string;
+        /** SessionsOut */
+        readonly SessionsOut: {
+            /** Sessions */
+            readonly sessions: readonly components["schemas"]["lianhua__api__schemas__auth__SessionOut"][];
         };
         /**
          * SkippedOut
@@ -598,6 +737,38 @@ export interface components {
             readonly models: components["schemas"]["ModelsOut"];
             readonly settings: components["schemas"]["PreferencesOut"];
             readonly conversations: components["schemas"]["ConversationPageOut"];
+        };
+        /**
+         * TokenBody
+         * @description Without `days` the token never expires.
+         */
+        readonly TokenBody: {
+            /** Name */
+            readonly name: string;
+            /** Scopes */
+            readonly scopes: readonly ("chat" | "read" | "admin")[];
+            /** Days */
+            readonly days?: number | null;
+        };
+        /** TokenOut */
+        readonly TokenOut: {
+            /** Id */
+            readonly id: string;
+            /** Name */
+            readonly name: string;
+            /** Scopes */
+            readonly scopes: readonly string[];
+            /** Created At */
+            readonly created_at: number;
+            /** Expires At */
+            readonly expires_at: number | null;
+            /** Last Used At */
+            readonly last_used_at: number | null;
+        };
+        /** TokensOut */
+        readonly TokensOut: {
+            /** Tokens */
+            readonly tokens: readonly components["schemas"]["TokenOut"][];
         };
         /** TurnOut */
         readonly TurnOut: {
@@ -638,6 +809,11 @@ export interface components {
             /** Events Url */
             readonly events_url: string;
         };
+        /** UsageByUserOut */
+        readonly UsageByUserOut: {
+            /** Users */
+            readonly users: readonly components["schemas"]["UserUsageOut"][];
+        };
         /**
          * UsageOut
          * @description `cached_tokens` of the prompt were in the provider's cache; left out where it says nothing of them.
@@ -674,6 +850,124 @@ export interface components {
             /** Budgets */
             readonly budgets: readonly components["schemas"]["BudgetOut"][];
         };
+        /** UserBody */
+        readonly UserBody: {
+            /** Name */
+            readonly name: string;
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            readonly role: "admin" | "user";
+            /**
+             * Group
+             * @default
+             */
+            readonly group: string;
+        };
+        /**
+         * UserOut
+         * @description `deleting`: their data is being erased; DELETE goes on with it.
+         */
+        readonly UserOut: {
+            /** Name */
+            readonly name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            readonly role: "admin" | "user";
+            /** Group */
+            readonly group: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "active" | "disabled" | "deleting";
+            /** Created At */
+            readonly created_at: number;
+            /** Has Password */
+            readonly has_password: boolean;
+        };
+        /**
+         * UserPatch
+         * @description At least one field; each change ends all of the person's sessions.
+         */
+        readonly UserPatch: {
+            /** Role */
+            readonly role?: ("admin" | "user") | null;
+            /** Group */
+            readonly group?: string | null;
+            /** State */
+            readonly state?: ("active" | "disabled") | null;
+        };
+        /** UserUsageOut */
+        readonly UserUsageOut: {
+            /** Turns */
+            readonly turns: number;
+            /** Prompt Tokens */
+            readonly prompt_tokens: number;
+            /** Completion Tokens */
+            readonly completion_tokens: number;
+            /** Estimated Tokens */
+            readonly estimated_tokens: number;
+            /** Cost */
+            readonly cost: number | null;
+            /** Name */
+            readonly name: string;
+        };
+        /** UsersOut */
+        readonly UsersOut: {
+            /** Users */
+            readonly users: readonly components["schemas"]["UserOut"][];
+        };
+        /**
+         * LinkOut
+         * @description A one-time link, shown this once: it belongs behind `#link=` in the page's address.
+         */
+        readonly lianhua__api__schemas__admin__LinkOut: {
+            /** Link */
+            readonly link: string;
+        };
+        /**
+         * LinkOut
+         * @description `name` null: an invite.
+         */
+        readonly lianhua__api__schemas__auth__LinkOut: {
+            /** Name */
+            readonly name: string | null;
+        };
+        /**
+         * SessionOut
+         * @description Times are Unix seconds. `current` is the one that asks.
+         */
+        readonly lianhua__api__schemas__auth__SessionOut: {
+            /** Id */
+            readonly id: string;
+            /** Created At */
+            readonly created_at: number;
+            /** Seen At */
+            readonly seen_at: number;
+            /** Expires At */
+            readonly expires_at: number;
+            /** Agent */
+            readonly agent: string;
+            /** Address */
+            readonly address: string;
+            /**
+             * Current
+             * @default false
+             */
+            readonly current: boolean;
+        };
+        /** SessionOut */
+        readonly lianhua__api__schemas__tutorial__SessionOut: {
+            /** Session Id */
+            readonly session_id: string;
+            /** Welcome Message */
+            readonly welcome_message: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -693,12 +987,21 @@ export type ConversationPatch = components['schemas']['ConversationPatch'];
 export type DayOut = components['schemas']['DayOut'];
 export type DownloadOut = components['schemas']['DownloadOut'];
 export type EditBody = components['schemas']['EditBody'];
+export type GroupBody = components['schemas']['GroupBody'];
+export type GroupOut = components['schemas']['GroupOut'];
+export type GroupsOut = components['schemas']['GroupsOut'];
 export type HealthOut = components['schemas']['HealthOut'];
 export type HistoryOut = components['schemas']['HistoryOut'];
 export type ImportReportOut = components['schemas']['ImportReportOut'];
 export type ImportedOut = components['schemas']['ImportedOut'];
+export type InviteBody = components['schemas']['InviteBody'];
+export type InviteOut = components['schemas']['InviteOut'];
+export type InvitesOut = components['schemas']['InvitesOut'];
+export type LinkBody = components['schemas']['LinkBody'];
 export type ListedConversationOut = components['schemas']['ListedConversationOut'];
+export type LoginBody = components['schemas']['LoginBody'];
 export type MatchOut = components['schemas']['MatchOut'];
+export type MeOut = components['schemas']['MeOut'];
 export type MessageOut = components['schemas']['MessageOut'];
 export type MessagePageOut = components['schemas']['MessagePageOut'];
 export type MessagePatch = components['schemas']['MessagePatch'];
@@ -707,8 +1010,10 @@ export type ModelOut = components['schemas']['ModelOut'];
 export type ModelsOut = components['schemas']['ModelsOut'];
 export type NewConversation = components['schemas']['NewConversation'];
 export type NewPersona = components['schemas']['NewPersona'];
+export type NewTokenOut = components['schemas']['NewTokenOut'];
 export type OwnPersonaOut = components['schemas']['OwnPersonaOut'];
 export type OwnPersonasOut = components['schemas']['OwnPersonasOut'];
+export type PasswordBody = components['schemas']['PasswordBody'];
 export type PersonaPatch = components['schemas']['PersonaPatch'];
 export type PreferencesOut = components['schemas']['PreferencesOut'];
 export type PreferencesPatch = components['schemas']['PreferencesPatch'];
@@ -717,13 +1022,26 @@ export type RetryBody = components['schemas']['RetryBody'];
 export type RoleOut = components['schemas']['RoleOut'];
 export type RolesOut = components['schemas']['RolesOut'];
 export type SendBody = components['schemas']['SendBody'];
-export type SessionOut = components['schemas']['SessionOut'];
+export type SessionsOut = components['schemas']['SessionsOut'];
 export type SkippedOut = components['schemas']['SkippedOut'];
 export type SpentOut = components['schemas']['SpentOut'];
 export type StartOut = components['schemas']['StartOut'];
+export type TokenBody = components['schemas']['TokenBody'];
+export type TokenOut = components['schemas']['TokenOut'];
+export type TokensOut = components['schemas']['TokensOut'];
 export type TurnOut = components['schemas']['TurnOut'];
 export type TurnStartedOut = components['schemas']['TurnStartedOut'];
+export type UsageByUserOut = components['schemas']['UsageByUserOut'];
 export type UsageOut = components['schemas']['UsageOut'];
 export type UsageReportOut = components['schemas']['UsageReportOut'];
+export type UserBody = components['schemas']['UserBody'];
+export type UserOut = components['schemas']['UserOut'];
+export type UserPatch = components['schemas']['UserPatch'];
+export type UserUsageOut = components['schemas']['UserUsageOut'];
+export type UsersOut = components['schemas']['UsersOut'];
+export type LianhuaApiSchemasAdminLinkOut = components['schemas']['lianhua__api__schemas__admin__LinkOut'];
+export type LianhuaApiSchemasAuthLinkOut = components['schemas']['lianhua__api__schemas__auth__LinkOut'];
+export type LianhuaApiSchemasAuthSessionOut = components['schemas']['lianhua__api__schemas__auth__SessionOut'];
+export type LianhuaApiSchemasTutorialSessionOut = components['schemas']['lianhua__api__schemas__tutorial__SessionOut'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

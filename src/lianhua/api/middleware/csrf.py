@@ -13,15 +13,23 @@ SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 
 class SameSite:
-    """Looks at every request that changes something. `allowed_origins` may come from elsewhere."""
+    """Looks at every request that changes something. `allowed_origins` may come from elsewhere.
 
-    def __init__(self, app: ASGIApp, allowed_origins: Iterable[str]) -> None:
+    `tokens_count`: where there is an `Authorization`, the cookie does not count. No page of another site can make a
+    browser send one (it asks first, see CORS), so there is nothing to look at.
+    """
+
+    def __init__(self, app: ASGIApp, allowed_origins: Iterable[str], *, tokens_count: bool = False) -> None:
         self._app = app
+        self._tokens_count = tokens_count
         self._origins = frozenset(allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
             headers = dict(scope["headers"])
+            if self._tokens_count and b"authorization" in headers:
+                await self._app(scope, receive, send)
+                return
             site, origin = (_text(headers.get(name)) for name in (b"sec-fetch-site", b"origin"))
             try:
                 check_site(site, origin, asked_hosts(scope), self._origins)

@@ -61,6 +61,14 @@ def erased_key(owner: str) -> str:
     return f"{PREFIX}:{{user:{owner}}}:erased"
 
 
+def account_key(name: str) -> str:
+    """The account of a user, with the digests of what they log in with."""
+    return f"{PREFIX}:{{user:{name}}}:account"
+
+
 def worker_channel(worker: str) -> str:
     """Where a worker hears which of its turns are to stop."""
     return f"{PREFIX}:{{worker:{worker}}}"
+
+
+ACCOUNTS_CHANNEL: Final = f"{PREFIX}:{{accounts}}"  # where every process hears whose login has changed
