@@ -26,7 +26,7 @@ from lianhua.errors import Forbidden, InvalidRequest, LianhuaError, NotAuthentic
 PUBLIC: Final = ("/api/auth/login", "/api/auth/logout", "/api/auth/link")
 PUBLIC_BELOW: Final = "/api/auth/oidc/"
 _STREAMS: Final = ("/chat/stream", "/api/chat/stream")  # a GET that starts a turn
-_ADMIN: Final = "/api/admin/"
+_ADMIN: Final = ("/api/admin/", "/api/models/download")  # what is there for everybody is an administrator's to change
 _ACCOUNT: Final = "/api/auth/"
 _ME: Final = "/api/auth/me"
 
