@@ -1,6 +1,7 @@
 """People with accounts at a server in accounts mode: each by a login cookie or an API token."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -109,3 +110,8 @@ async def log_in(
     return await Member(session, url, name, {}).ask(
         "POST", "/api/auth/login", {"name": name, "password": password}, headers
     )
+
+
+def refusal(answer: Answer) -> str:
+    """What a refusal says, without the number of its request."""
+    return re.sub(r'"request_id": ?"[^"]*"', "", answer.body.decode())
