@@ -36,7 +36,7 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt
 	$(PIP) install --require-hashes --requirement requirements/test.txt
 	touch $@
 
-test: $(VENV)/tested web/node_modules/.installed tests/clients/node_modules/.installed
+test: $(VENV)/tested web/node_modules/.installed tests/clients/node_modules/.installed tests/auth/providers/node_modules/.installed
 	sh tests/need_browser.sh
 	sh tests/need_servers.sh
 	sh tests/need_proxies.sh
@@ -72,6 +72,11 @@ tests/clients/node_modules/.installed: $(VENV)/tested tests/clients/package-lock
 	cd tests/clients && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# OpenID providers at which the tests log in.
+tests/auth/providers/node_modules/.installed: $(VENV)/tested tests/auth/providers/package-lock.json
+	cd tests/auth/providers && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
 tests/contract/node_modules/.installed: $(VENV)/tested tests/contract/package-lock.json
 	cd tests/contract && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	touch $@
@@ -82,7 +87,7 @@ lock: $(VENV)/tested
 	$(PIP) install uv
 	$(LOCK) --upgrade --quiet --extra local pyproject.toml --output-file requirements/run.txt
 	$(LOCK) --upgrade --quiet --constraint requirements/run.txt pyproject.toml --output-file requirements/image.txt
-	$(LOCK) --upgrade --quiet --extra local --group test --group check --constraint requirements/run.txt pyproject.toml --output-file requirements/test.txt
+	$(LOCK) --upgrade --quiet --extra local --extra oidc --group test --group check --constraint requirements/run.txt pyproject.toml --output-file requirements/test.txt
 
 # A release of the version in src/lianhua/__init__.py: checked, tagged, with wheel, sdist and its part of the changelog in dist/.
 release: $(VENV)/tested

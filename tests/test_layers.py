@@ -93,6 +93,9 @@ ONLY_IN = {
     "httptools": {"models.http"},
     "prometheus_client": {"api.metrics_text"},
     "opentelemetry": {"turns.traces"},
+    "httpx": {"auth.oidc"},
+    "authlib": {"auth.oidc"},
+    "joserfc": {"auth.oidc", "auth.id_token"},
     "aiohttp": set(),  # of the tests only
     "xllamacpp": {"models.local"},
     "tiktoken": {"models"},

@@ -8,10 +8,10 @@
     │   ├── ConversationNotFound, TurnNotFound, PersonaNotFound      the same for "not yours" and "not there"
     │   ├── TurnInProgress, IdempotencyMismatch, MessageErased
     │   ├── Limited ── RateLimited, TurnsRunning, QuotaExhausted      later, or less
-    │   ├── NotAuthenticated (LoginFailed), LinkUsed, WeakPassword, UserNotFound, NameTaken       people's accounts
-    │   └── CrossSite, ForeignHost, Forbidden, PayloadTooLarge, HeadTooLarge, HeadTooSlow
+    │   ├── NotAuthenticated (LoginFailed, OidcRefused), LinkUsed, WeakPassword, UserNotFound, NameTaken   accounts
+    │   └── CrossSite, ForeignHost, Forbidden, UntrustedHeader, PayloadTooLarge, HeadTooLarge, HeadTooSlow
     ├── Unavailable              the caller tries again later
-    │   └── StoreUnavailable, Overloaded (DiskFull), Draining
+    │   └── StoreUnavailable, OidcUnavailable, Overloaded (DiskFull), Draining
     └── ModelError               a turn ends `failed`; the person may try again
         ├── ModelAuthFailed, ModelRefused (PrefillRefused), ModelBadResponse, ContextTooLong
         └── ModelRateLimited, ModelUnavailable, ModelTimeout
@@ -209,6 +209,18 @@ class LoginFailed(NotAuthenticated):
     code = "login_failed"
 
 
+class OidcRefused(NotAuthenticated):
+    """What a login at an OpenID provider brought back is not to be believed, or does not let in."""
+
+    code = "oidc_refused"
+
+
+class UntrustedHeader(Refused):
+    """The header that names a user, sent by nobody who may, or not exactly once."""
+
+    code = "untrusted_header"
+
+
 class LinkUsed(Refused):
     """A one-time link or an invite that was used, has run out or never was."""
 
@@ -271,6 +283,12 @@ class StoreUnavailable(Unavailable):
 
 class Overloaded(Unavailable):
     code = "overloaded"
+
+
+class OidcUnavailable(Unavailable):
+    """The OpenID provider cannot be reached, or its own documents are not right."""
+
+    code = "oidc_unavailable"
 
 
 class DiskFull(Overloaded):

@@ -20,6 +20,7 @@ from msgspec import Struct
 from lianhua.api.services import Services
 from lianhua.auth.accounts import Accounts, LoginLimit, no_limit
 from lianhua.auth.passwords import Passwords
+from lianhua.auth.proxy_header import ProxyHeader, ProxyUsers
 from lianhua.auth.sessions import Sessions
 from lianhua.auth.tokens import Tokens
 from lianhua.auth.verifier import Verifier
@@ -28,6 +29,7 @@ from lianhua.chat.prices import Prices
 from lianhua.chat.prompt import CountTokens
 from lianhua.config.limits import Quota
 from lianhua.config.logs import REQUEST_ID
+from lianhua.config.oidc import read_providers
 from lianhua.config.settings import DAY_S, Settings
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer, ImportLimits
@@ -55,6 +57,7 @@ from lianhua.store.journal.log import TurnJournal
 from lianhua.store.journal.running import RunningTurns
 from lianhua.store.messages import MessageStore
 from lianhua.store.open import Store, open_store
+from lianhua.store.pending_logins import PendingLogins
 from lianhua.store.personas import OwnPersonas
 from lianhua.store.preferences import PreferenceStore
 from lianhua.store.search.query import ConversationSearch
@@ -87,7 +90,8 @@ from lianhua.turns.sweeper import Sweeper
 from lianhua.turns.titles import REST_S
 from lianhua.turns.writer import TurnWriter
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it brings an HTTP client
+    from lianhua.auth.oidc import Oidc
     from lianhua.turns.traces import TurnTraces
 
 logger = logging.getLogger(__name__)
@@ -199,6 +203,7 @@ async def open_services(
             with_accounts=settings.auth == "accounts",
         )
         if accounts := services.accounts:
+            services = replace(services, oidc=oidc_of(settings, store), proxy_users=proxy_users_of(settings, accounts))
             stack.callback(accounts.close)
             accounts.revocation.start()
             stack.push_async_callback(accounts.revocation.stop)
@@ -303,6 +308,28 @@ def build_services(
 def conversation_store(store: Store, settings: Settings) -> ConversationStore:
     """The conversations by themselves, for a command."""
     return ConversationStore(store.database, policy_of(settings).retention, store.erased)
+
+
+def oidc_of(settings: Settings, store: Store) -> "Oidc | None":
+    """The providers at which people may log in. Raises `WrongSettings`."""
+    if not (providers := read_providers(settings)):
+        return None
+    try:
+        from lianhua.auth.oidc import Oidc  # noqa: PLC0415  only here is its HTTP client needed
+    except ImportError as exc:
+        raise WrongSettings("LIANHUA_OIDC_ISSUER: needs more packages; pip install 'lianhua[oidc]'") from exc
+    return Oidc(providers, PendingLogins(store.database))
+
+
+def proxy_users_of(settings: Settings, accounts: Accounts) -> ProxyUsers | None:
+    """Who is logged in by a proxy in front. Raises `WrongSettings`."""
+    if not settings.proxy_user_header:
+        return None
+    if any(network.prefixlen == 0 for network in settings.trusted_proxies):
+        raise WrongSettings("LIANHUA_TRUSTED_PROXIES: with LIANHUA_PROXY_USER_HEADER, not everybody can be believed")
+    if not settings.trusted_proxies:
+        raise WrongSettings("LIANHUA_PROXY_USER_HEADER: needs LIANHUA_TRUSTED_PROXIES, from which it is believed")
+    return ProxyUsers(ProxyHeader(settings.proxy_user_header, settings.proxy_groups_header), accounts)
 
 
 def build_accounts(

@@ -30,6 +30,7 @@ from lianhua.api.routes import (
     messages,
     metrics,
     models,
+    oidc,
     personas,
     preferences,
     start,
@@ -58,6 +59,7 @@ ROOMS = (
     usage,
     transfer,
     auth,
+    oidc,
     admin,
 )
 PAGE_FOLDER = Path(lianhua.__file__).parent / "page"
@@ -91,7 +93,7 @@ def create_app(
     if services.rate:
         inner = Rates(inner, services.rate)
     if services.accounts:
-        inner = Authentication(inner, services.accounts)
+        inner = Authentication(inner, services.accounts, services.proxy_users, settings.trusted_proxies)
     same_site = SameSite(inner, settings.allowed_origins, tokens_count=services.accounts is not None)
     gate = Hosts(same_site, host_names(settings), (*health.PROBES, metrics.METRICS_PATH))
     guarded = Headers(Access(Streams(gate, streams)), draining=lambda: services.turns.draining)

@@ -35,6 +35,7 @@ STATUS: Final[dict[type[LianhuaError], int]] = {
     errors.TurnInProgress: 409,
     errors.MessageErased: 410,
     errors.Limited: 429,
+    errors.UntrustedHeader: 400,
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,
     errors.CrossSite: 403,

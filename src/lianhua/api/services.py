@@ -1,8 +1,10 @@
 """What is open while the server runs: the one graph of objects, as routes and the server's process know it."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lianhua.auth.accounts import Accounts
+from lianhua.auth.proxy_header import ProxyUsers
 from lianhua.chat.prices import Prices
 from lianhua.conversations.exporting import Exporter
 from lianhua.conversations.importing import Importer
@@ -20,11 +22,14 @@ from lianhua.turns.lifecycle import Lifecycle
 from lianhua.turns.personas import AvailablePersonas
 from lianhua.turns.service import TurnService
 
+if TYPE_CHECKING:  # it brings an HTTP client
+    from lianhua.auth.oidc import Oidc
+
 
 @dataclass(frozen=True)
 class Services:
-    """Made by `wiring`. `accounts` are there in accounts mode, `download` where the small model may be fetched,
-    `admission` and `rate` where there are limits.
+    """Made by `wiring`. `accounts` are there in accounts mode, `oidc` and `proxy_users` where set, `download` where the
+    small model may be fetched, `admission` and `rate` where there are limits.
     """
 
     turns: TurnService
@@ -44,3 +49,5 @@ class Services:
     rate: Rate | None = field(default=None)
     download: Download | None = field(default=None)
     accounts: Accounts | None = field(default=None)
+    oidc: "Oidc | None" = field(default=None)
+    proxy_users: ProxyUsers | None = field(default=None)

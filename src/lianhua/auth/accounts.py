@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")  # lower case, so that n
 GONE_S: Final = REMEMBERED_S + 2.0  # by then no process works for somebody whose account is being deleted
 ERASE_TRIES: Final = 20
 ERASE_AGAIN_S: Final = 1.0
+FROM_PROXY: Final = "proxy"  # what an account was made by
 _INVITED: Final = "~invited"  # in the place of a name, which cannot begin so
 
 LoginLimit = Callable[[str, str], Awaitable[None]]
@@ -87,6 +88,32 @@ class Accounts:
         if not await self._passwords.verify(known, password):
             raise LoginFailed("wrong")
         return await self.sessions.begin(name, agent, address)
+
+    async def admit(self, name: str, identity: str | None, groups: Sequence[str] | None, is_admin: bool | None) -> str:
+        """A person whom a provider or a proxy has logged in; the account's name. They get one at first sight.
+
+        With an `identity` the account is that one's alone, whoever comes by its name later: `NameTaken`. What is None
+        stays as it is; of the `groups`, the first that exists here counts.
+        """
+        name = checked_name(name)
+        owner = await self.users.made_by(name)
+        if owner is None:
+            if not await self.users.add(name, "user", "", identity or FROM_PROXY):
+                raise NameTaken(name)
+        elif identity is not None and owner != identity:
+            raise NameTaken(name)
+        account = await self.users.get(name)
+        if account.state != "active":
+            raise LoginFailed("not active")
+        role: Role = account.role if is_admin is None else "admin" if is_admin else "user"
+        group = account.group if groups is None else await self._first_of(groups)
+        if (role, group) != (account.role, account.group):
+            await self.change_user(name, role=role, group=group)
+        return name
+
+    async def _first_of(self, groups: Sequence[str]) -> str:
+        known = {group.name for group in await self.groups.all()}
+        return next((group for group in groups if group in known), "")
 
     async def end_session(self, name: str, session_id: str) -> bool:
         found = await self.sessions.end(name, session_id)

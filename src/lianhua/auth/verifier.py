@@ -53,7 +53,7 @@ class Verifier:
             holder.role,
             holder.group,
             frozenset(holder.scopes) if is_token else UNLIMITED,
-            None if is_token else holder.id,
+            holder.id if proof.kind == "s" else None,
             holder.id if is_token else None,
         )
         if len(self._known) >= MOST_REMEMBERED:

@@ -40,6 +40,15 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "money_of_month": ("这个月的费用", "month's money budget"),
     "not_authenticated": ("请先登录", "Log in first"),
     "login_failed": ("用户名或密码不对", "The name or the password is wrong"),
+    "oidc_refused": (
+        "通过身份提供方登录没有成功，请重新登录；仍然不行请联系管理员",
+        "Logging in at the identity provider did not succeed; begin again, or ask an administrator",
+    ),
+    "oidc_unavailable": ("暂时连不上身份提供方，请稍后再试", "The identity provider is not reachable; try later"),
+    "untrusted_header": (
+        "请求带有只有受信任的代理才能发送的用户请求头",
+        "The request has a header that names its user, which only a trusted proxy may send, once",
+    ),
     "link_used": ("这个链接已经用过或已过期，请管理员再给一个", "This link was used or has run out; ask for a new one"),
     "weak_password": ("密码太短或太常见", "The password is too short or too common"),
     "user_not_found": ("没有这个用户", "There is no such user"),

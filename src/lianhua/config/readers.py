@@ -107,6 +107,13 @@ def read_origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def read_header_name(value: str) -> str:
+    """the name of a header such as X-Forwarded-User, of letters, digits and dashes"""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value) or value.lower() in ("host", "cookie", "authorization"):
+        raise ValueError
+    return value.lower()
+
+
 def read_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """addresses or networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas"""
     return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())

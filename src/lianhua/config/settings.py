@@ -24,6 +24,7 @@ from lianhua.config.readers import (
     read_currency,
     read_file,
     read_folder,
+    read_header_name,
     read_networks,
     read_origins,
     read_prices,
@@ -62,6 +63,19 @@ class Settings:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     base_path: str  # "" or like "/chat"
+    oidc_issuer: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: str | None = field(repr=False)
+    oidc_label: str | None
+    oidc_ca: Path | None
+    oidc_name_claim: str
+    oidc_groups_claim: str
+    oidc_admin_group: str | None
+    oidc_required_group: str | None
+    oidc_scopes: str
+    oidc_file: Path | None
+    proxy_user_header: str | None  # in lower case
+    proxy_groups_header: str | None
     personas: Path | None
     models: str | None
     local_model: Path | None
@@ -173,6 +187,19 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LIANHUA_ALLOWED_ORIGINS", read_origins, ()),
     _row("LIANHUA_TRUSTED_PROXIES", read_networks, ()),
     _row("LIANHUA_BASE_PATH", clean_base_path, ""),
+    _row("LIANHUA_OIDC_ISSUER", read_web_url),
+    _row("LIANHUA_OIDC_CLIENT_ID", read_text),
+    _row("LIANHUA_OIDC_CLIENT_SECRET", read_text),
+    _row("LIANHUA_OIDC_LABEL", read_text),
+    _row("LIANHUA_OIDC_CA", read_file),
+    _row("LIANHUA_OIDC_NAME_CLAIM", read_text, "preferred_username"),
+    _row("LIANHUA_OIDC_GROUPS_CLAIM", read_text, "groups"),
+    _row("LIANHUA_OIDC_ADMIN_GROUP", read_text),
+    _row("LIANHUA_OIDC_REQUIRED_GROUP", read_text),
+    _row("LIANHUA_OIDC_SCOPES", read_text, "openid profile email"),
+    _row("LIANHUA_OIDC_FILE", read_file),
+    _row("LIANHUA_PROXY_USER_HEADER", read_header_name),
+    _row("LIANHUA_PROXY_GROUPS_HEADER", read_header_name),
     _row("LIANHUA_PERSONAS", read_file),
     _row("LIANHUA_MODELS", read_text),
     _row("LIANHUA_LOCAL_MODEL", read_file),

@@ -8,8 +8,9 @@ from lianhua.chat.messages import ContextAccount
 from lianhua.chat.prompt import Prompt, PromptMessage
 from lianhua.chat.texts import say
 from lianhua.config.hosts import host_names
+from lianhua.config.oidc import read_providers
 from lianhua.config.settings import Settings
-from lianhua.errors import LianhuaError, ModelError
+from lianhua.errors import LianhuaError, ModelError, OidcUnavailable
 from lianhua.models.choose import describe, describe_window, pick_models
 from lianhua.models.openai.model import OpenAIModel
 from lianhua.models.port import ChatModel, GenerationOptions, TextDelta
@@ -25,6 +26,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = [Finding(True, f"personas: {', '.join(persona.id for persona in load_personas(settings))}")]
     findings.append(proxy_settings(settings))
     findings += [metrics(settings), logs(settings), *own_container(settings)]
+    findings += await _oidc(settings)
     findings += await _store(settings)
     models = await pick_models(settings)
     try:
@@ -56,6 +58,25 @@ def proxy_settings(settings: Settings) -> Finding:
         f"below {settings.base_path}/" if settings.base_path else "at /",
     ]
     return Finding(True, f"proxy: {'; '.join(parts)}")
+
+
+async def _oidc(settings: Settings) -> list[Finding]:
+    """Whether each OpenID provider answers as its settings say."""
+    providers = read_providers(settings).values()
+    if not providers:
+        return []
+    try:
+        from lianhua.auth.oidc import Client  # noqa: PLC0415  only here is its HTTP client needed
+    except ImportError:
+        return [Finding(False, "oidc: needs more packages; pip install 'lianhua[oidc]'")]
+    findings = []
+    for provider in providers:
+        try:
+            await Client(provider).metadata()
+            findings.append(Finding(True, f"oidc: {provider.name}: {provider.issuer} answers"))
+        except OidcUnavailable as error:
+            findings.append(Finding(False, f"oidc: {provider.name}: {provider.issuer}: {error}"))
+    return findings
 
 
 async def _store(settings: Settings) -> list[Finding]:

@@ -12,7 +12,7 @@ from lianhua.store.sessions import ID_CHARS, IDLE_S
 from lianhua.store.users import Role
 
 SEEN_EVERY_S: Final = 120  # "last used" is exact to this, so that a request does not become a write
-Kind = Literal["s", "t"]
+Kind = Literal["s", "t", "p"]  # a session, a token, a name that a trusted proxy has sent
 _scopes = msgspec.json.Decoder(list[str])
 
 
@@ -36,6 +36,8 @@ class CredentialStore:
 
     async def holder(self, kind: Kind, name: str, digest: str) -> Holder | None:
         """None: it is unknown, has run out, was revoked, or its account is not active."""
+        if kind == "p":
+            return await self._named(name)
         idle_s = self._idle_s if kind == "s" else 0
         args: list[Argument] = [f"{kind}:{digest}", idle_s, SEEN_EVERY_S]
         answer = await self._database.run(self._check, [account_key(name)], args)
@@ -43,3 +45,8 @@ class CredentialStore:
             return None
         scopes = tuple(_scopes.decode(answer[3])) if kind == "t" else ()
         return Holder(name, cast(Role, answer[1].decode()), answer[2].decode(), scopes, digest[:ID_CHARS])
+
+    async def _named(self, name: str) -> Holder | None:
+        (values,) = await self._database.ask(("HMGET", account_key(name), "state", "role", "group"))
+        state, role, group = (value.decode() if value else "" for value in values)
+        return Holder(name, cast(Role, role), group, (), "") if state == "active" else None

@@ -61,6 +61,11 @@ class UserStore:
             return found
         raise UserNotFound(name)
 
+    async def made_by(self, name: str) -> str | None:
+        """The attempt that has made the account; None where there is no such account."""
+        (value,) = await self._database.ask(("HGET", account_key(name), "attempt"))
+        return value.decode() if value is not None else None
+
     async def all(self) -> list[Account]:
         """Every account, by name."""
         (names,) = await self._database.ask(("ZRANGE", _NAMES, 0, -1))

@@ -642,6 +642,23 @@ export interface components {
             /** Request Id */
             readonly request_id?: string | null;
         };
+        /** ProviderLogoutOut */
+        readonly ProviderLogoutOut: {
+            /** Address */
+            readonly address: string | null;
+        };
+        /** ProviderOut */
+        readonly ProviderOut: {
+            /** Name */
+            readonly name: string;
+            /** Label */
+            readonly label: string;
+        };
+        /** ProvidersOut */
+        readonly ProvidersOut: {
+            /** Providers */
+            readonly providers: readonly components["schemas"]["ProviderOut"][];
+        };
         /**
          * RetryBody
          * @description Another reply beside this one, or one to this message of the user's.
@@ -1018,6 +1035,9 @@ export type PersonaPatch = components['schemas']['PersonaPatch'];
 export type PreferencesOut = components['schemas']['PreferencesOut'];
 export type PreferencesPatch = components['schemas']['PreferencesPatch'];
 export type ProblemOut = components['schemas']['ProblemOut'];
+export type ProviderLogoutOut = components['schemas']['ProviderLogoutOut'];
+export type ProviderOut = components['schemas']['ProviderOut'];
+export type ProvidersOut = components['schemas']['ProvidersOut'];
 export type RetryBody = components['schemas']['RetryBody'];
 export type RoleOut = components['schemas']['RoleOut'];
 export type RolesOut = components['schemas']['RolesOut'];

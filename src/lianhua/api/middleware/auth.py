@@ -13,11 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lianhua.api.event_stream import WHILE_SENT
 from lianhua.api.logged_in import ACCOUNTS_MODE, IDENTITY
 from lianhua.api.middleware.csrf import SAFE_METHODS
+from lianhua.api.middleware.forwarded import Networks, is_trusted
 from lianhua.api.middleware.headers import path_is_data
-from lianhua.api.middleware.outside import route_path
+from lianhua.api.middleware.outside import PEER, route_path
 from lianhua.api.problems import language_of, problem_of
 from lianhua.auth.accounts import Accounts
 from lianhua.auth.identity import UNLIMITED, Identity
+from lianhua.auth.proxy_header import ProxyUser, ProxyUsers
 from lianhua.auth.secrets import TOKEN, TOKEN_PREFIX
 from lianhua.auth.sessions import session_cookie
 from lianhua.auth.verifier import Proof, proof_of
@@ -34,9 +36,13 @@ _ME: Final = "/api/auth/me"
 class Authentication:
     """Puts the caller's identity into the request's state, or refuses."""
 
-    def __init__(self, app: ASGIApp, accounts: Accounts) -> None:
+    def __init__(
+        self, app: ASGIApp, accounts: Accounts, proxy_users: ProxyUsers | None = None, trusted: Networks = ()
+    ) -> None:
         self._app = app
         self._accounts = accounts
+        self._proxy_users = proxy_users
+        self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,10 +52,11 @@ class Authentication:
         path = route_path(scope)
         try:
             refuse_tokens_in(scope)
+            proxy_user = self._proxy_user(scope)
             if not is_guarded(path) or scope["method"] == "OPTIONS":
                 await self._app(scope, receive, send)
                 return
-            proof = proof_in(scope)
+            proof = await self._proof(scope, proxy_user)
             identity = await self._accounts.verifier.identify(proof)
             check_permission(identity, scope["method"], path)
             check_named_user(identity, scope["query_string"])
@@ -60,6 +67,19 @@ class Authentication:
         scope["state"][IDENTITY] = identity
         scope["state"][WHILE_SENT] = partial(self._accounts.requests.held, proof)  # a stream ends with the login
         await self._answer(proof, scope, receive, send)
+
+    def _proxy_user(self, scope: Scope) -> ProxyUser | None:
+        """Whom the proxy names. Raises `UntrustedHeader` where anybody else does."""
+        if not self._proxy_users:
+            return None
+        trusted = is_trusted(scope["state"].get(PEER), self._trusted)
+        return self._proxy_users.header.read(scope["headers"], trusted=trusted)
+
+    async def _proof(self, scope: Scope, user: ProxyUser | None) -> Proof | None:
+        """With an `Authorization` the proxy's word counts as little as a cookie: nothing looks at the site then."""
+        if user and self._proxy_users and not any(name == b"authorization" for name, _ in scope["headers"]):
+            return await self._proxy_users.proof(user)
+        return proof_in(scope)
 
     async def _answer(self, proof: Proof, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, as long as the login holds."""

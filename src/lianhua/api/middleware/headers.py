@@ -55,7 +55,7 @@ class Headers:
                 message["headers"] = given
                 if self._draining():
                     MutableHeaders(scope=message)["Connection"] = "close"  # the next request is for a server that stays
-                if b"location" in names:
+                if b"location" in names and message["status"] == 307:  # the framework's own; routes lead with 302
                     headers = MutableHeaders(scope=message)
                     headers["Location"] = relative_address(headers["Location"])
             await send(message)

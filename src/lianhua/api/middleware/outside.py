@@ -11,6 +11,7 @@ from lianhua.api.middleware.forwarded import Networks, is_trusted, read_forwarde
 from lianhua.config.logs import REQUEST_ID, REQUEST_ID_FORM
 
 IsRoute = Callable[[str], bool]
+PEER: Final = "lianhua.peer"  # in a request's state: the address of whoever is connected to us
 FORWARDED_HOSTS: Final = "lianhua.forwarded_hosts"  # in a request's state
 NOWHERE: Final = ""  # the base path without its last slash: nothing below it is asked for
 
@@ -51,6 +52,7 @@ class Outside:
     def _listen(self, scope: Scope) -> str:
         """Takes over what a trusted proxy says; the base path of this request."""
         peer = scope["client"][0] if scope["client"] else None
+        scope.setdefault("state", {})[PEER] = peer
         if not self._trusted or not is_trusted(peer, self._trusted):
             return self._base_path
         headers: dict[bytes, str] = {}
