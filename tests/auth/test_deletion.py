@@ -42,7 +42,7 @@ async def test_nothing_is_left_of_a_person_who_is_deleted(
     session: aiohttp.ClientSession, serving: ServingProcess
 ) -> None:
     admin = await first_admin(session, serving.url, serving.data_dir)
-    zoe = await add(admin, "zoe")
+    zoe = await add(admin, "zoe.w")
     done = await zoe.create(title=MARK)
     await zoe.say(done, f"hello {MARK}")
     await zoe.ask("POST", "/api/personas", {"name": MARK, "prompt": MARK})
@@ -54,8 +54,8 @@ async def test_nothing_is_left_of_a_person_who_is_deleted(
     readers = [asyncio.create_task(_read_to_the_end(session, serving, zoe, conversation, turn)) for _ in range(6)]
     importing = [asyncio.create_task(_import(zoe, _chats(name))) for name in ("a", "b")]
     try:
-        await until(lambda: _count(serving, "zoe") > 20, every_s=0.3)
-        deleted = await admin.ask("DELETE", "/api/admin/users/zoe")
+        await until(lambda: _count(serving, "zoe.w") > 20, every_s=0.3)
+        deleted = await admin.ask("DELETE", "/api/admin/users/zoe.w")
         assert deleted.status == 204, deleted.body
         for reader in readers:
             await reader
@@ -66,10 +66,10 @@ async def test_nothing_is_left_of_a_person_who_is_deleted(
             task.cancel()
     lines = dump(serving.data_dir).splitlines()
     assert [line for line in lines if MARK in line] == []
-    assert [line for line in lines if "zoe" in line and "audit" not in line.partition(" ")[0]] == []
+    assert [line for line in lines if "zoe.w" in line and "audit" not in line.partition(" ")[0]] == []
     assert (await zoe.ask("GET", "/api/auth/me")).problem == (401, "not_authenticated")
-    assert (await log_in(session, serving.url, "zoe")).problem == (401, "login_failed")
-    again = await add(admin, "zoe")
+    assert (await log_in(session, serving.url, "zoe.w")).problem == (401, "login_failed")
+    again = await add(admin, "zoe.w")
     assert (await again.get("/api/conversations"))["conversations"] == []
 
 
@@ -77,16 +77,16 @@ async def test_the_command_deletes_beside_a_server_and_without_one(
     session: aiohttp.ClientSession, serving: ServingProcess
 ) -> None:
     admin = await first_admin(session, serving.url, serving.data_dir)
-    for name in ("ada", "bob"):
+    for name in ("xenia", "yorick"):
         member = await add(admin, name)
         await member.say(await member.create(), f"hello {MARK}")
-    assert (await asyncio.to_thread(user_command, serving.data_dir, "delete", "ada")).returncode == 0
-    assert "ada" not in dump(serving.data_dir)
+    assert (await asyncio.to_thread(user_command, serving.data_dir, "delete", "xenia")).returncode == 0
+    assert "xenia" not in dump(serving.data_dir)
     kept = cookie_in(await log_in(session, serving.url, "root"))
     serving.tell(signal.SIGTERM)
     await serving.ended(60)
     await serving.nothing_is_left(60)
-    gone = await asyncio.to_thread(user_command, serving.data_dir, "delete", "bob")
+    gone = await asyncio.to_thread(user_command, serving.data_dir, "delete", "yorick")
     assert gone.returncode == 0, gone.stderr
     await serving.start()
     assert MARK not in dump(serving.data_dir)
