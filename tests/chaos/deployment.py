@@ -99,7 +99,8 @@ class Deployment:
         lines = grown(self.base, held) if self.base else []
         pinned = self.town.pinned
         owners = [f"user:{self.town.conversations[conversation]}" for conversation in pinned]
-        lines += [f"{key} never expires" for key in await self.view.lasting_keys([*pinned, *owners])]
+        whole = ["{audit}", "{format}"]  # of the whole store
+        lines += [f"{key} never expires" for key in await self.view.lasting_keys([*pinned, *owners, *whole])]
         if await self.view.thinks_of_running_turns():
             lines.append("the store thinks that a turn runs")
         clients = await self.view.clients()

@@ -142,6 +142,7 @@ async def test_what_a_lost_worker_had_counted_stays_true(
     session: aiohttp.ClientSession, several: ServerProcess
 ) -> None:
     address, created = port_of(several), ("lianhua_http_requests_total", (("status", "2xx"),))
+    await Client(session, several.url, "dan").create()
     _, before = await scraped(session, address)
     children = Path(f"/proc/{several.pid}/task/{several.pid}/children").read_text().split()
     workers = [int(pid) for pid in children if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]

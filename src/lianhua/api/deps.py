@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator, Field
 from starlette.types import Scope
 
-from lianhua.api.logged_in import identity_in
+from lianhua.api.logged_in import ACCOUNTS_MODE, identity_in
 from lianhua.api.services import Services
 from lianhua.auth.accounts import Accounts
 from lianhua.auth.identity import COOKIE_DAYS, USER_ID_PATTERN, Identity, OpenMode, cookie_name
@@ -136,6 +136,11 @@ async def get_identity(request: Request, user_id: UserId = None) -> Identity:
     visitor = _OPEN_MODE.welcome()
     request.scope.setdefault("state", {})["set_cookie"] = _set_cookie(request, visitor.cookie)
     return visitor.identity
+
+
+async def get_visitor(request: Request, user_id: UserId = None) -> Identity | None:
+    """`get_identity`, for what is there for everybody: None where people log in and nobody has."""
+    return None if request.scope["state"].get(ACCOUNTS_MODE) else await get_identity(request, user_id)
 
 
 async def get_accounts(request: Request) -> Accounts:
@@ -262,6 +267,7 @@ Imports = Annotated[Importer, Depends(get_importer)]
 ModelDownload = Annotated[Download | None, Depends(get_download)]
 Caller = Annotated[Identity, Depends(get_identity)]
 User = Annotated[str, Depends(get_user)]
+Visitor = Annotated[Identity | None, Depends(get_visitor)]
 Audit = Annotated[Auditor, Depends(get_auditor)]
 KnownUser = Annotated[str | None, Depends(get_known_user)]
 UserRoles = Annotated[AvailablePersonas, Depends(get_personas)]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from lianhua.api.deps import User
+from lianhua.api.deps import Visitor
 
 router = APIRouter(include_in_schema=False)
 
@@ -83,8 +83,10 @@ def _media_type(file: Path) -> str:
 
 
 @router.get("/")
-async def index(request: Request, user: User) -> Response:
-    """The page. It comes with the cookie, so that what it asks for next, all at once, is asked by one user."""
+async def index(request: Request, visitor: Visitor) -> Response:
+    """The page. In open mode it comes with the cookie, so that what it asks for next, all at once, is asked by one
+    user.
+    """
     page: Page = request.app.state.page
     return page.response("index.html", request)
 

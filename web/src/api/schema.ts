@@ -281,6 +281,14 @@ export interface components {
             readonly invites: readonly components["schemas"]["InviteOut"][];
         };
         /**
+         * IssuedLinkOut
+         * @description A one-time link, shown this once: it belongs behind `#link=` in the page's address.
+         */
+        readonly IssuedLinkOut: {
+            /** Link */
+            readonly link: string;
+        };
+        /**
          * LinkBody
          * @description `password` left out: only what the link is for. `name` is for an invite, where the person chooses one.
          */
@@ -291,6 +299,14 @@ export interface components {
             readonly name?: string | null;
             /** Password */
             readonly password?: string | null;
+        };
+        /**
+         * LinkOut
+         * @description `name` null: an invite.
+         */
+        readonly LinkOut: {
+            /** Name */
+            readonly name: string | null;
         };
         /**
          * ListedConversationOut
@@ -940,22 +956,6 @@ export interface components {
             readonly users: readonly components["schemas"]["UserOut"][];
         };
         /**
-         * LinkOut
-         * @description A one-time link, shown this once: it belongs behind `#link=` in the page's address.
-         */
-        readonly lianhua__api__schemas__admin__LinkOut: {
-            /** Link */
-            readonly link: string;
-        };
-        /**
-         * LinkOut
-         * @description `name` null: an invite.
-         */
-        readonly lianhua__api__schemas__auth__LinkOut: {
-            /** Name */
-            readonly name: string | null;
-        };
-        /**
          * SessionOut
          * @description Times are Unix seconds. `current` is the one that asks.
          */
@@ -1014,7 +1014,9 @@ export type ImportedOut = components['schemas']['ImportedOut'];
 export type InviteBody = components['schemas']['InviteBody'];
 export type InviteOut = components['schemas']['InviteOut'];
 export type InvitesOut = components['schemas']['InvitesOut'];
+export type IssuedLinkOut = components['schemas']['IssuedLinkOut'];
 export type LinkBody = components['schemas']['LinkBody'];
+export type LinkOut = components['schemas']['LinkOut'];
 export type ListedConversationOut = components['schemas']['ListedConversationOut'];
 export type LoginBody = components['schemas']['LoginBody'];
 export type MatchOut = components['schemas']['MatchOut'];
@@ -1059,8 +1061,6 @@ export type UserOut = components['schemas']['UserOut'];
 export type UserPatch = components['schemas']['UserPatch'];
 export type UserUsageOut = components['schemas']['UserUsageOut'];
 export type UsersOut = components['schemas']['UsersOut'];
-export type LianhuaApiSchemasAdminLinkOut = components['schemas']['lianhua__api__schemas__admin__LinkOut'];
-export type LianhuaApiSchemasAuthLinkOut = components['schemas']['lianhua__api__schemas__auth__LinkOut'];
 export type LianhuaApiSchemasAuthSessionOut = components['schemas']['lianhua__api__schemas__auth__SessionOut'];
 export type LianhuaApiSchemasTutorialSessionOut = components['schemas']['lianhua__api__schemas__tutorial__SessionOut'];
 export type $defs = Record<string, never>;

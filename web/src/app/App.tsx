@@ -2,6 +2,7 @@ import { Banners } from "../catalog/Banners.tsx";
 import { Composer } from "../thread/Composer.tsx";
 import { isDrawerOpen } from "../ui/drawer.ts";
 import { Header } from "./Header.tsx";
+import { Login } from "../login/Login.tsx";
 import { MessageList } from "../thread/MessageList.tsx";
 import { SideList } from "../sidebar/SideList.tsx";
 import { StatusLine } from "../ui/StatusLine.tsx";
@@ -17,6 +18,7 @@ export function App() {
         <Composer />
       </main>
       <StatusLine />
+      <Login />
     </div>
   );
 }

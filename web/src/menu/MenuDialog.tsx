@@ -1,8 +1,11 @@
+import { useEffect } from "preact/hooks";
+
+import { loadWho, who } from "../account/account.ts";
 import { panel } from "../ui/panel.ts";
 import { t } from "../session/language.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { RightIcon } from "../ui/dialogIcons.tsx";
-import { KeyboardIcon, PersonaIcon, TransferIcon, UsageIcon } from "./icons.tsx";
+import { AccountIcon, KeyboardIcon, PersonaIcon, TransferIcon, UsageIcon } from "./icons.tsx";
 import { close } from "../ui/PanelDialog.tsx";
 import "./texts.ts";
 
@@ -11,13 +14,17 @@ const ENTRIES = [
   ["usage", UsageIcon],
   ["transfer", TransferIcon],
   ["shortcuts", KeyboardIcon],
+  ["account", AccountIcon],
 ] as const;
 
 export function MenuDialog() {
+  useEffect(() => void loadWho(), []);
+  // Where nobody logs in there is no account.
+  const entries = who.value === null ? ENTRIES.slice(0, -1) : ENTRIES;
   return (
     <Dialog title={t("more")} onClose={close}>
       <ul class="more-entries">
-        {ENTRIES.map(([name, EntryIcon]) => (
+        {entries.map(([name, EntryIcon]) => (
           <li key={name}>
             <button type="button" class="more-entry" onClick={() => (panel.value = name)}>
               <EntryIcon />

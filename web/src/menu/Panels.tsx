@@ -1,3 +1,4 @@
+import { AccountDialog } from "../account/AccountDialog.tsx";
 import { panel } from "../ui/panel.ts";
 import { MenuDialog } from "./MenuDialog.tsx";
 import { close } from "../ui/PanelDialog.tsx";
@@ -19,6 +20,8 @@ export function Panels() {
       return <TransferDialog />;
     case "shortcuts":
       return <ShortcutsDialog />;
+    case "account":
+      return <AccountDialog />;
     case null:
       return null;
   }

@@ -11,4 +11,6 @@ export const en: Readonly<Record<keyof typeof zh, string>> = {
   "more.transfer.about": "Take everything with you, or bring it here",
   "more.shortcuts": "Keyboard shortcuts",
   "more.shortcuts.about": "What works without a mouse",
+  "more.account": "Account",
+  "more.account.about": "Where you are signed in, API tokens, log out",
 };

@@ -9,4 +9,6 @@ export const zh = {
   "more.transfer.about": "导出全部，或从别处导入",
   "more.shortcuts": "键盘快捷键",
   "more.shortcuts.about": "不用鼠标也能做的事",
+  "more.account": "账号",
+  "more.account.about": "登录的设备、API 令牌、退出登录",
 } as const;

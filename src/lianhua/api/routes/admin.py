@@ -17,7 +17,7 @@ from lianhua.api.schemas.admin import (
     InviteBody,
     InviteOut,
     InvitesOut,
-    LinkOut,
+    IssuedLinkOut,
     UsageByUserOut,
     UserBody,
     UserOut,
@@ -46,9 +46,9 @@ async def list_users(accounts: OpenAccounts) -> UsersOut:
 
 
 @router.post("/users", status_code=201)
-async def add_user(accounts: OpenAccounts, body: UserBody) -> LinkOut:
+async def add_user(accounts: OpenAccounts, body: UserBody) -> IssuedLinkOut:
     """Makes an account; the answer is its one-time link."""
-    return LinkOut(link=await accounts.add_user(body.name, body.role, body.group))
+    return IssuedLinkOut(link=await accounts.add_user(body.name, body.role, body.group))
 
 
 @router.patch("/users/{name}")
@@ -70,9 +70,9 @@ async def delete_user(accounts: OpenAccounts, identity: CallerIdentity, name: Us
 
 
 @router.post("/users/{name}/link", status_code=201)
-async def make_link(accounts: OpenAccounts, name: UserName) -> LinkOut:
+async def make_link(accounts: OpenAccounts, name: UserName) -> IssuedLinkOut:
     """A one-time link for a new password, good for a day."""
-    return LinkOut(link=await accounts.link(name))
+    return IssuedLinkOut(link=await accounts.link(name))
 
 
 def _not_oneself(identity: Identity, name: str) -> None:
@@ -97,9 +97,9 @@ async def list_invites(accounts: OpenAccounts) -> InvitesOut:
 
 
 @router.post("/invites", status_code=201)
-async def make_invite(accounts: OpenAccounts, identity: CallerIdentity, body: InviteBody) -> LinkOut:
+async def make_invite(accounts: OpenAccounts, identity: CallerIdentity, body: InviteBody) -> IssuedLinkOut:
     """A link with which one person makes an account of that role and group."""
-    return LinkOut(link=await accounts.invite(body.role, body.group, identity.user_id, body.days * DAY_S))
+    return IssuedLinkOut(link=await accounts.invite(body.role, body.group, identity.user_id, body.days * DAY_S))
 
 
 @router.delete("/invites/{invite_id}", status_code=204)

@@ -49,7 +49,7 @@ class UsersOut(Out):
     users: Sequence[UserOut]
 
 
-class LinkOut(Out):
+class IssuedLinkOut(Out):
     """A one-time link, shown this once: it belongs behind `#link=` in the page's address."""
 
     link: str

@@ -29,8 +29,8 @@ class NewTurn(Struct, frozen=True):
     title: str
     beside: str = ""
     answered_again: bool = False
-    known_only: bool = False
     expected_head: str | None = None
+    known_only: bool = False
 
 
 class Accepted(Struct, frozen=True):

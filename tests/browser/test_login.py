@@ -1,0 +1,140 @@
+"""Logging in, as people with accounts do it on the page."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import SCRIPT, NewTalk
+from tests.browser.test_axe import find
+from tests.support.browser.talk import Talk
+from tests.support.members import PASSWORD, link_in, user_command
+from tests.support.server_process import ServerProcess
+
+EXPECTED = re.compile(r"401|403|422")  # what the browser itself logs of a refusal
+
+
+class Team(NamedTuple):
+    url: str
+    folder: Path
+
+    def link(self, name: str, *words: str) -> str:
+        """A one-time link for a new person."""
+        made = user_command(self.folder, "add", name, *words)
+        assert made.returncode == 0, made.stderr
+        return link_in(made.stdout)
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    folder = tmp_path_factory.mktemp("team")
+    server = ServerProcess(folder, LIANHUA_SCRIPT=str(SCRIPT), LIANHUA_AUTH="accounts")
+    yield Team(server.url, folder)
+    server.stop()
+    server.kill()
+
+
+@pytest.fixture
+def visitor(new_talk: NewTalk, team: Team) -> Iterator[Talk]:
+    """Somebody before the login."""
+    talk = new_talk(team.url)
+    yield talk
+    talk.troubles[:] = [trouble for trouble in talk.troubles if not EXPECTED.search(trouble)]
+
+
+def take(talk: Talk, link: str, password: str = PASSWORD) -> None:
+    """Opens a one-time link and sets the password."""
+    talk.page.goto(f"{talk.url}/#link={link}")
+    talk.page.reload()  # an address that differs behind the # alone opens no page
+    talk.page.get_by_label("New password").fill(password)
+    talk.page.get_by_role("button", name="Set it and log in").click()
+    expect(talk.page.get_by_role("dialog")).to_have_count(0)
+
+
+def log_in(talk: Talk, name: str, password: str = PASSWORD) -> None:
+    talk.page.get_by_label("Name").fill(name)
+    talk.page.get_by_label("Password").fill(password)
+    talk.page.get_by_label("Password").press("Enter")
+
+
+def test_a_link_sets_the_password_and_the_page_is_theirs(visitor: Talk, team: Team) -> None:
+    take(visitor, team.link("ann"))
+    assert "link=" not in visitor.page.url
+    visitor.say("hello")
+    visitor.page.get_by_role("button", name="More").click()
+    visitor.page.get_by_role("button", name="Account").click()
+    expect(visitor.page.get_by_role("dialog")).to_contain_text("ann")
+    expect(visitor.page.get_by_role("dialog")).to_contain_text("here")
+
+
+def test_who_is_not_logged_in_is_asked_and_goes_on_at_the_same_place(
+    visitor: Talk, new_talk: NewTalk, team: Team
+) -> None:
+    expect(visitor.page.get_by_role("dialog", name="Log in")).to_be_visible()
+    assert find(visitor) == []
+    link = team.link("ben")
+    take(visitor, link)
+    visitor.say("something to come back to")
+    place = visitor.conversation_id
+    visitor.context.clear_cookies()
+    visitor.write("half a thought")
+    visitor.page.goto(f"{team.url}/#/c/{place}")
+    visitor.page.reload()
+    log_in(visitor, "ben", "not the password at all")
+    expect(visitor.page.get_by_role("alert")).to_be_visible()
+    log_in(visitor, "ben")
+    expect(visitor.page.get_by_role("dialog")).to_have_count(0)
+    expect(visitor.own).to_have_text(["something to come back to"])
+    expect(visitor.input).to_have_value("half a thought")
+
+
+def test_a_login_that_ends_meanwhile_asks_again_and_keeps_what_was_typed(visitor: Talk, team: Team) -> None:
+    take(visitor, team.link("cid"))
+    visitor.say("hello")
+    visitor.context.clear_cookies()
+    visitor.send("and on with it")
+    expect(visitor.page.get_by_role("dialog", name="Log in")).to_be_visible()
+    log_in(visitor, "cid")
+    expect(visitor.page.get_by_role("dialog")).to_have_count(0)
+    expect(visitor.own.first).to_have_text("hello")
+    expect(visitor.page.locator("body")).to_contain_text("and on with it")
+
+
+def test_a_used_link_says_so(visitor: Talk, team: Team) -> None:
+    link = team.link("dan")
+    take(visitor, link)
+    visitor.page.goto(f"{team.url}/#link={link}")
+    visitor.page.reload()
+    expect(visitor.page.get_by_role("alert")).to_be_visible()
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Log in").click()
+    expect(visitor.page.get_by_role("dialog")).to_have_count(0)  # who has used it is logged in
+
+
+def test_other_logins_and_tokens_are_ended_where_they_are_listed(visitor: Talk, new_talk: NewTalk, team: Team) -> None:
+    take(visitor, team.link("eve"))
+    other = new_talk(team.url)
+    log_in(other, "eve")
+    expect(other.page.get_by_role("dialog")).to_have_count(0)
+    visitor.page.get_by_role("button", name="More").click()
+    visitor.page.get_by_role("button", name="Account").click()
+    dialog = visitor.page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Sign out there")).to_have_count(1)
+    assert find(visitor) == []
+    dialog.get_by_role("button", name="Sign out there").click()
+    expect(dialog.get_by_role("button", name="Sign out there")).to_have_count(0)
+    expect(other.page.get_by_role("dialog", name="Log in")).to_be_visible()
+
+    dialog.get_by_label("Name").fill("my script")
+    dialog.get_by_role("button", name="New token").click()
+    shown = dialog.get_by_label("shown this once")
+    expect(shown).to_have_value(re.compile("^lh_"))
+    expect(dialog.get_by_text("my script")).to_be_visible()
+    dialog.get_by_role("button", name="Revoke").click()
+    expect(dialog.get_by_text("my script")).to_have_count(0)
+
+    dialog.get_by_role("button", name="Log out").click()
+    expect(visitor.page.get_by_role("dialog", name="Log in")).to_be_visible()
+    other.troubles[:] = [trouble for trouble in other.troubles if not EXPECTED.search(trouble)]

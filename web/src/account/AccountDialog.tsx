@@ -1,0 +1,29 @@
+import { logout } from "../api/auth.ts";
+import { api } from "../session/client.ts";
+import { t } from "../session/language.ts";
+import { PanelDialog } from "../ui/PanelDialog.tsx";
+import { who } from "./account.ts";
+import { Sessions } from "./Sessions.tsx";
+import { Tokens } from "./Tokens.tsx";
+import "./texts.ts";
+
+/** Who is logged in, where else, and the tokens by which programs are let in. */
+export function AccountDialog() {
+  const leave = () => {
+    logout(api).catch(() => {});
+    // Whoever is there next begins with a page of their own.
+    setTimeout(() => location.reload(), 300);
+  };
+  return (
+    <PanelDialog title={t("more.account")}>
+      <p class="account-who">
+        <strong>{who.value?.name}</strong> <span class="muted">{t(`account.role.${who.value?.role ?? "user"}`)}</span>
+        <button type="button" class="button small" onClick={leave}>
+          {t("account.logout")}
+        </button>
+      </p>
+      <Sessions />
+      <Tokens />
+    </PanelDialog>
+  );
+}

@@ -1,0 +1,37 @@
+import type { Api } from "./client.ts";
+import type { LinkOut, MeOut, NewTokenOut, ProvidersOut, SessionsOut, TokensOut } from "./schema.ts";
+
+/** Logging in and out, and what a login holds. Every call throws `Problem` and `Unreachable`. */
+export function login(api: Api, name: string, password: string): Promise<unknown> {
+  return api.send("POST", "api/auth/login", { name, password });
+}
+
+/** Whose a one-time link is; null where it is an invite, whose name is chosen with it. */
+export async function readLink(api: Api, link: string): Promise<string | null> {
+  return (await api.json<LinkOut>("POST", "api/auth/link", { link })).name;
+}
+
+export function acceptLink(api: Api, link: string, name: string, password: string): Promise<unknown> {
+  return api.send("POST", "api/auth/link", { link, name, password });
+}
+
+export const providers = (api: Api) => api.json<ProvidersOut>("GET", "api/auth/oidc/providers");
+export const me = (api: Api) => api.json<MeOut>("GET", "api/auth/me");
+export const sessions = (api: Api) => api.json<SessionsOut>("GET", "api/auth/sessions");
+export const tokens = (api: Api) => api.json<TokensOut>("GET", "api/auth/tokens");
+
+export function logout(api: Api): Promise<unknown> {
+  return api.send("POST", "api/auth/logout");
+}
+
+export function endSession(api: Api, id: string): Promise<unknown> {
+  return api.send("DELETE", `api/auth/sessions/${id}`);
+}
+
+export function makeToken(api: Api, name: string, scopes: readonly string[]): Promise<NewTokenOut> {
+  return api.json("POST", "api/auth/tokens", { name, scopes });
+}
+
+export function revokeToken(api: Api, id: string): Promise<unknown> {
+  return api.send("DELETE", `api/auth/tokens/${id}`);
+}
