@@ -5,7 +5,7 @@ import "../style/page.css";
 import { moment } from "../i18n/when.ts";
 import { language, languageTag } from "../session/language.ts";
 import { stayLevel } from "./otherTabs.ts";
-import { place } from "../session/route.ts";
+import { openId } from "../session/route.ts";
 import { loadRoles } from "../catalog/roles.ts";
 import { catchUp, visit } from "../thread/visit.ts";
 import "./prefetch.ts";
@@ -13,11 +13,11 @@ import { App } from "./App.tsx";
 import { growing } from "../thread/growing.ts";
 
 // A conversation needs it as soon as its messages are there.
-if (place.peek() !== null) growing.fetch().catch(() => {});
+if (openId.peek() !== null) growing.fetch().catch(() => {});
 
 // Before the first drawing: the server is at work meanwhile.
 effect(() => {
-  void visit(place.value);
+  void visit(openId.value);
 });
 
 void stayLevel();

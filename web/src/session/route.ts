@@ -1,10 +1,10 @@
 import { signal } from "@preact/signals";
 
 /** The conversation that the address names, or null for a new one. */
-export const place = signal<string | null>(read());
+export const openId = signal<string | null>(read());
 
 addEventListener("hashchange", () => {
-  place.value = read();
+  openId.value = read();
 });
 
 function read(): string | null {
@@ -14,12 +14,12 @@ function read(): string | null {
 
 /** Goes to a conversation, or to a new one; the way back is the browser's own. */
 export function goTo(id: string | null): void {
-  if (id === place.peek()) return;
+  if (id === openId.peek()) return;
   history.pushState(null, "", id === null ? "#/" : `#/c/${id}`);
-  place.value = id;
+  openId.value = id;
 }
 
 // pushState tells nobody, the way back over it does.
 addEventListener("popstate", () => {
-  place.value = read();
+  openId.value = read();
 });

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 
 import type { Conversation } from "../api/contract.ts";
 import { t } from "../session/language.ts";
-import { place } from "../session/route.ts";
+import { openId } from "../session/route.ts";
 import { roleCalled } from "../catalog/roles.ts";
 import { expiry } from "./expiry.ts";
 import { DotsIcon, PinIcon } from "../ui/icons.tsx";
@@ -16,7 +16,7 @@ interface SideItemProps {
 export function SideItem({ conversation, onGo }: SideItemProps) {
   const [isOpen, setIsOpen] = useState(false);
   const title = conversation.title || t("conversation.untitled");
-  const isCurrent = place.value === conversation.id;
+  const isCurrent = openId.value === conversation.id;
   return (
     <li class={isCurrent ? "side-item current" : "side-item"}>
       <a

@@ -8,7 +8,7 @@ import { running } from "./reply.ts";
 import { elsewhere, hasEarlier, messages, showEarlier, talkState, total } from "./thread.ts";
 import { conversation } from "../session/conversations.ts";
 import { look } from "./visit.ts";
-import { goTo, place } from "../session/route.ts";
+import { goTo, openId } from "../session/route.ts";
 import { messageElement, sought } from "./sought.ts";
 import { EmptyThread } from "./EmptyThread.tsx";
 import { useFollowScroll } from "../ui/followScroll.ts";
@@ -84,7 +84,7 @@ function TalkContent({ onDrawn }: Drawn) {
     case "gone":
       return <TalkNote text={t("conversation.gone")} action={t("conversation.new")} onAct={() => goTo(null)} />;
     case "failed":
-      return <TalkNote text={t("conversation.failed")} action={t("reply.retry")} onAct={() => void look(place.peek() ?? "")} />;
+      return <TalkNote text={t("conversation.failed")} action={t("reply.retry")} onAct={() => void look(openId.peek() ?? "")} />;
     case "ready":
       return messages.value.length === 0 ? <EmptyThread /> : <Messages onDrawn={onDrawn} />;
   }

@@ -2,7 +2,7 @@ import { clearHistory, deleteConversation } from "../api/conversations.ts";
 import { conversation, unlist } from "../session/conversations.ts";
 import { forgetWritten } from "../browser/storage.ts";
 import { t } from "../session/language.ts";
-import { goTo, place } from "../session/route.ts";
+import { goTo, openId } from "../session/route.ts";
 import { api } from "../session/client.ts";
 import { announce, report } from "../session/status.ts";
 import { reportIn } from "../session/failure.ts";
@@ -28,7 +28,7 @@ export async function remove(id: string): Promise<void> {
     await deleteConversation(api, id);
     unlist(id);
     forgetWritten(id);
-    if (place.peek() === id) goTo(null);
+    if (openId.peek() === id) goTo(null);
   } catch (error) {
     report(error);
   }

@@ -2,7 +2,7 @@ import { effect } from "@preact/signals";
 
 import { missingMessage } from "../api/problem.ts";
 import { drawFrom } from "./drawing.ts";
-import { goTo, place } from "../session/route.ts";
+import { goTo, openId } from "../session/route.ts";
 import { api } from "../session/client.ts";
 import { messageElement, sought } from "./sought.ts";
 import { report, trouble } from "../session/status.ts";
@@ -18,14 +18,14 @@ const ABOVE = 4;
 export async function openAt(id: string, messageId: string | null): Promise<void> {
   trouble.value = null;
   sought.value = null;
-  const from = place.peek();
+  const from = openId.peek();
   const error: unknown = await choose(id, messageId);
   // Who has gone elsewhere meanwhile is not called back.
-  if (place.peek() !== from) return;
+  if (openId.peek() !== from) return;
   const isThere = conversation.peek()?.id === id;
   goTo(id);
   if (isThere) await look(id);
-  else await until(() => conversation.value?.id === id || talkState.value !== "loading" || place.value !== id);
+  else await until(() => conversation.value?.id === id || talkState.value !== "loading" || openId.value !== id);
   if (error !== null) {
     // What else is wrong shows itself where the conversation is read.
     if (missingMessage(error) !== null) report(error);

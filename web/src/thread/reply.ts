@@ -13,13 +13,20 @@ import { announce, describeFailure, report } from "../session/status.ts";
 import { currentVisit, dropMessages, elsewhere, messages, open, refresh, replaceMessage } from "./thread.ts";
 import { conversation } from "../session/conversations.ts";
 
-/** The text of the reply that is being made. Apart from the messages, so that a piece draws one reply and not the list. */
-export const live = signal<Reply>(EMPTY_REPLY);
-export const isConnected = signal(true);
+/** A reply that is being made, and whether its stream is there at the moment. */
+interface LiveReply extends Reply {
+  readonly isConnected: boolean;
+}
+
+const NOTHING_YET: LiveReply = { ...EMPTY_REPLY, isConnected: true };
+
+/** The reply that is being made. Apart from the messages, so that a piece draws one reply and not the list. */
+export const live = signal<LiveReply>(NOTHING_YET);
 /** Of it what changes seldom: whoever shows only that is not drawn anew at every piece. */
 export const hasText = computed(() => live.value.content !== "");
 export const reasoning = computed(() => live.value.reasoning);
 export const notice = computed(() => live.value.notice);
+export const isConnected = computed(() => live.value.isConnected);
 
 export const running = computed<ShownMessage | null>(
   () => messages.value.find(({ status }) => status === "running") ?? null,
@@ -34,8 +41,7 @@ export function isBusy(): boolean {
 
 /** The place of the reply that is made next: empty so far, or with the text that it goes on from. */
 export function expectReply(turnId: string | null, kept = ""): ShownMessage {
-  live.value = EMPTY_REPLY;
-  isConnected.value = true;
+  live.value = NOTHING_YET;
   return runningReply(turnId, conversation.peek()?.role ?? roleForNew(), kept);
 }
 
@@ -55,13 +61,13 @@ export async function followTurn(id: string, turnId: string, key: string): Promi
     signal: here,
     takePlace: takeStreamPlace,
     onConnection: (connected) => {
-      if (!here.aborted) isConnected.value = connected;
+      if (!here.aborted) live.value = { ...live.peek(), isConnected: connected };
     },
   });
   try {
     for await (const event of events) {
       if (here.aborted) return;
-      live.value = foldTurn(live.peek(), event);
+      live.value = { ...foldTurn(live.peek(), event), isConnected: live.peek().isConnected };
       if (event.type !== "turn") continue;
       // It ended while the page was loading: the store had it first.
       if (messages.peek().some(({ id }) => id === event.reply_message_id)) return over(key);
