@@ -54,7 +54,10 @@ export function followChanges(
     source.addEventListener("conversation", read(false));
     source.addEventListener("turn", read(true));
     source.onerror = () => {
-      if (source.readyState === Source.CLOSED) reopen(REOPEN_MS);
+      if (source.readyState !== Source.CLOSED) return;
+      // It does not say why it was refused; whoever asks anything else now hears of it, as that a login has ended.
+      tell(ANYTHING);
+      reopen(REOPEN_MS);
     };
   }
   listen();

@@ -69,9 +69,12 @@ class AofRewrite:
         """Whether no wish is outstanding, or it could be met in that time."""
         if not (self._wanted or self._running):
             return True
+        deadline = time.monotonic() + within_s
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self._wanted or self._running:
+                    if time.monotonic() > deadline:  # the driver may lose the cancellation that a time-out is
+                        return False
                     await (self._look() if self._running else self._begin())
                     await asyncio.sleep(POLL_S)
                 return True

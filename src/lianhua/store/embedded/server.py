@@ -29,6 +29,7 @@ from lianhua.store.embedded.rewrite import AofRewrite, RewriteTimes, has_increme
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S: Final = 20.0  # of silence: while it loads its file it says so and is waited for
+CANCEL_AGAIN_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 2.0  # then it is killed, which loses nothing: every acknowledged write is on disk
 LEFTOVER_TIMEOUT_S: Final = 10.0
 WATCH_S: Final = 1.0
@@ -88,8 +89,10 @@ class EmbeddedServer:
     async def close(self) -> None:
         """Ends the server in order and gives up the lock. Harmless when repeated."""
         if self._watching:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+            while not self._watching.done():
+                # The driver may lose a cancellation that comes while it closes a connection.
+                self._watching.cancel()
+                await asyncio.wait([self._watching], timeout=CANCEL_AGAIN_S)
             self._watching = None
             if self._child and self._child.poll() is None:
                 await self._rewrite.finish()
