@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from lianhua.api.middleware.headers import CONTENT_SECURITY_POLICY
 from tests.support.browser.talk import Talk
 
-FIRST_LOAD_BYTES = 60_000  # everything that an empty cache fetches before the page stands, compressed
+FIRST_LOAD_BYTES = 31_500  # everything that an empty cache fetches before the page stands, compressed
 
 
 def fetch(url: str, path: str, encoding: str = "gzip", **headers: str) -> tuple[http.client.HTTPResponse, bytes]:

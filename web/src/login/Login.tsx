@@ -1,5 +1,3 @@
-import { useEffect } from "preact/hooks";
-
 import { isLoginAsked } from "../session/login.ts";
 import { lazy, reportMissing } from "../ui/lazy.tsx";
 
@@ -7,10 +5,9 @@ const dialog = lazy(() => import("./dialog.ts"));
 
 /** The login, over the page as it stands, where the server asks for it. Fetched then. */
 export function Login() {
-  const isAsked = isLoginAsked.value;
-  useEffect(() => {
-    if (isAsked) dialog.fetch().catch(reportMissing);
-  }, [isAsked]);
+  if (!isLoginAsked.value) return null;
   const part = dialog.part.value;
-  return isAsked && part !== null ? <part.LoginDialog /> : null;
+  if (part !== null) return <part.LoginDialog />;
+  dialog.fetch().catch(reportMissing);
+  return null;
 }

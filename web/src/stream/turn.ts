@@ -65,7 +65,7 @@ export function readTurnEvent(event: SseEvent): TurnEvent | null {
 }
 
 /** The reply after `event`. After the end nothing changes any more. */
-export function foldTurn(reply: Reply, event: TurnEvent): Reply {
+export function foldTurn<Folded extends Reply>(reply: Folded, event: TurnEvent): Folded {
   if (reply.end !== null) return reply;
   switch (event.type) {
     case "turn": {

@@ -67,7 +67,7 @@ export async function followTurn(id: string, turnId: string, key: string): Promi
   try {
     for await (const event of events) {
       if (here.aborted) return;
-      live.value = { ...foldTurn(live.peek(), event), isConnected: live.peek().isConnected };
+      live.value = foldTurn(live.peek(), event);
       if (event.type !== "turn") continue;
       // It ended while the page was loading: the store had it first.
       if (messages.peek().some(({ id }) => id === event.reply_message_id)) return over(key);
