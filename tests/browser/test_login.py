@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import SCRIPT, NewTalk
 from tests.browser.test_axe import find
@@ -113,6 +113,65 @@ def test_a_used_link_says_so(visitor: Talk, team: Team) -> None:
     expect(visitor.page.get_by_role("dialog")).to_have_count(0)  # who has used it is logged in
 
 
+def open_account(talk: Talk) -> Locator:
+    talk.page.get_by_role("button", name="More").click()
+    talk.page.get_by_role("button", name="Account").click()
+    return talk.page.get_by_role("dialog")
+
+
+def test_a_new_password_ends_the_other_logins_and_a_wrong_one_asks_for_none(
+    visitor: Talk, new_talk: NewTalk, team: Team
+) -> None:
+    take(visitor, team.link("fay"))
+    other = new_talk(team.url)
+    log_in(other, "fay")
+    expect(other.page.get_by_role("dialog")).to_have_count(0)
+    dialog = open_account(visitor)
+    dialog.get_by_text("Change the password").click()
+    change = dialog.get_by_role("button", name="Change it")
+    dialog.get_by_label("Password until now").fill("not the password at all")
+    dialog.get_by_label("New password").fill("another battery staple")
+    change.click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    expect(dialog).to_have_count(1)
+    assert find(visitor) == []
+
+    dialog.get_by_label("Password until now").fill(PASSWORD)
+    change.click()
+    expect(dialog.get_by_text("signed out everywhere else")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Sign out there")).to_have_count(0)
+    expect(other.page.get_by_role("dialog", name="Log in")).to_be_visible()
+    log_in(other, "fay", "another battery staple")
+    expect(other.page.get_by_role("dialog")).to_have_count(0)
+    visitor.page.get_by_role("button", name="Close").click()
+    visitor.say("still here")
+    other.troubles[:] = [trouble for trouble in other.troubles if not EXPECTED.search(trouble)]
+
+
+def test_a_token_is_shown_once_and_copied(new_talk: NewTalk, team: Team) -> None:
+    talk = new_talk(team.url, permissions=["clipboard-read", "clipboard-write"])
+    take(talk, team.link("gus"))
+    dialog = open_account(talk)
+    dialog.get_by_label("Name").fill("reader")
+    dialog.get_by_label("Chat (read and write)").uncheck()
+    dialog.get_by_role("button", name="New token").click()
+    expect(dialog.get_by_label("shown this once")).to_have_count(0)  # it has to be allowed something
+    dialog.get_by_label("Read only").check()
+    dialog.get_by_label("Expires").select_option("never")
+    dialog.get_by_role("button", name="New token").click()
+    shown = dialog.get_by_label("shown this once")
+    expect(shown).to_have_value(re.compile("^lh_"))
+    expect(dialog.get_by_text("read · never expires · never used")).to_be_visible()
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+    assert talk.page.evaluate("navigator.clipboard.readText()") == shown.input_value()
+    talk.page.get_by_role("button", name="Close").click()
+    dialog = open_account(talk)
+    expect(dialog.get_by_text("read · never expires · never used")).to_be_visible()
+    expect(dialog.get_by_label("shown this once")).to_have_count(0)
+    talk.troubles[:] = [trouble for trouble in talk.troubles if not EXPECTED.search(trouble)]
+
+
 def test_other_logins_and_tokens_are_ended_where_they_are_listed(visitor: Talk, new_talk: NewTalk, team: Team) -> None:
     take(visitor, team.link("eve"))
     other = new_talk(team.url)
@@ -131,7 +190,9 @@ def test_other_logins_and_tokens_are_ended_where_they_are_listed(visitor: Talk, 
     dialog.get_by_role("button", name="New token").click()
     shown = dialog.get_by_label("shown this once")
     expect(shown).to_have_value(re.compile("^lh_"))
+    expect(shown).to_be_focused()
     expect(dialog.get_by_text("my script")).to_be_visible()
+    expect(dialog.get_by_text(re.compile(r"^chat · expires .* · never used$"))).to_be_visible()
     dialog.get_by_role("button", name="Revoke").click()
     expect(dialog.get_by_text("my script")).to_have_count(0)
 

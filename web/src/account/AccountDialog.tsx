@@ -1,18 +1,27 @@
+import { useState } from "preact/hooks";
+
 import { logout } from "../api/auth.ts";
 import { api } from "../session/client.ts";
 import { t } from "../session/language.ts";
 import { PanelDialog } from "../ui/PanelDialog.tsx";
 import { who } from "./account.ts";
+import { explain } from "./list.ts";
+import { PasswordForm } from "./PasswordForm.tsx";
 import { Sessions } from "./Sessions.tsx";
 import { Tokens } from "./Tokens.tsx";
 import "./texts.ts";
 
 /** Who is logged in, where else, and the tokens by which programs are let in. */
 export function AccountDialog() {
+  const [changes, setChanges] = useState(0);
+  const [trouble, setTrouble] = useState("");
   const leave = () => {
-    logout(api).catch(() => {});
+    setTrouble("");
     // Whoever is there next begins with a page of their own.
-    setTimeout(() => location.reload(), 300);
+    logout(api).then(
+      () => location.reload(),
+      (error: unknown) => setTrouble(explain(error)),
+    );
   };
   return (
     <PanelDialog title={t("more.account")}>
@@ -22,7 +31,11 @@ export function AccountDialog() {
           {t("account.logout")}
         </button>
       </p>
-      <Sessions />
+      <p class="dialog-trouble" role="alert" hidden={trouble === ""}>
+        {trouble}
+      </p>
+      <PasswordForm onChanged={() => setChanges(changes + 1)} />
+      <Sessions key={changes} />
       <Tokens />
     </PanelDialog>
   );

@@ -1,73 +1,51 @@
 import { useState } from "preact/hooks";
 
 import { makeToken, revokeToken, tokens } from "../api/auth.ts";
+import type { TokenBody, TokenOut } from "../api/schema.ts";
 import { api } from "../session/client.ts";
 import { t } from "../session/language.ts";
 import { day, useList } from "./list.ts";
-
-const SCOPES = ["chat", "read"] as const;
+import { Part } from "./Part.tsx";
+import { ShownOnce } from "./ShownOnce.tsx";
+import { TokenForm } from "./TokenForm.tsx";
 
 /** The reader's API tokens. A new one is shown once. */
 export function Tokens() {
-  const { rows, trouble, change } = useList(async () => (await tokens(api)).tokens);
+  const list = useList(async () => (await tokens(api)).tokens);
   const [made, setMade] = useState("");
-  const make = (event: Event) => {
-    event.preventDefault();
-    if (!(event.target instanceof HTMLFormElement)) return;
-    const form = event.target;
-    const fields = new FormData(form);
-    const making = makeToken(api, String(fields.get("name")), [String(fields.get("scope"))]);
-    change(
-      making.then(({ token }) => {
-        setMade(token);
-        form.reset();
-      }),
-    );
-  };
+  const make = (body: TokenBody, onMade: () => void) =>
+    list.change(async () => {
+      setMade((await makeToken(api, body)).token);
+      onMade();
+    });
+  const revoke = (id: string) =>
+    list.change(async () => {
+      await revokeToken(api, id);
+      setMade("");
+    });
   return (
-    <section class="account-part" aria-busy={rows === null}>
-      <h3>{t("account.tokens")}</h3>
-      {trouble && <p class="dialog-trouble" role="alert">{t("account.failed")}</p>}
+    <Part title={t("account.tokens")} list={list}>
       <ul>
-        {rows?.map(({ id, name, scopes, last_used_at }) => (
-          <li key={id}>
+        {list.rows?.map((token) => (
+          <li key={token.id}>
             <span class="account-name">
-              {name}
-              <small class="muted">
-                {scopes.join(", ")} · {last_used_at === null ? t("account.unused") : t("account.seen", { when: day(last_used_at) })}
-              </small>
+              {token.name}
+              <small class="muted">{about(token)}</small>
             </span>
-            <button type="button" class="button small" onClick={() => change(revokeToken(api, id))}>
+            <button type="button" class="button small" onClick={() => void revoke(token.id)}>
               {t("account.revoke")}
             </button>
           </li>
         ))}
       </ul>
-      {made !== "" && (
-        <label class="field">
-          <span>{t("account.once")}</span>
-          <input type="text" readOnly value={made} onFocus={(event) => event.currentTarget.select()} />
-        </label>
-      )}
-      <form class="account-new" onSubmit={make}>
-        <label class="field">
-          <span>{t("account.token.name")}</span>
-          <input type="text" name="name" maxLength={200} required />
-        </label>
-        <label class="field">
-          <span>{t("account.token.scope")}</span>
-          <select name="scope">
-            {SCOPES.map((scope) => (
-              <option key={scope} value={scope}>
-                {t(`account.scope.${scope}`)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <button type="submit" class="button">
-          {t("account.token.make")}
-        </button>
-      </form>
-    </section>
+      {made !== "" && <ShownOnce label={t("account.once")} text={made} />}
+      <TokenForm onMake={make} />
+    </Part>
   );
+}
+
+function about({ scopes, expires_at, last_used_at }: TokenOut): string {
+  const expiry = expires_at === null ? t("account.token.lasts") : t("account.token.until", { when: day(expires_at) });
+  const use = last_used_at === null ? t("account.unused") : t("account.seen", { when: day(last_used_at) });
+  return [scopes.join(", "), expiry, use].join(" · ");
 }

@@ -1,5 +1,5 @@
 import type { Api } from "./client.ts";
-import type { LinkOut, MeOut, NewTokenOut, ProvidersOut, SessionsOut, TokensOut } from "./schema.ts";
+import type { LinkOut, MeOut, NewTokenOut, ProvidersOut, SessionsOut, TokenBody, TokensOut } from "./schema.ts";
 
 /** Logging in and out, and what a login holds. Every call throws `Problem` and `Unreachable`. */
 export function login(api: Api, name: string, password: string): Promise<unknown> {
@@ -28,8 +28,12 @@ export function endSession(api: Api, id: string): Promise<unknown> {
   return api.send("DELETE", `api/auth/sessions/${id}`);
 }
 
-export function makeToken(api: Api, name: string, scopes: readonly string[]): Promise<NewTokenOut> {
-  return api.json("POST", "api/auth/tokens", { name, scopes });
+export function changePassword(api: Api, old: string, chosen: string): Promise<unknown> {
+  return api.send("POST", "api/auth/password", { old, new: chosen });
+}
+
+export function makeToken(api: Api, body: TokenBody): Promise<NewTokenOut> {
+  return api.json("POST", "api/auth/tokens", body);
 }
 
 export function revokeToken(api: Api, id: string): Promise<unknown> {

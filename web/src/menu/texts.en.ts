@@ -12,5 +12,5 @@ export const en: Readonly<Record<keyof typeof zh, string>> = {
   "more.shortcuts": "Keyboard shortcuts",
   "more.shortcuts.about": "What works without a mouse",
   "more.account": "Account",
-  "more.account.about": "Where you are signed in, API tokens, log out",
+  "more.account.about": "Password, where you are signed in, API tokens",
 };

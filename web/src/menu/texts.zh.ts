@@ -10,5 +10,5 @@ export const zh = {
   "more.shortcuts": "键盘快捷键",
   "more.shortcuts.about": "不用鼠标也能做的事",
   "more.account": "账号",
-  "more.account.about": "登录的设备、API 令牌、退出登录",
+  "more.account.about": "密码、登录的设备、API 令牌",
 } as const;
