@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.support.browser.talk import Talk
+from tests.support.browser.team import Team, forgive
 from tests.support.puppet_model import PuppetModel
 from tests.support.server_process import ServerProcess
 
@@ -118,3 +119,21 @@ def talk(new_talk: NewTalk, scripted_url: str) -> Talk:
 def puppet_talk(new_talk: NewTalk, puppet_url: str) -> Talk:
     """A person before the model that a test speaks for."""
     return new_talk(puppet_url)
+
+
+@pytest.fixture(scope="package")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """A server where people log in."""
+    folder = tmp_path_factory.mktemp("team")
+    server = ServerProcess(folder, LIANHUA_SCRIPT=str(SCRIPT), LIANHUA_AUTH="accounts")
+    yield Team(server.url, folder)
+    server.stop()
+    server.kill()
+
+
+@pytest.fixture
+def visitor(new_talk: NewTalk, team: Team) -> Iterator[Talk]:
+    """Somebody before the login."""
+    talk = new_talk(team.url)
+    yield talk
+    forgive(talk)

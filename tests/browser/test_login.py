@@ -1,63 +1,14 @@
 """Logging in, as people with accounts do it on the page."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
-import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import SCRIPT, NewTalk
+from tests.browser.conftest import NewTalk
 from tests.browser.test_axe import find
 from tests.support.browser.talk import Talk
-from tests.support.members import PASSWORD, link_in, user_command
-from tests.support.server_process import ServerProcess
-
-EXPECTED = re.compile(r"401|403|422")  # what the browser itself logs of a refusal
-
-
-class Team(NamedTuple):
-    url: str
-    folder: Path
-
-    def link(self, name: str, *words: str) -> str:
-        """A one-time link for a new person."""
-        made = user_command(self.folder, "add", name, *words)
-        assert made.returncode == 0, made.stderr
-        return link_in(made.stdout)
-
-
-@pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    folder = tmp_path_factory.mktemp("team")
-    server = ServerProcess(folder, LIANHUA_SCRIPT=str(SCRIPT), LIANHUA_AUTH="accounts")
-    yield Team(server.url, folder)
-    server.stop()
-    server.kill()
-
-
-@pytest.fixture
-def visitor(new_talk: NewTalk, team: Team) -> Iterator[Talk]:
-    """Somebody before the login."""
-    talk = new_talk(team.url)
-    yield talk
-    talk.troubles[:] = [trouble for trouble in talk.troubles if not EXPECTED.search(trouble)]
-
-
-def take(talk: Talk, link: str, password: str = PASSWORD) -> None:
-    """Opens a one-time link and sets the password."""
-    talk.page.goto(f"{talk.url}/#link={link}")
-    talk.page.reload()  # an address that differs behind the # alone opens no page
-    talk.page.get_by_label("New password").fill(password)
-    talk.page.get_by_role("button", name="Set it and log in").click()
-    expect(talk.page.get_by_role("dialog")).to_have_count(0)
-
-
-def log_in(talk: Talk, name: str, password: str = PASSWORD) -> None:
-    talk.page.get_by_label("Name").fill(name)
-    talk.page.get_by_label("Password").fill(password)
-    talk.page.get_by_label("Password").press("Enter")
+from tests.support.browser.team import Team, forgive, log_in, take
+from tests.support.members import PASSWORD
 
 
 def test_a_link_sets_the_password_and_the_page_is_theirs(visitor: Talk, team: Team) -> None:
@@ -145,7 +96,7 @@ def test_a_new_password_ends_the_other_logins_and_a_wrong_one_asks_for_none(
     expect(other.page.get_by_role("dialog")).to_have_count(0)
     visitor.page.get_by_role("button", name="Close").click()
     visitor.say("still here")
-    other.troubles[:] = [trouble for trouble in other.troubles if not EXPECTED.search(trouble)]
+    forgive(other)
 
 
 def test_a_token_is_shown_once_and_copied(new_talk: NewTalk, team: Team) -> None:
@@ -169,7 +120,7 @@ def test_a_token_is_shown_once_and_copied(new_talk: NewTalk, team: Team) -> None
     dialog = open_account(talk)
     expect(dialog.get_by_text("read · never expires · never used")).to_be_visible()
     expect(dialog.get_by_label("shown this once")).to_have_count(0)
-    talk.troubles[:] = [trouble for trouble in talk.troubles if not EXPECTED.search(trouble)]
+    forgive(talk)
 
 
 def test_other_logins_and_tokens_are_ended_where_they_are_listed(visitor: Talk, new_talk: NewTalk, team: Team) -> None:
@@ -198,4 +149,4 @@ def test_other_logins_and_tokens_are_ended_where_they_are_listed(visitor: Talk, 
 
     dialog.get_by_role("button", name="Log out").click()
     expect(visitor.page.get_by_role("dialog", name="Log in")).to_be_visible()
-    other.troubles[:] = [trouble for trouble in other.troubles if not EXPECTED.search(trouble)]
+    forgive(other)

@@ -16,7 +16,7 @@ const holes = (text = "") => [...new Set([...text.matchAll(/\{\w+\}/g)].map(Stri
 
 describe("the texts", () => {
   test("come from the features too", () => {
-    expect(Object.keys(all).sort()).toEqual(["account", "deferred", "entry", "login", "menu", "personas", "shortcuts", "transfer", "usage"]);
+    expect(Object.keys(all).sort()).toEqual(["account", "admin", "deferred", "entry", "login", "menu", "personas", "shortcuts", "transfer", "usage"]);
   });
 
   test.each(Object.values(all))("have the same keys in the same order in both languages", ({ zh, en }) => {

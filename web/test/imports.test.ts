@@ -21,6 +21,7 @@ const FLOORS = [
   "thread",
   "usage",
   "account",
+  "admin",
   "transfer",
   "sidebar",
   "personas",

@@ -13,9 +13,9 @@ interface PartProps {
 export function Part({ title, list: { rows, trouble, isBusy }, children }: PartProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    // The row that had the focus is gone.
-    if (document.activeElement === document.body) heading.current?.focus();
-  }, [rows]);
+    // The row that had the focus is gone, with this drawing or behind a dialog that has closed.
+    if (rows !== null && document.activeElement === document.body) heading.current?.focus();
+  });
   return (
     <section class="account-part" aria-busy={rows === null || isBusy}>
       <h3 ref={heading} tabIndex={-1}>

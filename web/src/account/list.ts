@@ -10,8 +10,8 @@ export interface List<Row> {
   /** Why the last read or change did not work; empty where it did. */
   readonly trouble: string;
   readonly isBusy: boolean;
-  /** Waits for a change; nothing begins while another one goes on. Never rejects. */
-  readonly change: (work: () => Promise<unknown>) => Promise<void>;
+  /** Waits for a change, whatever comes of it; false, and nothing done, while another one goes on. */
+  readonly change: (work: () => Promise<unknown>) => Promise<boolean>;
 }
 
 export function useList<Row>(read: () => Promise<readonly Row[]>): List<Row> {
@@ -23,7 +23,7 @@ export function useList<Row>(read: () => Promise<readonly Row[]>): List<Row> {
   const load = () => read().then(setRows, fail);
   useEffect(() => void load(), []);
   const change = async (work: () => Promise<unknown>) => {
-    if (isChanging.current) return;
+    if (isChanging.current) return false;
     isChanging.current = true;
     setBusy(true);
     setTrouble("");
@@ -32,6 +32,7 @@ export function useList<Row>(read: () => Promise<readonly Row[]>): List<Row> {
     await load();
     isChanging.current = false;
     setBusy(false);
+    return true;
   };
   return { rows, trouble, isBusy, change };
 }

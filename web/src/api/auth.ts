@@ -1,4 +1,5 @@
 import type { Api } from "./client.ts";
+import { readProblem, Unreachable } from "./problem.ts";
 import type { LinkOut, MeOut, NewTokenOut, ProvidersOut, SessionsOut, TokenBody, TokensOut } from "./schema.ts";
 
 /** Logging in and out, and what a login holds. Every call throws `Problem` and `Unreachable`. */
@@ -28,8 +29,17 @@ export function endSession(api: Api, id: string): Promise<unknown> {
   return api.send("DELETE", `api/auth/sessions/${id}`);
 }
 
-export function changePassword(api: Api, old: string, chosen: string): Promise<unknown> {
-  return api.send("POST", "api/auth/password", { old, new: chosen });
+/** Not by way of `Api`: a wrong password is refused as a missing login is (401), and is no reason to ask for one. */
+export async function changePassword(language: string, old: string, chosen: string): Promise<void> {
+  const request: RequestInit = {
+    method: "POST",
+    headers: { "Accept-Language": language, "Content-Type": "application/json" },
+    body: JSON.stringify({ old, new: chosen }),
+  };
+  const response = await fetch("api/auth/password", request).catch((error: unknown) => {
+    throw new Unreachable(error);
+  });
+  if (!response.ok) throw await readProblem(response);
 }
 
 export function makeToken(api: Api, body: TokenBody): Promise<NewTokenOut> {

@@ -12,7 +12,7 @@ import type {
 } from "./contract.ts";
 import { readProblem, Unreachable } from "./problem.ts";
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** The calls that the page makes. Every one throws `Problem` where the server refuses and `Unreachable` where it is not there. */
 export class Api {

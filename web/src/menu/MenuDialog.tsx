@@ -5,7 +5,7 @@ import { panel } from "../ui/panel.ts";
 import { t } from "../session/language.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { RightIcon } from "../ui/dialogIcons.tsx";
-import { AccountIcon, KeyboardIcon, PersonaIcon, TransferIcon, UsageIcon } from "./icons.tsx";
+import { AccountIcon, AdminIcon, KeyboardIcon, PersonaIcon, TransferIcon, UsageIcon } from "./icons.tsx";
 import { close } from "../ui/PanelDialog.tsx";
 import "./texts.ts";
 
@@ -15,12 +15,12 @@ const ENTRIES = [
   ["transfer", TransferIcon],
   ["shortcuts", KeyboardIcon],
   ["account", AccountIcon],
+  ["admin", AdminIcon],
 ] as const;
 
 export function MenuDialog() {
   useEffect(() => void loadWho(), []);
-  // Where nobody logs in there is no account.
-  const entries = who.value === null ? ENTRIES.slice(0, -1) : ENTRIES;
+  const entries = ENTRIES.filter(([name]) => isOffered(name));
   return (
     <Dialog title={t("more")} onClose={close}>
       <ul class="more-entries">
@@ -42,4 +42,10 @@ export function MenuDialog() {
       </div>
     </Dialog>
   );
+}
+
+/** Where nobody logs in there is no account, and only administrators administer. */
+function isOffered(name: (typeof ENTRIES)[number][0]): boolean {
+  if (name === "admin") return who.value?.role === "admin";
+  return name !== "account" || who.value !== null;
 }

@@ -1,4 +1,5 @@
 import { AccountDialog } from "../account/AccountDialog.tsx";
+import { Admin } from "../admin/Admin.tsx";
 import { panel } from "../ui/panel.ts";
 import { MenuDialog } from "./MenuDialog.tsx";
 import { close } from "../ui/PanelDialog.tsx";
@@ -22,6 +23,8 @@ export function Panels() {
       return <ShortcutsDialog />;
     case "account":
       return <AccountDialog />;
+    case "admin":
+      return <Admin />;
     case null:
       return null;
   }

@@ -13,4 +13,6 @@ export const en: Readonly<Record<keyof typeof zh, string>> = {
   "more.shortcuts.about": "What works without a mouse",
   "more.account": "Account",
   "more.account.about": "Password, where you are signed in, API tokens",
+  "more.admin": "Administration",
+  "more.admin.about": "People, invites, groups, usage",
 };

@@ -11,4 +11,6 @@ export const zh = {
   "more.shortcuts.about": "不用鼠标也能做的事",
   "more.account": "账号",
   "more.account.about": "密码、登录的设备、API 令牌",
+  "more.admin": "管理",
+  "more.admin.about": "人员、邀请、组、用量",
 } as const;

@@ -1,0 +1,4 @@
+/** What administrators have on the page. */
+import "./admin.css";
+
+export { AdminDialog } from "./AdminDialog.tsx";
